@@ -1,0 +1,75 @@
+"""Canonical JSON and times: equal content has equal bytes (docs/format.md, "Text")."""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NAMES = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+def dumps(value: Any) -> bytes:
+    """Return `value` as canonical JSON: UTF-8, LF, sorted keys, two spaces, non-finite numbers as strings."""
+    text = json.dumps(_finite(value), ensure_ascii=False, indent=2, sort_keys=True, allow_nan=False)
+    return (text + "\n").encode("utf-8", "backslashreplace")
+
+
+def line(value: Any) -> bytes:
+    """Return `value` as canonical JSON on one line, without the newline."""
+    text = json.dumps(_finite(value), ensure_ascii=False, sort_keys=True, allow_nan=False, separators=(",", ":"))
+    return text.encode("utf-8", "backslashreplace")
+
+
+def loads(data: bytes | str) -> Any:
+    """Parse JSON; raises ValueError, also for nesting beyond what Python's stack takes."""
+    try:
+        return json.loads(data)
+    except RecursionError:
+        raise ValueError("JSON nested too deeply") from None
+
+
+def number(value: Any) -> int | float:
+    """Return a JSON number, or one of the three strings for non-finite ones, as a number; raises ValueError."""
+    if isinstance(value, str) and value in _NAMES:
+        return _NAMES[value]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"not a number: {value!r}")
+    return value
+
+
+def special(value: Any) -> Any:
+    """Return `value` with the strings "NaN", "Infinity" and "-Infinity" turned into numbers, at any depth."""
+    if isinstance(value, str):
+        return _NAMES.get(value, value)
+    if isinstance(value, dict):
+        return {key: special(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [special(item) for item in value]
+    return value
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
+
+
+def iso(time_ms: int) -> str:
+    """Return milliseconds since the epoch as UTC ISO 8601 with milliseconds: 2026-11-20T14:02:11.123Z."""
+    moment = _EPOCH + timedelta(milliseconds=time_ms)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def from_iso(text: str) -> int:
+    """Return the milliseconds since the epoch of an ISO 8601 time; one without a zone is UTC; raises ValueError."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return round((moment - _EPOCH) / timedelta(milliseconds=1))

@@ -1,0 +1,1 @@
+"""What is found out about a run: code, environment, machine, output."""

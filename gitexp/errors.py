@@ -1,0 +1,113 @@
+"""Every error gitexp raises on purpose.
+
+GitexpError            1
+├── UsageError         2   a name, option or value that cannot be meant
+├── Refused            3   a rule of the project says no
+│   └── DirtyTree          uncommitted changes where the policy is "refuse"
+├── NotFound           4   no such run, experiment, artifact, remote
+├── Ambiguous          5   a name that means several things; lists them
+├── Unsupported        6   no repository, or one of a kind gitexp cannot use yet
+│   └── NoRepository
+├── Conflict           7   somebody else changed the same ref or file first
+├── Damaged            8   a record, journal or object that does not parse or verify
+├── WriteFailed        9   disk full, read-only, no permission
+├── RemoteError       10   a remote refused, or could not be reached
+└── Unconfirmed       11   something would leave this machine and nobody said yes
+
+Exit 70 is a bug in gitexp. `git exp run` passes the script's own exit code on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class GitexpError(Exception):
+    """Base of all: a message in lower case that names the object, and a hint that can be typed."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(GitexpError, ValueError):
+    """A name, option or value that cannot be meant."""
+
+    exit_code = 2
+
+
+class Refused(GitexpError):
+    """A rule of the project says no."""
+
+    exit_code = 3
+
+
+class DirtyTree(Refused):
+    """Uncommitted changes where the policy is "refuse"; `paths` are (XY status, path) pairs."""
+
+    def __init__(self, message: str, *, hint: str = "", paths: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.paths = tuple(paths)
+
+
+class NotFound(GitexpError, LookupError):
+    """No such run, experiment, artifact, or remote."""
+
+    exit_code = 4
+
+
+class Ambiguous(GitexpError, LookupError):
+    """A name that means several things; `candidates` are what it could mean."""
+
+    exit_code = 5
+
+    def __init__(self, message: str, *, hint: str = "", candidates: Sequence[str] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.candidates = tuple(candidates)
+
+
+class Unsupported(GitexpError):
+    """A repository of a kind that gitexp cannot use yet."""
+
+    exit_code = 6
+
+
+class NoRepository(Unsupported):
+    """There is no Git repository here."""
+
+
+class Conflict(GitexpError):
+    """Somebody else changed the same ref or file first."""
+
+    exit_code = 7
+
+
+class Damaged(GitexpError):
+    """A record, journal or object that does not parse or verify."""
+
+    exit_code = 8
+
+
+class WriteFailed(GitexpError, OSError):
+    """The disk is full, the repository is read-only, or a permission is missing."""
+
+    exit_code = 9
+
+
+class RemoteError(GitexpError):
+    """A remote refused, or could not be reached."""
+
+    exit_code = 10
+
+
+class Unconfirmed(GitexpError):
+    """Something would leave this machine and nobody has said yes; `plan` is what would be sent, line by line."""
+
+    exit_code = 11
+
+    def __init__(self, message: str, *, hint: str = "", plan: Sequence[str] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.plan = tuple(plan)

@@ -1,0 +1,1 @@
+"""The only code that knows pygit2, dulwich and the git command."""

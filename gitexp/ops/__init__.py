@@ -1,0 +1,1 @@
+"""One module per verb; the command line and the SDK are fronts of these."""

@@ -1,0 +1,1 @@
+"""What is stored of a run, and its bytes (docs/format.md)."""

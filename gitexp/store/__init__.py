@@ -1,0 +1,1 @@
+"""Where things are kept: workspace, settings, journal, runs, annotations."""
