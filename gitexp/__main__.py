@@ -1,0 +1,7 @@
+"""`python -m gitexp` is `gitexp`."""
+
+from __future__ import annotations
+
+from gitexp.cli.main import main
+
+main()

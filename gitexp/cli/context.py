@@ -1,0 +1,120 @@
+"""What every command shares: the options before the verb, the workspace, printing, completion."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+    from gitexp.store.workspace import Workspace
+
+
+@dataclass(slots=True)
+class Options:
+    """The options given before the verb, and the workspace once a command asked for it."""
+
+    repo: str | None = None
+    quiet: bool = False
+    opened: list[Workspace] = field(default_factory=list)
+
+
+def options() -> Options:
+    """Return the options of this invocation."""
+    found = click.get_current_context().find_object(Options)
+    return found if found is not None else Options()
+
+
+def workspace(*, sweep: bool = True) -> Workspace:
+    """Open the repository of this invocation once; dead runs are closed and lost refs put back first, and said."""
+    chosen = options()
+    if not chosen.opened:
+        from gitexp.store import workspace as workspaces
+
+        chosen.opened.append(workspaces.open(chosen.repo))
+        if sweep:
+            _sweep(chosen.opened[0])
+    return chosen.opened[0]
+
+
+def _sweep(opened: Workspace) -> None:
+    from gitexp.ops import recover
+
+    line = recover.sweep(opened).line()
+    if line:
+        say(f"gitexp: {line}")
+
+
+def say(line: str) -> None:
+    """Print one line of talk on stderr; nothing with -q or GITEXP_QUIET."""
+    if not options().quiet:
+        click.echo(line, err=True)
+
+
+def out(line: str = "") -> None:
+    """Print one line of data on stdout."""
+    click.echo(line)
+
+
+def print_json(value: Any) -> None:
+    """Print the one JSON document of a command: sorted keys; NaN and the infinities as strings."""
+    from gitexp import canonical
+
+    click.echo(canonical.dumps(value).decode(), nl=False)
+
+
+def confirm(question: str) -> bool:
+    """Ask on a terminal; without one the answer is no."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    return click.confirm(question, err=True)
+
+
+def terminal_width() -> int | None:
+    """Return the columns of the terminal that stdout is, None for a pipe or a file (never cut)."""
+    import os
+    import shutil
+
+    if not sys.stdout.isatty() and not os.environ.get("GITEXP_FORCE_TERMINAL"):
+        return None
+    return max(shutil.get_terminal_size().columns, 20)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON; its keys are in docs/scripting.md.")
+
+
+def complete_runs(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the name, experiment/name or id of a run; an empty list wherever that cannot be known."""
+    from click.shell_completion import CompletionItem
+
+    with suppress(Exception):  # completion must never print into a half-typed command
+        from gitexp.ops import find
+
+        return [
+            CompletionItem(name, help=what) for name, what in find.completions(_quiet_workspace(context), incomplete)
+        ]
+    return []
+
+
+def complete_experiments(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the name of an experiment."""
+    from click.shell_completion import CompletionItem
+
+    with suppress(Exception):  # completion must never print into a half-typed command
+        from gitexp.ops import find
+
+        names: Sequence[str] = find.experiment_names(_quiet_workspace(context))
+        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+    return []
+
+
+def _quiet_workspace(context: click.Context) -> Workspace:
+    from gitexp.store import workspace as workspaces
+
+    root = context.find_root()
+    return workspaces.open(root.params.get("repo"))

@@ -1,0 +1,200 @@
+"""The `gitexp` command: a table of verbs whose modules are imported only when used, and one place for errors."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from gitexp import errors
+from gitexp.cli.context import Options
+
+# (verb, module in gitexp.cli, its one-line help). Printed by --help without importing any of the modules;
+# a test holds each line against the command's own.
+COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "Record": (
+    ),
+    "Look": (
+    ),
+    "Compare and go back": (
+    ),
+    "Describe": (
+    ),
+    "Share": (
+    ),
+    "Set up and look after": (
+        ("help", "help", "Show the help of gitexp or of one command."),
+    ),
+}  # fmt: skip
+ALIASES = {"pull": "fetch", "ls": "log"}
+_BUG, _INTERRUPTED, _CLOSED_PIPE = 70, 130, 141
+
+
+class Verbs(click.Group):
+    """The group of all verbs; knows their names and help lines without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for rows in COMMANDS.values() for name, _, _ in rows]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        cmd_name = ALIASES.get(cmd_name, cmd_name)
+        for rows in COMMANDS.values():
+            for name, module, _ in rows:
+                if name == cmd_name:
+                    from importlib import import_module
+
+                    command: click.Command = import_module(f"gitexp.cli.{module}").command
+                    return command
+        return None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and self.get_command(ctx, args[0]) is None and not ctx.resilient_parsing:
+            raise unknown(args[0], self.list_commands(ctx))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, rows in COMMANDS.items():
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl([(name, line) for name, _, line in rows], col_max=12)
+
+
+def unknown(name: str, known: Sequence[str]) -> errors.UsageError:
+    """Return the error for a verb that does not exist, with the nearest ones that do."""
+    import difflib
+
+    from gitexp import text
+
+    near = difflib.get_close_matches(name, [*known, *ALIASES], n=3, cutoff=0.55)
+    hint = "did you mean: " + ", ".join(f"gitexp {verb}" for verb in near) if near else "list the commands: gitexp -h"
+    return errors.UsageError(f"no command {text.safe(name)!r}", hint=hint)
+
+
+def _print_version(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"gitexp {version('gitexp')}")
+        ctx.exit()
+
+
+@click.command(
+    "gitexp",
+    cls=Verbs,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    invoke_without_command=True,
+    subcommand_metavar="COMMAND [ARGS]...",
+    epilog="gitexp help COMMAND tells more. Works as `git exp` too.",
+)
+@click.option("-C", "paths", multiple=True, metavar="PATH", help="Run as if started in PATH; several add up.")
+@click.option("--repo", metavar="PATH", help="The Git repository to use, instead of the one around here.")
+@click.option("-q", "--quiet", is_flag=True, help="Print no talk on stderr, only errors.")
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print it.")
+@click.pass_context
+def cli(ctx: click.Context, paths: tuple[str, ...], repo: str | None, quiet: bool) -> None:
+    """Experiment tracking inside the Git repository you already have."""
+    for path in paths:
+        enter(ctx, path)
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+    ctx.obj = Options(repo=repo, quiet=quiet or os.environ.get("GITEXP_QUIET", "") not in ("", "0"))
+
+
+def enter(ctx: click.Context, path: str) -> None:
+    """Make `path` the current folder until the command ends, as `git -C` does."""
+    before = os.getcwd()  # noqa: PTH109 - pathlib is not imported for --help
+    try:
+        os.chdir(path or ".")
+    except OSError as error:
+        raise errors.UsageError(f"cannot enter {path!r}: {error.strerror}", hint="give -C a folder") from error
+    ctx.call_on_close(lambda: os.chdir(before))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: the entry of `gitexp` and of `git exp`."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code; every error ends here, as one message on stderr."""
+    try:
+        result = cli.main(
+            args=list(arguments), prog_name="gitexp", complete_var="_GITEXP_COMPLETE", standalone_mode=False
+        )
+        sys.stdout.flush()
+    except BaseException as error:
+        return _failed(error, arguments)
+    return result if isinstance(result, int) else 0
+
+
+def _failed(error: BaseException, arguments: Sequence[str]) -> int:
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else 1
+    if isinstance(error, BrokenPipeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the last flush at exit stays quiet too
+        return _CLOSED_PIPE
+    if isinstance(error, KeyboardInterrupt | click.Abort):
+        click.echo(err=True)
+        return _INTERRUPTED
+    known = _known(error)
+    if known is None:
+        return _bug(error, arguments)
+    _print_error(known)
+    return known.exit_code
+
+
+def _known(error: BaseException) -> errors.GitexpError | None:
+    """Return an error that is the user's to mend as one of ours; None for a bug."""
+    import errno
+
+    if isinstance(error, errors.GitexpError):
+        return error
+    if isinstance(error, click.UsageError):
+        where = error.ctx.command_path if error.ctx else "gitexp"
+        return errors.UsageError(error.format_message(), hint=f"{where} -h")
+    if isinstance(error, click.ClickException):
+        return errors.UsageError(error.format_message())
+    if isinstance(error, OSError) and error.errno in (
+        errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM
+    ):  # fmt: skip
+        return errors.WriteFailed(f"{error.filename or 'a file'}: {error.strerror}", hint="df -h; ls -ld .git")
+    return None
+
+
+def _print_error(error: errors.GitexpError) -> None:
+    from gitexp import text
+
+    click.echo(f"gitexp: {text.safe_lines(error.message)}", err=True)
+    for line in _details(error):
+        click.echo(f"  {text.safe(line)}", err=True)
+    if error.hint:
+        click.echo(text.safe_lines(error.hint), err=True)
+
+
+def _details(error: errors.GitexpError) -> list[str]:
+    if isinstance(error, errors.Ambiguous):
+        return list(error.candidates)
+    if isinstance(error, errors.DirtyTree):
+        return [f"{code} {path}" for code, path in error.paths]
+    if isinstance(error, errors.Unconfirmed):
+        return list(error.plan)
+    return []
+
+
+def _bug(error: BaseException, arguments: Sequence[str]) -> int:
+    if os.environ.get("GITEXP_DEBUG", "") not in ("", "0"):
+        import traceback
+
+        traceback.print_exception(error)
+    from gitexp.cli import crash
+
+    click.echo(f"gitexp: bug: {crash.describe(error)}; details in {crash.write(error, arguments)}", err=True)
+    return _BUG
+
+
+if __name__ == "__main__":
+    main()
