@@ -1,0 +1,234 @@
+"""Objects: blobs, trees and commits by their ids (40 hex digits), read and written through libgit2.
+
+Trees and commits are written from their bytes, so what a partial or sparse clone does not have can still be named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gitexp.errors import Damaged, WriteFailed
+
+if TYPE_CHECKING:
+    from gitexp.git.repo import Repo
+
+FILE, EXECUTABLE, LINK, TREE, SUBMODULE = 0o100644, 0o100755, 0o120000, 0o040000, 0o160000
+EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+_COMMIT, _TREE, _BLOB = 1, 2, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a tree."""
+
+    name: str
+    mode: int
+    oid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Who and when: seconds since the epoch, minutes east of UTC."""
+
+    name: str
+    email: str
+    time_s: int
+    offset_min: int = 0
+
+    def encode(self) -> bytes:
+        """Return the line's value; what would break the line is left out, as Git does."""
+        sign, minutes = "-" if self.offset_min < 0 else "+", abs(self.offset_min)
+        name, email = (part.translate(_UNSAFE).strip(" .,:;\"'\\") for part in (self.name, self.email))
+        return f"{name or 'unknown'} <{email}> {self.time_s} {sign}{minutes // 60:02d}{minutes % 60:02d}".encode(
+            "utf-8", "replace"
+        )
+
+
+_UNSAFE = {**dict.fromkeys(range(32)), ord("<"): None, ord(">"): None}
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit's content."""
+
+    tree: str
+    parents: tuple[str, ...]
+    author: Signature
+    committer: Signature
+    message: str
+
+
+def write_blob(repo: Repo, data: bytes) -> str:
+    """Store bytes as a blob."""
+    return _write(repo, _BLOB, data)
+
+
+def write_tree(repo: Repo, files: Mapping[str, tuple[int, str]]) -> str:
+    """Store {path: (mode, oid)} as nested trees and return the top one."""
+    levels: dict[str, Any] = {}
+    for path, entry in files.items():
+        *folders, name = path.split("/")
+        level = levels
+        for folder in folders:
+            level = level.setdefault(folder, {})
+        level[name] = entry
+    return _write_level(repo, levels)
+
+
+def _write_level(repo: Repo, level: Mapping[str, Any]) -> str:
+    entries = [
+        Entry(name, TREE, _write_level(repo, item)) if isinstance(item, dict) else Entry(name, *item)
+        for name, item in level.items()
+    ]
+    return write_entries(repo, entries)
+
+
+def write_entries(repo: Repo, entries: list[Entry]) -> str:
+    """Store one tree of these entries, in Git's order."""
+    rows = []
+    for entry in entries:
+        name = entry.name.encode("utf-8", "surrogateescape")
+        key = name + b"/" if entry.mode == TREE else name
+        rows.append((key, b"%o %s\0" % (entry.mode, name) + bytes.fromhex(entry.oid)))
+    return _write(repo, _TREE, b"".join(row for _, row in sorted(rows)))
+
+
+def graft(repo: Repo, tree: str | None, name: str, subtree: str | None) -> str:
+    """Return `tree` with its entry `name` replaced by a subtree (None: without it); no tree at all is an empty one."""
+    kept = [entry for entry in entries(repo, tree) if entry.name != name] if tree else []
+    return write_entries(repo, kept + ([Entry(name, TREE, subtree)] if subtree else []))
+
+
+def entries(repo: Repo, tree: str) -> list[Entry]:
+    """Return the entries of a tree; names that are not UTF-8 come with surrogate escapes."""
+    data, found, at = _read(repo, tree, _TREE), [], 0
+    while at < len(data):
+        space = data.index(b" ", at)
+        end = data.index(b"\0", space)
+        name = data[space + 1 : end].decode("utf-8", "surrogateescape")
+        found.append(Entry(name, int(data[at:space], 8), data[end + 1 : end + 21].hex()))
+        at = end + 21
+    return found
+
+
+def entry(repo: Repo, tree: str, path: str) -> Entry | None:
+    """Return the entry at a path below a tree, None where there is none."""
+    found: Entry | None = None
+    for part in path.split("/"):
+        if found is not None and found.mode != TREE:
+            return None
+        found = next((item for item in entries(repo, tree) if item.name == part), None)
+        if found is None:
+            return None
+        tree = found.oid
+    return found
+
+
+def subtree(repo: Repo, tree: str, path: str) -> str | None:
+    """Return the oid of the folder at a path below a tree."""
+    found = entry(repo, tree, path)
+    return found.oid if found is not None and found.mode == TREE else None
+
+
+def walk(repo: Repo, tree: str, below: str = "") -> Iterator[tuple[str, Entry]]:
+    """Yield (path, entry) of everything below a tree but the folders themselves."""
+    for item in entries(repo, tree):
+        if item.mode == TREE:
+            yield from walk(repo, item.oid, f"{below}{item.name}/")
+        else:
+            yield below + item.name, item
+
+
+def read_blob(repo: Repo, oid: str, *, limit_bytes: int | None = None) -> bytes:
+    """Return a blob's bytes; raises Damaged where it is missing or larger than the limit (looked up before reading)."""
+    if limit_bytes is not None and (size := size_of(repo, oid)) > limit_bytes:
+        raise Damaged(
+            f"object {oid[:7]} has {size:,} bytes, more than the {limit_bytes:,} gitexp reads", hint="git show " + oid
+        )
+    return _read(repo, oid, _BLOB)
+
+
+def size_of(repo: Repo, oid: str) -> int:
+    """Return an object's size in bytes without reading it; raises Damaged where it is missing."""
+    try:
+        return int(repo.raw.odb.read_header(_oid(oid))[1])
+    except (KeyError, ValueError) as error:
+        raise _missing(repo, oid) from error
+
+
+def exists(repo: Repo, oid: str) -> bool:
+    """Say whether an object is here."""
+    return oid in repo.raw
+
+
+def write_commit(repo: Repo, commit: Commit) -> str:
+    """Store a commit; moves no ref."""
+    lines = [b"tree " + commit.tree.encode(), *(b"parent " + parent.encode() for parent in commit.parents)]
+    lines += [b"author " + commit.author.encode(), b"committer " + commit.committer.encode(), b""]
+    message = commit.message.replace("\0", "").encode("utf-8", "backslashreplace")
+    return _write(repo, _COMMIT, b"\n".join([*lines, message]))
+
+
+def read_commit(repo: Repo, oid: str) -> Commit:
+    """Return a commit's content; raises Damaged where it is missing or no commit."""
+    head, _, message = _read(repo, oid, _COMMIT).partition(b"\n\n")
+    tree, parents, people = "", [], {}
+    for line in head.split(b"\n"):
+        key, _, value = line.partition(b" ")
+        if key == b"tree":
+            tree = value.decode("ascii", "replace")
+        elif key == b"parent":
+            parents.append(value.decode("ascii", "replace"))
+        elif key in (b"author", b"committer"):
+            people[key] = _signature(value)
+    nobody = Signature("unknown", "", 0)
+    return Commit(
+        tree,
+        tuple(parents),
+        people.get(b"author", nobody),
+        people.get(b"committer", nobody),
+        message.decode("utf-8", "replace"),
+    )
+
+
+def _signature(value: bytes) -> Signature:
+    person, _, rest = value.decode("utf-8", "replace").rpartition("> ")
+    name, _, email = person.rpartition(" <")
+    seconds, _, offset = rest.partition(" ")
+    try:
+        minutes = (int(offset[1:3]) * 60 + int(offset[3:5])) * (-1 if offset[0] == "-" else 1)
+        return Signature(name, email, int(seconds), minutes)
+    except (ValueError, IndexError):
+        return Signature(name, email, 0)
+
+
+def _oid(oid: str) -> Any:
+    import pygit2
+
+    return pygit2.Oid(hex=oid)
+
+
+def _read(repo: Repo, oid: str, kind: int) -> bytes:
+    try:
+        found, data = repo.raw.odb.read(_oid(oid))
+    except (KeyError, ValueError) as error:
+        raise _missing(repo, oid) from error
+    if int(found) != kind:
+        raise Damaged(f"object {oid[:7]} is not a {('', 'commit', 'tree', 'blob')[kind]}", hint="git fsck")
+    return bytes(data)
+
+
+def _write(repo: Repo, kind: int, data: bytes) -> str:
+    import pygit2
+
+    try:
+        return str(repo.raw.odb.write(kind, data))
+    except (pygit2.GitError, OSError) as error:
+        raise WriteFailed(f"cannot write an object into {repo.common_dir}: {error}", hint="df -h .") from error
+
+
+def _missing(repo: Repo, oid: str) -> Damaged:
+    hint = "git fetch --refetch" if repo.is_partial else "git fsck --full"
+    return Damaged(f"object {oid[:7]} is missing from {repo.common_dir}", hint=hint)

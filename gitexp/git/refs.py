@@ -1,0 +1,117 @@
+"""Refs: listed, read, and changed by compare-and-swap, durably."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+from gitexp.errors import Conflict, WriteFailed
+
+if TYPE_CHECKING:
+    from gitexp.git.repo import Repo
+
+_OID = re.compile(r"[0-9a-f]{40}")
+
+
+def listing(repo: Repo, prefix: str) -> dict[str, str]:
+    """Return {full ref: oid} of all refs below `prefix` (which ends with a slash), loose and packed, in name order."""
+    found: dict[str, str] = {}
+    for line in _packed_lines(repo):
+        oid, _, name = line.partition(" ")
+        if name.startswith(prefix) and _OID.fullmatch(oid):
+            found[name] = oid
+    top = repo.common_dir / prefix.rstrip("/")
+    stack = [(str(top), prefix)]
+    while stack:
+        folder, below = stack.pop()
+        stack.extend(_scan(folder, below, found))
+    return dict(sorted(found.items()))
+
+
+def _scan(folder: str, below: str, found: dict[str, str]) -> list[tuple[str, str]]:
+    deeper = []
+    try:
+        entries = list(os.scandir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    for entry in entries:
+        if entry.is_dir():
+            deeper.append((entry.path, f"{below}{entry.name}/"))
+        elif not entry.name.endswith(".lock"):
+            try:
+                with open(entry.path, "rb") as file:
+                    oid = file.read(64).strip().decode("ascii", "replace")
+            except FileNotFoundError:  # packed or deleted since: the packed value read before stands, or none
+                continue
+            if _OID.fullmatch(oid):
+                found[below + entry.name] = oid
+    return deeper
+
+
+def _packed_lines(repo: Repo) -> list[str]:
+    try:
+        text = (repo.common_dir / "packed-refs").read_text("utf-8", "surrogateescape")
+    except FileNotFoundError:
+        return []
+    return [line for line in text.splitlines() if line and line[0] not in "#^"]
+
+
+def get(repo: Repo, ref: str) -> str | None:
+    """Return the oid of one ref, None where it is not."""
+    try:
+        return str(repo.raw.references[ref].resolve().target)
+    except (KeyError, ValueError):
+        return None
+
+
+def update(repo: Repo, ref: str, new: str, *, old: str | None) -> None:
+    """Set a ref from `old` (None: it must not exist) to `new`; raises Conflict where it holds something else."""
+    import pygit2
+
+    try:
+        if old is None:
+            repo.raw.references.create(ref, new, force=False)
+            return
+        reference = repo.raw.references[ref]
+        if str(reference.target) != old:
+            raise Conflict(f"{ref} moved to {str(reference.target)[:7]}", hint="try again")
+        reference.set_target(new)  # libgit2 compares with the value it read under the ref's own lock
+    except KeyError as error:
+        raise Conflict(f"{ref} is gone", hint="try again") from error
+    except (pygit2.AlreadyExistsError, ValueError) as error:
+        raise Conflict(f"{ref} exists already", hint="try again") from error
+    except (pygit2.GitError, OSError) as error:
+        raise _failed(ref, error) from error
+
+
+def delete(repo: Repo, ref: str, *, old: str) -> None:
+    """Delete a ref that holds `old`; one that is gone is fine; raises Conflict where it holds something else."""
+    import pygit2
+
+    try:
+        reference = repo.raw.references[ref]
+        if str(reference.target) != old:
+            raise Conflict(f"{ref} moved to {str(reference.target)[:7]}", hint="try again")
+        reference.delete()
+    except KeyError:
+        return
+    except (pygit2.GitError, OSError) as error:
+        raise _failed(ref, error) from error
+
+
+def resolve(repo: Repo, revision: str) -> str | None:
+    """Return the commit that any git revision names, None where it names none."""
+    import pygit2
+
+    try:
+        return str(repo.raw.revparse_single(revision).peel(pygit2.Commit).id)
+    except (KeyError, ValueError, pygit2.GitError):
+        return None
+
+
+def _failed(ref: str, error: Exception) -> Conflict | WriteFailed:
+    text = str(error)
+    if "modified" in text or "lock" in text.lower() or "already exists" in text or "does not match" in text:
+        return Conflict(f"{ref} is being changed by another process: {text}", hint="try again")
+    return WriteFailed(f"cannot write {ref}: {text}", hint="look at the space and permissions: df -h . ; ls -ld .git")
