@@ -1,0 +1,89 @@
+"""The run commit's message: a line for people, the main metrics, and trailers for lists (docs/format.md, "Commit")."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gitexp import text
+from gitexp.record.run import FORMAT, RunRecord
+from gitexp.record.summary import Aggregate
+
+MAIN_METRICS = 5
+_TRAILER = re.compile(r"([A-Z][A-Za-z-]*): (.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Trailers:
+    """What a list learns from the commit alone."""
+
+    id: str
+    experiment: str
+    name: str
+    status: str
+    dirty: bool
+    format: int
+
+
+def encode(record: RunRecord, summary: Mapping[str, Aggregate]) -> str:
+    """Return the message; subject `experiment/name: status in duration, metric value`."""
+    main = main_metrics(summary)
+    took = "" if record.duration_seconds is None else f" in {text.duration(record.duration_seconds)}"
+    head = f", {one_line(main[0])} {text.number(summary[main[0]].value)}" if main else ""
+    lines = [f"{record.experiment}/{record.name}: {record.status}{took}{head}", ""]
+    lines += [_metric_line(name, summary[name]) for name in main] + ([""] if main else [])
+    if record.description:
+        lines += [record.description.strip(), ""]
+    lines += [
+        f"Run: {record.id}",
+        f"Experiment: {record.experiment}",
+        f"Name: {record.name}",
+        f"Status: {record.status}",
+    ]
+    if record.code.get("dirty"):
+        lines.append("Dirty: yes")
+    return "\n".join([*lines, f"Format: {FORMAT}", ""])
+
+
+def decode(message: str) -> Trailers | None:
+    """Return the trailers of a run commit's message, None where it is no run's."""
+    found: dict[str, str] = {}
+    for line in reversed(message.rstrip("\n").split("\n")):
+        match = _TRAILER.fullmatch(line)
+        if match is None:
+            break
+        found[match[1]] = match[2]
+    try:
+        return Trailers(
+            found["Run"],
+            found["Experiment"],
+            found["Name"],
+            found["Status"],
+            found.get("Dirty") == "yes",
+            int(found["Format"]),
+        )
+    except (KeyError, ValueError):
+        return None
+
+
+def main_metrics(summary: Mapping[str, Aggregate]) -> list[str]:
+    """Return up to five metrics for a headline: validation, then test, then the rest, each as first seen."""
+
+    def rank(name: str) -> int:
+        words = re.split(r"[^a-z]+", name.lower())
+        return 0 if any(word.startswith("val") for word in words) else 1 if "test" in words else 2
+
+    return sorted(summary, key=rank)[:MAIN_METRICS]
+
+
+def one_line(name: str) -> str:
+    """Return a name that cannot break the line it stands in."""
+    return text.safe(name).replace("\n", " ")
+
+
+def _metric_line(name: str, aggregate: Aggregate) -> str:
+    if not aggregate.count:
+        return f"{one_line(name)}: {text.number(aggregate.value)}"
+    low, high, last = (text.number(item) for item in (aggregate.min, aggregate.max, aggregate.last))
+    return f"{one_line(name)}: last {last}, min {low}, max {high}"

@@ -1,0 +1,237 @@
+"""Every setting: one table, and where its value comes from.
+
+Strongest first: an override of the call, the environment (GITEXP_*), the repository's `git config`, `gitexp.toml` or
+`[tool.gitexp]` in the work tree, the user's and the system's `git config`, the default. What `gitexp.toml` lists as
+`locked` is taken from there, whatever the others say.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gitexp.errors import UsageError
+
+if TYPE_CHECKING:
+    from gitexp.git.repo import Repo
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: its key below `gitexp.`, its kind, its default as text, and what it does."""
+
+    key: str
+    kind: str
+    default: str
+    doc: str
+    choices: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The full name, as `git config` knows it."""
+        return "gitexp." + self.key
+
+    @property
+    def variable(self) -> str:
+        """The environment variable: gitexp.inlineLimit is GITEXP_INLINE_LIMIT."""
+        return "GITEXP_" + re.sub(r"(?<=[a-z])([A-Z])", r"_\1", self.key).upper()
+
+
+def _table(*rows: tuple[str, str, str, str] | tuple[str, str, str, str, tuple[str, ...]]) -> dict[str, Setting]:
+    return {row[0].lower(): Setting(*row) for row in rows}
+
+
+SETTINGS = _table(
+    ("experiment", "text", "", "the experiment of a run that names none (else the branch, else `default`)"),
+    ("dirty", "choice", "snapshot", "what a run does in a dirty tree", ("snapshot", "refuse", "allow")),
+    ("dirtyIgnore", "list", "", "pathspecs whose changes are not dirt"),
+    ("snapshot", "choice", "source", "what a snapshot takes", ("tracked", "source", "all")),
+    ("sourceSuffixes", "list", "", "endings of untracked files that count as source, beside the built-in ones"),
+    ("inlineLimit", "size", "100k", "record files over this are stored as pointers, their bytes beside the commit"),
+    ("metricsInlineLimit", "size", "1m", "the same for metrics.csv and system.csv"),
+    ("outputLimit", "size", "100m", "how much of a wrapped command's output is kept, head and tail"),
+    ("nameTemplate", "text", "", "how runs are named, from their params: `{model}-lr{lr}-seed{seed}`"),
+    ("host", "text", "", "the name of this machine in records (default: the host name)"),
+    ("privacy", "list", "", "what records leave out: host, user, output"),
+    ("env", "list", "", "environment variables to store, beside the built-in list"),
+    ("systemMetrics", "bool", "true", "whether CPU, memory, disk, network and GPU use are sampled"),
+    ("systemInterval", "duration", "15s", "how often they are"),
+    ("costPerHour", "number", "0", "what an hour of this machine costs, for the cost of a run"),
+    ("deadAfter", "duration", "10m", "silence after which a run of another host counts as lost"),
+    ("logAllRanks", "bool", "false", "whether ranks other than 0 log too, as rank1/loss"),
+    ("sign", "bool", "false", "whether run commits are signed with the user's Git signing key"),
+    ("publish", "bool", "false", "whether running runs are published to refs/experiments-live/"),
+    ("publishEvery", "duration", "60s", "how often a published run is brought up to date"),
+    ("autoPush", "bool", "false", "whether each run is pushed after its end, in the background"),
+    ("remote", "text", "", "the remote that experiments are pushed to and fetched from"),
+    ("runsBranch", "text", "", "one branch for all runs, for hosts that refuse custom refs: gitexp/runs"),
+    ("pushDirty", "choice", "allow", "whether runs of dirty trees may be pushed", ("allow", "refuse")),
+    ("pushWithGit", "bool", "false", "whether the pre-push hook pushes experiments along"),
+    ("quiet", "bool", "false", "nothing on stderr but errors"),
+    ("maintenance", "bool", "true", "whether loose objects of many runs are packed in the background"),
+)
+FILES = ("gitexp.toml", "pyproject.toml")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one workspace; `overrides` are those of this call, by key in lower case."""
+
+    repo: Repo | None
+    overrides: Mapping[str, str] = field(default_factory=dict)
+
+    def text(self, key: str) -> str:
+        """Return a setting's text, "" where it is empty."""
+        return self.origin(key)[0]
+
+    def origin(self, key: str) -> tuple[str, str]:
+        """Return a setting's value as text and where it comes from; raises UsageError for one that does not exist."""
+        setting = find(key)
+        lowered = setting.key.lower()
+        layers: list[tuple[str, Callable[[], str | None]]] = [
+            ("command line", lambda: self.overrides.get(lowered)),
+            ("environment " + setting.variable, lambda: os.environ.get(setting.variable)),
+            ("git config", lambda: self._git["local"].get(setting.name.lower())),
+            (self._file[0], lambda: self._file[1].get(lowered)),
+            ("git config --global", lambda: self._git["global"].get(setting.name.lower())),
+        ]
+        if lowered in self.locked:
+            layers = [(self._file[0] + ", locked", layers[3][1])]
+        for name, read in layers:
+            value = read()
+            if value is not None:
+                return value, name
+        return setting.default, "default"
+
+    def choice(self, key: str) -> str:
+        """Return one of a setting's choices; raises UsageError for another word."""
+        setting, value = find(key), self.text(key)
+        if value not in setting.choices:
+            raise _bad(setting, value, " | ".join(setting.choices))
+        return value
+
+    def flag(self, key: str) -> bool:
+        """Return a yes or no, in Git's words for them."""
+        value = self.text(key).lower()
+        if value in ("true", "yes", "on", "1", ""):
+            return value != ""
+        if value in ("false", "no", "off", "0"):
+            return False
+        raise _bad(find(key), value, "true or false")
+
+    def items(self, key: str) -> tuple[str, ...]:
+        """Return a list's items; commas and new lines part them."""
+        return tuple(item.strip() for item in re.split(r"[,\n]", self.text(key)) if item.strip())
+
+    def number(self, key: str) -> float:
+        """Return a number."""
+        try:
+            return float(self.text(key) or 0)
+        except ValueError:
+            raise _bad(find(key), self.text(key), "a number") from None
+
+    def size_bytes(self, key: str) -> int:
+        """Return a size in bytes: 100k, 1m and 2GB are powers of 1024."""
+        found = _SIZE.fullmatch(self.text(key).strip())
+        if found is None:
+            raise _bad(find(key), self.text(key), "a size such as 100k or 1m")
+        return int(float(found[1]) * 1024 ** " kmgt".index(found[2].lower() or " "))
+
+    def duration_seconds(self, key: str) -> float:
+        """Return a duration in seconds: 15s, 10m, 1h; a bare number is seconds."""
+        found = _DURATION.fullmatch(self.text(key).strip())
+        if found is None:
+            raise _bad(find(key), self.text(key), "a duration such as 15s or 10m")
+        unit = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}[(found[2] or "s").lower()]
+        return float(found[1]) * unit
+
+    @property
+    def locked(self) -> frozenset[str]:
+        """The keys (lower case) that the tree's file does not let others weaken."""
+        return frozenset(item.strip().lower() for item in self._file[1].get("locked", "").split(",") if item.strip())
+
+    def raw(self, key: str) -> str | None:
+        """Return a `gitexp.<key>` of git config that has no row in the table (gitexp.push.<remote>)."""
+        name = "gitexp." + key
+        return self._git["local"].get(name, self._git["global"].get(name))
+
+    @cached_property
+    def _git(self) -> dict[str, dict[str, str]]:
+        found: dict[str, dict[str, str]] = {"local": {}, "global": {}}
+        for entry in self.repo.raw.config if self.repo is not None else ():
+            if entry.name.startswith("gitexp."):
+                where = found["local" if entry.level >= _LOCAL_LEVEL else "global"]
+                several = find_kind(entry.name.removeprefix("gitexp.")) == "list" and entry.name in where
+                value = "true" if entry.value is None else entry.value
+                where[entry.name] = f"{where[entry.name]},{value}" if several else value
+        return found
+
+    @cached_property
+    def _file(self) -> tuple[str, dict[str, str]]:
+        top = self.repo.work_tree if self.repo is not None else None
+        for name in FILES if top is not None else ():
+            table = _read_toml(Path(str(top)) / name)
+            if table is not None:
+                return name, table
+        return FILES[0], {}
+
+    @cached_property
+    def tree_file(self) -> dict[str, Any]:
+        """The whole content of the tree's file, for what is more than a setting."""
+        top = self.repo.work_tree if self.repo is not None else None
+        return (_load(Path(str(top)) / self._file[0]) or {}) if top is not None else {}
+
+
+_LOCAL_LEVEL = 5  # libgit2: 1 programdata, 2 system, 3 xdg, 4 global, 5 local, 6 worktree, 7 application
+
+
+def find(key: str) -> Setting:
+    """Return the setting of a key, in any case, with or without `gitexp.`; raises UsageError."""
+    setting = SETTINGS.get(key.lower().removeprefix("gitexp."))
+    if setting is None:
+        raise UsageError(f"no setting {key!r}", hint="list them with: gitexp config")
+    return setting
+
+
+def find_kind(key: str) -> str | None:
+    """Return the kind of a setting, None where the table has none of that key."""
+    setting = SETTINGS.get(key.lower())
+    return setting.kind if setting is not None else None
+
+
+def _bad(setting: Setting, value: str, wanted: str) -> UsageError:
+    return UsageError(f"{setting.name} is {value!r}, not {wanted}", hint=f"git config {setting.name} {setting.default}")
+
+
+def _load(path: Path) -> dict[str, Any] | None:
+    try:
+        value = tomllib.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path.name} cannot be read: {error}", hint=f"correct {path}") from error
+    return value if path.name == FILES[0] else value.get("tool", {}).get("gitexp")
+
+
+def _read_toml(path: Path) -> dict[str, str] | None:
+    """Return the settings of one file as text by key in lower case; nested tables are not settings."""
+    table = _load(path)
+    if table is None:
+        return None
+    return {key.lower(): _as_text(value) for key, value in table.items() if not isinstance(value, dict)}
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return ",".join(str(item) for item in value)
+    return str(value)
