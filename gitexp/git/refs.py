@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.errors import Conflict, WriteFailed
+from gitexp.git import command
 
 if TYPE_CHECKING:
     from gitexp.git.repo import Repo
@@ -100,6 +103,30 @@ def delete(repo: Repo, ref: str, *, old: str) -> None:
         raise _failed(ref, error) from error
 
 
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A change of one ref: `new` None deletes it, `old` None means that it must not exist."""
+
+    ref: str
+    new: str | None
+    old: str | None
+
+
+def update_many(repo: Repo, updates: Sequence[Update]) -> None:
+    """Change many refs in one transaction of the git command, all or none; raises Conflict where one is not at `old`."""
+    if not updates:
+        return
+    none = "0" * 40
+    words = []
+    for item in updates:
+        verb = f"delete {item.ref}\0" if item.new is None else f"update {item.ref}\0{item.new}\0"
+        words.append(f"{verb}{item.old or none}\0")
+    try:
+        command.run(repo, "update-ref", "--stdin", "-z", input="".join(words).encode("utf-8", "surrogateescape"))
+    except command.GitFailed as error:
+        raise _failed(updates[0].ref if len(updates) == 1 else f"{len(updates)} refs", error) from error
+
+
 def resolve(repo: Repo, revision: str) -> str | None:
     """Return the commit that any git revision names, None where it names none."""
     import pygit2
@@ -112,6 +139,12 @@ def resolve(repo: Repo, revision: str) -> str | None:
 
 def _failed(ref: str, error: Exception) -> Conflict | WriteFailed:
     text = str(error)
-    if "modified" in text or "lock" in text.lower() or "already exists" in text or "does not match" in text:
+    if (
+        "modified" in text
+        or "lock" in text.lower()
+        or "already exists" in text
+        or "but expected" in text
+        or "does not match" in text
+    ):
         return Conflict(f"{ref} is being changed by another process: {text}", hint="try again")
     return WriteFailed(f"cannot write {ref}: {text}", hint="look at the space and permissions: df -h . ; ls -ld .git")

@@ -92,7 +92,7 @@ _PLAIN = (
     "exit_code", "error", "user", "host", "seeds", "tags", "description", "parent", "forked_from", "code", "cost", "lost", "names",
 )  # fmt: skip
 _KNOWN = frozenset(
-    {"format", "id", "experiment", "name", "status", "start", "end", "duration", "command", "parents", *_PLAIN}
+    (*_PLAIN, "format", "id", "experiment", "name", "status", "start", "end", "duration", "command", "parents")
 )
 
 

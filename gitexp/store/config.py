@@ -49,6 +49,10 @@ def _table(*rows: tuple[str, str, str, str] | tuple[str, str, str, str, tuple[st
 
 SETTINGS = _table(
     ("experiment", "text", "", "the experiment of a run that names none (else the branch, else `default`)"),
+    ("metric", "text", "", "the main metric: first in lists, and what the header's best run is by"),
+    ("maximize", "list", "", "metrics (names or globs) of which more is better"),
+    ("minimize", "list", "", "metrics (names or globs) of which less is better"),
+    ("columns", "list", "", "columns of the log, beside those it chooses itself"),
     ("dirty", "choice", "snapshot", "what a run does in a dirty tree", ("snapshot", "refuse", "allow")),
     ("dirtyIgnore", "list", "", "pathspecs whose changes are not dirt"),
     ("snapshot", "choice", "source", "what a snapshot takes", ("tracked", "source", "all")),

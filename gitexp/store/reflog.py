@@ -1,0 +1,80 @@
+"""gitexp's own log of what it did to refs: Git keeps none below refs/experiments/, and a prune can take refs away.
+
+.git/gitexp/refs.log, append-only, a line each: `<time ms> <word> <old> <new> <ref>`; no oid is forty zeros. Words:
+`run`, `resume` (recorded here), `fetch`, `unbundle` (from elsewhere), `restore`, `delete`, `purge`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from gitexp import clock
+from gitexp.store.workspace import Workspace
+
+NONE = "0" * 40
+RECORDED = ("run", "resume")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One change of one ref."""
+
+    time_ms: int
+    word: str
+    old: str
+    new: str
+    ref: str
+
+
+def append(workspace: Workspace, word: str, changes: Sequence[tuple[str, str | None, str | None]]) -> None:
+    """Add a line for each (ref, old, new); one write, so that lines of several processes do not mix."""
+    now = clock.now_ms()
+    text = "".join(f"{now} {word} {old or NONE} {new or NONE} {ref}\n" for ref, old, new in changes)
+    workspace.home.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(workspace.home / "refs.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)
+
+
+def lines(workspace: Workspace) -> Iterator[Line]:
+    """Yield all lines, oldest first; torn and foreign ones are passed over."""
+    try:
+        data = (workspace.home / "refs.log").read_text("utf-8", "replace")
+    except FileNotFoundError:
+        return
+    for text in data.split("\n"):
+        parts = text.split(" ", 4)
+        if len(parts) == 5 and len(parts[3]) == 40 and parts[0].isdigit():
+            yield Line(int(parts[0]), parts[1], parts[2], parts[3], parts[4])
+
+
+def expected(workspace: Workspace) -> dict[str, str]:
+    """Return {ref: oid} as the log says they should stand."""
+    found: dict[str, str] = {}
+    for line in lines(workspace):
+        if line.new == NONE:
+            found.pop(line.ref, None)
+        else:
+            found[line.ref] = line.new
+    return found
+
+
+def lost(workspace: Workspace, refs: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the (ref, oid) that gitexp set, never deleted, and that are gone; `refs` is what stands now."""
+    return [(ref, oid) for ref, oid in expected(workspace).items() if ref not in refs]
+
+
+def recorded(workspace: Workspace) -> dict[str, int]:
+    """Return {ref: time of its last line} of the runs recorded in this clone, oldest first."""
+    found: dict[str, int] = {}
+    for line in lines(workspace):
+        if line.new == NONE:
+            found.pop(line.ref, None)
+        elif line.word in RECORDED:
+            found.pop(line.ref, None)
+            found[line.ref] = line.time_ms
+    return found

@@ -1,0 +1,343 @@
+"""Runs as they are stored: listed from refs, read lazily, written as one commit each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from gitexp import canonical, ids
+from gitexp.errors import Conflict, Damaged
+from gitexp.git import command, objects, refs
+from gitexp.git.objects import Commit, Entry, Signature
+from gitexp.record import message, names, params, points, summary
+from gitexp.record import pointer as pointers
+from gitexp.record import run as run_json
+from gitexp.record.pointer import Pointer
+from gitexp.record.points import Point
+from gitexp.record.run import RunRecord
+from gitexp.record.summary import Aggregate
+from gitexp.store import objects as large
+from gitexp.store import reflog
+from gitexp.store.workspace import Workspace
+
+REF_PREFIX = "refs/experiments/"
+FOLDER = ".gitexp"
+ATTRIBUTES = b"* !filter !diff !merge -text\n"
+JSON_LIMIT = 16 << 20  # bytes of one JSON file that a reader takes
+TEXT_LIMIT = 64 << 20  # bytes of one CSV or log that stands in Git itself
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A file a run produced: its own name, bytes, sha256 (None for a small one that stands in Git), blob and mode."""
+
+    name: str
+    size_bytes: int
+    sha256: str | None
+    oid: str
+    mode: int = objects.FILE
+    stored: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What the run commit alone says, for lists: ten microseconds a run. Times in milliseconds, to the second."""
+
+    ref: str
+    commit: str
+    id: str
+    experiment: str
+    name: str
+    status: str
+    dirty: bool
+    start_ms: int
+    end_ms: int
+    author: str
+    parents: tuple[str, ...]
+    message: str
+
+
+class Run:
+    """One run, read from its commit as far as it is asked for.
+
+    `ref` is None for a commit that no ref names. Each part raises Damaged where the record does not parse.
+    """
+
+    live = False
+
+    def __init__(self, workspace: Workspace, commit: str, ref: str | None = None) -> None:
+        self.workspace = workspace
+        self.commit: str | None = commit
+        self.ref = ref
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.ref or self.commit}>"
+
+    @cached_property
+    def record(self) -> RunRecord:
+        """run.json."""
+        data = self.file("run.json")
+        if data is None:
+            raise Damaged(f"{self.commit} has no {FOLDER}/run.json", hint="gitexp fsck")
+        return run_json.decode(data)
+
+    @property
+    def id(self) -> str:
+        """The run's id, 16 letters."""
+        return self.record.id
+
+    @property
+    def name(self) -> str:
+        """The run's display name as it was recorded."""
+        return self.record.name
+
+    @property
+    def experiment(self) -> str:
+        """The name of its experiment as it was recorded."""
+        return self.record.experiment
+
+    @property
+    def status(self) -> str:
+        """running, completed, failed or killed."""
+        return self.record.status
+
+    @cached_property
+    def params(self) -> dict[str, Any]:
+        """Nested params."""
+        data = self.file("params.json")
+        return {} if data is None else params.decode(data)
+
+    @property
+    def flat_params(self) -> dict[str, Any]:
+        """{dotted path: value}."""
+        return params.flatten(self.params)
+
+    @cached_property
+    def summary(self) -> dict[str, Aggregate]:
+        """{metric: its aggregates}, in the order in which summary.json has them (by name)."""
+        data = self.file("summary.json")
+        return {} if data is None else summary.decode(data)
+
+    @cached_property
+    def environment(self) -> dict[str, Any]:
+        """environment.json, {} where there is none."""
+        found = self._json("environment.json", {})
+        return found if isinstance(found, dict) else {}
+
+    @cached_property
+    def data(self) -> list[dict[str, Any]]:
+        """data.json: the datasets, [] where there are none."""
+        found = self._json("data.json", [])
+        return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+
+    def points(self) -> Iterator[Point]:
+        """Yield the metric points in the order stored; raises Damaged, also where their bytes are not here."""
+        return self._points("metrics.csv")
+
+    def system(self) -> Iterator[Point]:
+        """Yield the system metrics."""
+        return self._points("system.csv")
+
+    def _points(self, name: str) -> Iterator[Point]:
+        data = self.file(name)
+        return iter(()) if data is None else points.decode(data)
+
+    def _json(self, name: str, default: Any) -> Any:
+        data = self.file(name)
+        try:
+            return default if data is None else canonical.loads(data)
+        except ValueError as error:
+            raise Damaged(f"{name} of {self.ref or self.commit} does not parse: {error}", hint="gitexp fsck") from error
+
+    @cached_property
+    def entries(self) -> dict[str, Entry]:
+        """The record's own entries, {name: entry}: files and the artifacts' folder."""
+        commit = objects.read_commit(self.workspace.repo, str(self.commit))
+        folder = objects.subtree(self.workspace.repo, commit.tree, FOLDER)
+        return {item.name: item for item in objects.entries(self.workspace.repo, folder)} if folder else {}
+
+    def file(self, name: str) -> bytes | None:
+        """Return the bytes of one file of the record (those that a pointer means), None where there is none."""
+        found = self.entries.get(name)
+        if found is None or found.mode not in (objects.FILE, objects.EXECUTABLE):
+            return None
+        limit = JSON_LIMIT if name.endswith(".json") else TEXT_LIMIT
+        data = objects.read_blob(self.workspace.repo, found.oid, limit_bytes=limit)
+        pointer = pointers.decode(data)
+        return data if pointer is None else self._bytes(name, pointer, limit)
+
+    def _bytes(self, name: str, pointer: Pointer, limit: int) -> bytes:
+        if name.endswith(".json") and pointer.size_bytes > limit:
+            raise Damaged(f"{name} of {self.ref or self.commit} has {pointer.size_bytes:,} bytes", hint="gitexp fsck")
+        path = large.path(self.workspace, pointer.sha256)
+        if path is None:
+            raise Damaged(
+                f"the bytes of {name} ({pointer.sha256[:8]}) are not here", hint="fetch them where they were recorded"
+            )
+        return path.read_bytes()
+
+    def pointer(self, name: str) -> Pointer | None:
+        """Return the pointer that stands for a file of the record, None where its bytes stand in Git."""
+        found = self.entries.get(name)
+        return None if found is None or found.mode == objects.TREE else _pointer(self.workspace, found.oid)
+
+    @cached_property
+    def artifacts(self) -> list[Artifact]:
+        """The files the run produced, by name; links and submodules of a foreign record are left out."""
+        folder = self.entries.get("artifacts")
+        if folder is None or folder.mode != objects.TREE:
+            return []
+        repo, found = self.workspace.repo, []
+        for stored, item in objects.walk(repo, folder.oid):
+            if item.mode in (objects.FILE, objects.EXECUTABLE):
+                pointer = _pointer(self.workspace, item.oid)
+                size = pointer.size_bytes if pointer else objects.size_of(repo, item.oid)
+                name = self.record.names.get(stored) or names.decode(stored)
+                found.append(
+                    Artifact(str(name), size, pointer.sha256 if pointer else None, item.oid, item.mode, stored)
+                )
+        return sorted(found, key=lambda artifact: artifact.name)
+
+
+def _pointer(workspace: Workspace, oid: str) -> Pointer | None:
+    if objects.size_of(workspace.repo, oid) > pointers.MAX_BYTES:
+        return None
+    return pointers.decode(objects.read_blob(workspace.repo, oid))
+
+
+def listing(workspace: Workspace, experiment_path: str = "") -> dict[str, str]:
+    """Return {ref: run commit} of all runs, or of one experiment and those below it."""
+    below = f"{experiment_path}/" if experiment_path else ""
+    return refs.listing(workspace.repo, REF_PREFIX + below)
+
+
+def load(workspace: Workspace, commit: str, ref: str | None = None) -> Run:
+    """Return the run of a run commit; nothing is read yet."""
+    return Run(workspace, commit, ref)
+
+
+def by_id(workspace: Workspace, run_id: str) -> Run | None:
+    """Return the recorded run of a whole id, None where there is none."""
+    tail = "-" + ids.short(run_id)
+    for ref, commit in listing(workspace).items():
+        if ref.endswith(tail):
+            run = load(workspace, commit, ref)
+            if run.id == run_id:
+                return run
+    return None
+
+
+def head(workspace: Workspace, ref: str, commit: str) -> Head | None:
+    """Read what the commit alone says; None where it is no run's."""
+    found = objects.read_commit(workspace.repo, commit)
+    said = message.decode(found.message)
+    if said is None or not ids.is_run_id(said.id):
+        return None
+    start, end = found.author.time_s * 1000, found.committer.time_s * 1000
+    author = f"{found.author.name} <{found.author.email}>"
+    return Head(
+        ref,
+        commit,
+        said.id,
+        said.experiment,
+        said.name,
+        said.status,
+        said.dirty,
+        start,
+        end,
+        author,
+        found.parents,
+        found.message,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A record that is complete but for its commit.
+
+    `files` are the record's files below .gitexp/ (bytes, a path to take over, or a pointer to kept bytes), `modes`
+    those that are executable; `code_tree` is the tree of the code, `parents` are the commit's, in order.
+    """
+
+    ref: str
+    record: RunRecord
+    summary: Mapping[str, Aggregate]
+    files: Mapping[str, bytes | Path | Pointer]
+    code_tree: str | None
+    previous: str | None = None
+    executable: frozenset[str] = field(default_factory=frozenset)
+
+
+def write(workspace: Workspace, draft: Draft) -> Run:
+    """Write the record's objects, the commit and the ref, in this order, all durable; returns the run.
+
+    Raises Conflict where the ref is not at `draft.previous` any more, WriteFailed where the disk is full.
+    """
+    repo = workspace.repo
+    limits = {key: workspace.settings.size_bytes(key) for key in ("inlineLimit", "metricsInlineLimit")}
+    stored: dict[str, tuple[int, str]] = {".gitattributes": (objects.FILE, objects.write_blob(repo, ATTRIBUTES))}
+    for name, content in draft.files.items():
+        limit = limits["metricsInlineLimit" if name in ("metrics.csv", "system.csv") else "inlineLimit"]
+        mode = objects.EXECUTABLE if name in draft.executable else objects.FILE
+        stored[name] = (mode, _store(workspace, content, limit))
+    stored["run.json"] = (objects.FILE, _store(workspace, run_json.encode(draft.record), JSON_LIMIT))
+    tree = objects.graft(repo, draft.code_tree, FOLDER, objects.write_tree(repo, stored))
+    commit = _write_commit(workspace, draft, tree)
+    if commit != draft.previous:
+        _move(workspace, draft, commit)
+    return load(workspace, commit, draft.ref)
+
+
+def _move(workspace: Workspace, draft: Draft, commit: str) -> None:
+    word = "run" if draft.previous is None else "resume"
+    try:
+        refs.update(workspace.repo, draft.ref, commit, old=draft.previous)
+    except Conflict:
+        if refs.get(workspace.repo, draft.ref) != commit:
+            raise
+    reflog.append(workspace, word, [(draft.ref, draft.previous, commit)])
+
+
+def _store(workspace: Workspace, content: bytes | Path | Pointer, limit: int) -> str:
+    repo = workspace.repo
+    if isinstance(content, Path):
+        if content.stat().st_size > limit:
+            return objects.write_blob(repo, pointers.encode(large.put_file(workspace, content, take=True)))
+        content = content.read_bytes()
+    if isinstance(content, Pointer):
+        return objects.write_blob(repo, pointers.encode(content))
+    if len(content) > limit or pointers.decode(content) is not None:  # a file that looks like a pointer is not one
+        content = pointers.encode(large.put_bytes(workspace, content))
+    return objects.write_blob(repo, content)
+
+
+def _write_commit(workspace: Workspace, draft: Draft, tree: str) -> str:
+    record, user = draft.record, draft.record.user
+    end_ms = record.end_ms if record.end_ms is not None else record.start_ms
+    offset = int(user.get("offset_minutes", 0))
+    people = [
+        Signature(str(user.get("name", "")), str(user.get("email", "")), ms // 1000, offset)
+        for ms in (record.start_ms, end_ms)
+    ]
+    text = message.encode(record, draft.summary)
+    commit = Commit(tree, tuple(parent.commit for parent in record.parents), people[0], people[1], text)
+    if workspace.settings.flag("sign"):
+        return _signed(workspace, commit)
+    return objects.write_commit(workspace.repo, commit)
+
+
+def _signed(workspace: Workspace, commit: Commit) -> str:
+    """Let git sign: it knows the user's keys and agents."""
+    env: dict[str, str] = {}
+    for role, person in (("AUTHOR", commit.author), ("COMMITTER", commit.committer)):
+        sign, minutes = "-" if person.offset_min < 0 else "+", abs(person.offset_min)
+        env |= {f"GIT_{role}_NAME": person.name or "unknown", f"GIT_{role}_EMAIL": person.email}
+        env[f"GIT_{role}_DATE"] = f"@{person.time_s} {sign}{minutes // 60:02d}{minutes % 60:02d}"
+    parents = [word for parent in commit.parents for word in ("-p", parent)]
+    done = command.run(
+        workspace.repo, "commit-tree", "-S", *parents, "-F", "-", commit.tree, input=commit.message.encode(), env=env
+    )
+    return done.stdout.decode().strip()
