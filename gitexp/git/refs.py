@@ -113,7 +113,7 @@ class Update:
 
 
 def update_many(repo: Repo, updates: Sequence[Update]) -> None:
-    """Change many refs in one transaction of the git command, all or none; raises Conflict where one is not at `old`."""
+    """Change many refs in one transaction of the git command, all or none; raises Conflict."""
     if not updates:
         return
     none = "0" * 40
@@ -137,14 +137,11 @@ def resolve(repo: Repo, revision: str) -> str | None:
         return None
 
 
+_RACES = ("modified", "lock", "already exists", "but expected", "does not match")
+
+
 def _failed(ref: str, error: Exception) -> Conflict | WriteFailed:
     text = str(error)
-    if (
-        "modified" in text
-        or "lock" in text.lower()
-        or "already exists" in text
-        or "but expected" in text
-        or "does not match" in text
-    ):
+    if any(word in text.lower() for word in _RACES):
         return Conflict(f"{ref} is being changed by another process: {text}", hint="try again")
     return WriteFailed(f"cannot write {ref}: {text}", hint="look at the space and permissions: df -h . ; ls -ld .git")

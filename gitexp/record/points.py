@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from gitexp.errors import Damaged
 
+Error = csv.Error
 HEADER = "metric,step,time,value\n"
 MAX_NAME = 1000  # characters
 
@@ -47,16 +48,21 @@ def encode(points: Iterable[Point]) -> bytes:
 
 def decode(data: bytes) -> Iterator[Point]:
     """Yield the points of a metrics.csv; raises Damaged with the row that does not parse."""
-    rows = csv.reader(io.StringIO(data.decode("utf-8", "replace"), newline=""), strict=True)
+    parsed = rows(data.decode("utf-8", "replace"))
     number = 1
     try:
-        header = next(rows, None)
+        header = next(parsed, None)
         if header is None or header[:4] != ["metric", "step", "time", "value"]:
             raise ValueError("the header is not metric,step,time,value")
-        for number, row in enumerate(rows, 2):  # noqa: B007  # the row an error names
+        for number, row in enumerate(parsed, 2):  # noqa: B007  # the row an error names
             yield parse(row)
     except (ValueError, csv.Error) as error:
         raise Damaged(f"metrics.csv, row {number}: {error}", hint="gitexp fsck") from error
+
+
+def rows(text: str) -> Iterator[list[str]]:
+    """Yield the rows of CSV text as lists of fields; raises Error for what is none."""
+    return csv.reader(io.StringIO(text, newline=""), strict=True)
 
 
 def parse(row: list[str]) -> Point:

@@ -89,11 +89,11 @@ class RunRecord:
 
 
 _PLAIN = (
-    "exit_code", "error", "user", "host", "seeds", "tags", "description", "parent", "forked_from", "code", "cost", "lost", "names",
+    "exit_code", "error", "user", "host", "seeds", "tags", "description",
+    "parent", "forked_from", "code", "cost", "lost", "names",
 )  # fmt: skip
-_KNOWN = frozenset(
-    (*_PLAIN, "format", "id", "experiment", "name", "status", "start", "end", "duration", "command", "parents")
-)
+_OTHERS = ("format", "id", "experiment", "name", "status", "start", "end", "duration", "command", "parents")
+_KNOWN = frozenset((*_PLAIN, *_OTHERS))
 
 
 def _fields(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gitexp import canonical
@@ -56,6 +56,28 @@ class Aggregate:
             self.total += value
         except OverflowError:  # an integer that no float can hold
             self.total = math.inf if value > 0 else -math.inf
+
+    def add_many(self, steps: Sequence[int], times_ms: Sequence[int], values: Sequence[int | float]) -> None:
+        """Take many points in, as `add` would one by one (but for the rounding of the mean), at the speed of C."""
+        try:
+            total = math.fsum(values)
+        except (OverflowError, ValueError):  # integers that no float can hold; inf and -inf
+            total = math.nan
+        in_order = steps[-1] == max(steps) and times_ms[-1] == max(times_ms)
+        if not self.numbers or not in_order or not math.isfinite(total):
+            for step, time_ms, value in zip(steps, times_ms, values, strict=True):
+                self.add(step, time_ms, value)
+            return
+        if steps[-1] > self.last_step or (steps[-1] == self.last_step and times_ms[-1] >= self.last_time_ms):
+            self.last, self.last_step, self.last_time_ms = values[-1], steps[-1], times_ms[-1]
+        low, high = min(values), max(values)
+        if low < self.min:
+            self.min, self.min_step = low, steps[values.index(low)]
+        if high > self.max:
+            self.max, self.max_step = high, steps[values.index(high)]
+        self.count += len(values)
+        self.numbers += len(values)
+        self.total += total
 
     @property
     def mean(self) -> float:

@@ -1,0 +1,148 @@
+"""The events of a journal and what they add up to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gitexp import canonical
+from gitexp.record import params as nested
+from gitexp.record import points
+from gitexp.record.points import Point
+from gitexp.record.summary import Aggregate
+from gitexp.store import journal
+
+SOURCES = ("arguments", "file", "sdk")  # of params, weakest first
+
+
+@dataclass(slots=True)
+class Sum:
+    """What the events of all writers say together."""
+
+    params: dict[str, dict[str, Any]] = field(default_factory=lambda: {source: {} for source in SOURCES})
+    tags: dict[str, str] = field(default_factory=dict)
+    description: str = ""
+    seeds: dict[str, Any] = field(default_factory=dict)
+    summary: dict[str, int | float] = field(default_factory=dict)
+    artifacts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    lost: dict[str, int] = field(default_factory=dict)
+    error: dict[str, Any] | None = None
+    end: dict[str, Any] | None = None
+    edited: list[str] = field(default_factory=list)
+    gpu_seconds: float = 0.0
+
+    @property
+    def merged_params(self) -> dict[str, Any]:
+        """The params: what the script logs wins over the file, the file over the arguments."""
+        merged: dict[str, Any] = {}
+        for source in SOURCES:
+            merged = nested.merge(merged, self.params[source])
+        return merged
+
+
+def of(folder: Path) -> Sum:
+    """Return what the events in a journal add up to; lines that do not parse are counted as lost."""
+    total = Sum()
+    for writer in journal.writers(folder):
+        for event in _events(folder / f"events-{writer}.jsonl", total):
+            try:
+                _take(total, event, is_main=writer == journal.MAIN)
+            except (KeyError, TypeError, ValueError, AttributeError):
+                _count(total, "events")
+    return total
+
+
+def _events(path: Path, total: Sum) -> Iterator[Mapping[str, Any]]:
+    for line in path.read_bytes().split(b"\n")[:-1]:  # what follows the last newline was torn
+        try:
+            event = canonical.loads(line)
+        except ValueError:
+            event = None
+        if isinstance(event, dict):
+            yield event
+        else:
+            _count(total, "events")
+
+
+def _take(total: Sum, event: Mapping[str, Any], *, is_main: bool) -> None:
+    op = event["op"]
+    if op == "params":
+        total.params[event["source"]] = nested.merge(total.params[event["source"]], event["values"])
+    elif op in ("tags", "seeds", "summary"):
+        getattr(total, op).update(canonical.special(event["values"]) if op == "summary" else event["values"])
+    elif op == "artifact":
+        total.artifacts[event["name"]] = dict(event)
+    elif op == "description":
+        total.description = str(event["text"])
+    elif op == "lost":
+        for reason, count in event["counts"].items():
+            _count(total, reason, int(count))
+    elif op == "edited":
+        total.edited = list(event["paths"])
+    elif op == "gpu":
+        total.gpu_seconds += float(event["seconds"])
+    elif op == "error":
+        total.error = dict(event["error"])
+    elif op == "end" and is_main:
+        total.end = dict(event)
+
+
+def _count(total: Sum, reason: str, count: int = 1) -> None:
+    total.lost[reason] = total.lost.get(reason, 0) + count
+
+
+def read_points(path: Path, lost: dict[str, int] | None = None) -> Iterator[Point]:
+    """Yield the points of a journal's CSV; torn and damaged lines are passed over and counted in `lost["points"]`.
+
+    A name may hold newlines, so a row can be several lines: one that never becomes a row costs its first line only.
+    """
+    text = path.read_bytes().decode("utf-8", "replace")
+    end = text.rfind("\n") + 1
+    at = len(points.HEADER) if text.startswith(points.HEADER) else 0
+    while at < end:
+        stop = text.find("\n", at) + 1
+        found = _row(text[at:stop])
+        joined = stop
+        while found is None and text.count('"', at, joined) % 2 and joined < min(end, at + 4 * points.MAX_NAME):
+            joined = text.find("\n", joined) + 1
+            found = _row(text[at:joined])
+        if found is None:
+            if lost is not None:
+                lost["points"] = lost.get("points", 0) + 1
+        else:
+            stop = joined
+            yield found
+        at = stop
+    if end < len(text) and lost is not None:
+        lost["points"] = lost.get("points", 0) + 1
+
+
+def _row(text: str) -> Point | None:
+    try:
+        rows = list(points.rows(text))
+        return points.parse(rows[0]) if len(rows) == 1 else None
+    except (ValueError, points.Error):
+        return None
+
+
+def summary(folder: Path) -> dict[str, Aggregate]:
+    """Return {metric: Aggregate} over what all writers have written so far, with what the user set."""
+    found: dict[str, Aggregate] = {}
+    for writer in journal.writers(folder):
+        path = folder / f"metrics-{writer}.csv"
+        for metric, step, time_ms, value in read_points(path) if path.exists() else ():
+            found.setdefault(metric, Aggregate()).add(step, time_ms, value)
+    return found
+
+
+def with_set(summary: Mapping[str, Aggregate], set_values: Mapping[str, int | float]) -> dict[str, Aggregate]:
+    """Return the summary with the values that the user set."""
+    found = dict(summary)
+    for name, value in set_values.items():
+        aggregate = found.setdefault(name, Aggregate())
+        aggregate.set = value
+        if not aggregate.count:
+            aggregate.first = aggregate.last = aggregate.min = aggregate.max = value
+    return found

@@ -1,0 +1,332 @@
+"""The journal of a run that is still running: .git/gitexp/live/<id>/ (docs/format.md, "Journal").
+
+    start.json             what was known at the start: record, code, who owns the journal
+    events-<writer>.jsonl  params, tags, artifacts, the end: a line of JSON each; its writer holds the lock of this file
+    metrics-<writer>.csv   points, the lines of metrics.csv
+    system-<writer>.csv    system metrics
+    output.log             of a wrapped command
+    environment.json, requirements.txt, files/<stored name>
+
+Append-only, one writer a file. A line that a crash tore is the last one, and is left out.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gitexp import canonical, clock, files, locks
+from gitexp.errors import Conflict, Damaged
+from gitexp.record import points
+from gitexp.record.run import RunRecord
+from gitexp.record.summary import Aggregate
+
+MAIN = "main"
+BACKLOG_ROWS = 100_000  # rows in memory before the caller writes them itself: about 20 MB
+_CHUNK_ROWS = 4096
+
+type_Row = tuple[str, int, int, int | float]  # metric, step, time in ms, value
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """start.json: the record as it was at the start, the tree and commit of the code, and the journal's owner.
+
+    `owned` is False for a journal that no process owns (it is never taken for dead); `previous` is the tip of a run
+    that is resumed.
+    """
+
+    record: RunRecord
+    code_tree: str | None
+    code_commit: str | None
+    ref: str
+    pid: int
+    boot: str
+    owned: bool = True
+    previous: str | None = None
+
+    def write(self, folder: Path) -> None:
+        """Put start.json into a journal's folder."""
+        kept = ("code_tree", "code_commit", "ref", "pid", "boot", "owned", "previous")
+        value = {key: getattr(self, key) for key in kept} | {"record": self.record.to_json()}
+        files.write(folder / "start.json", canonical.dumps(value))
+
+    @classmethod
+    def read(cls, folder: Path) -> Start:
+        """Read a journal's start.json; raises Damaged."""
+        try:
+            value = canonical.loads((folder / "start.json").read_bytes())
+            record = RunRecord.from_json(value.pop("record"))
+            known = {key: value[key] for key in cls.__dataclass_fields__ if key in value}
+            return cls(record=record, **known)
+        except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+            raise Damaged(f"{folder}/start.json does not parse: {error}", hint="gitexp status") from error
+
+
+def boot() -> str:
+    """Return what names this start of this machine's kernel: its locks can be trusted, another's cannot."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return os.uname().nodename
+
+
+class Writer:
+    """One process's files in a journal. `rows` is what the caller appends points to; a thread takes them from there.
+
+    Rows are (name as a CSV field, step, time in ms, value). Only `drain` removes rows, from the front, in one step that
+    the interpreter does not interrupt, so appending needs no lock.
+    """
+
+    def __init__(self, folder: Path, name: str, *, prefix: str = "") -> None:
+        self.folder = folder
+        self.name = name
+        self.prefix = prefix
+        self.rows: list[type_Row] = []
+        self.summary: dict[str, Aggregate] = {}
+        self.trouble: OSError | None = None
+        self.lost = 0
+        self.waits = 0
+        self._lock = threading.RLock()
+        self._metrics = self._system = -1
+        self._events = _open(folder / f"events-{name}.jsonl")
+        if not locks.try_lock(self._events):
+            os.close(self._events)
+            raise Conflict(f"another process writes {folder.name} as {name}", hint="gitexp status")
+
+    def event(self, op: str, **fields: Any) -> None:
+        """Append one event; raises OSError where it cannot be written."""
+        line = canonical.line({"op": op, "time": clock.now_ms(), **fields}) + b"\n"
+        with self._lock:
+            _append(self._events, line)
+
+    def system(self, rows: Iterable[tuple[str, int, float]]) -> None:
+        """Append system metrics, (name, time in ms, value) each; they have no steps."""
+        text = "".join(f"{points.cell(name)},0,{points.seconds(ms)},{value!r}\n" for name, ms, value in rows)
+        with self._lock:
+            if self._system < 0:
+                self._system = _open(self.folder / f"system-{self.name}.csv", points.HEADER)
+            _append(self._system, text.encode("utf-8", "backslashreplace"))
+
+    def drain(self, *, wait: bool = True) -> None:
+        """Write what has been appended to `rows`; a failed write keeps the rows for the next time.
+
+        After BACKLOG_ROWS × 10 rows that could not be written, the oldest are given up and counted in `lost`.
+        """
+        if not self._lock.acquire(blocking=wait):
+            return
+        try:
+            while chunk := self.rows[:_CHUNK_ROWS]:
+                self._write_rows(chunk)
+                del self.rows[: len(chunk)]
+            self.trouble = None
+        except OSError as error:
+            self.trouble = error
+            if (over := len(self.rows) - 10 * BACKLOG_ROWS) > 0:
+                del self.rows[:over]
+                self.lost += over
+        finally:
+            self._lock.release()
+
+    def _write_rows(self, rows: list[type_Row]) -> None:
+        if self._metrics < 0:
+            self._metrics = _open(self.folder / f"metrics-{self.name}.csv", points.HEADER)
+        _append(self._metrics, _format(rows).encode("utf-8", "backslashreplace"))
+        _aggregate(self.summary, rows)
+
+    def touch(self) -> None:
+        """Give a sign of life: hosts that share the file system without locks go by its time."""
+        with self._lock:
+            if self._events >= 0:
+                os.utime(self._events)
+
+    def flush(self) -> None:
+        """Write all that is appended, and let the kernel take it to the disk in its own time."""
+        self.drain()
+
+    def close(self) -> None:
+        """Let go of the files and of the lock."""
+        with self._lock:
+            for descriptor in (self._metrics, self._system, self._events):
+                if descriptor >= 0:
+                    os.close(descriptor)
+            self._metrics = self._system = self._events = -1
+
+    def abandon_in_child(self) -> None:
+        """After a fork: the files and rows are the parent's; what they hold must not be written twice."""
+        self._lock = threading.RLock()
+        self.rows.clear()
+        self.close()
+
+    def rescue(self) -> None:
+        """Write this process's files anew where another host took the folder for dead: we still hold them open."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for descriptor, name in (
+            (self._events, f"events-{self.name}.jsonl"),
+            (self._metrics, f"metrics-{self.name}.csv"),
+            (self._system, f"system-{self.name}.csv"),
+        ):
+            if descriptor >= 0 and not (self.folder / name).exists():
+                with open(os.dup(descriptor), "rb") as source, files.replacing(self.folder / name) as target:
+                    source.seek(0)
+                    shutil.copyfileobj(source, target)
+
+
+def _open(path: Path, header: str = "") -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    if header and not os.fstat(descriptor).st_size:
+        try:
+            _append(descriptor, header.encode())
+        except OSError:
+            os.close(descriptor)
+            raise
+    return descriptor
+
+
+def _append(descriptor: int, data: bytes) -> None:
+    """Write all of `data` or nothing: on a full disk the half that went in is taken back."""
+    if descriptor < 0:
+        raise ValueError("the journal is closed")
+    size = os.fstat(descriptor).st_size
+    view = memoryview(data)
+    try:
+        while view:
+            view = view[os.write(descriptor, view) :]
+    except OSError:
+        os.ftruncate(descriptor, size)
+        raise
+
+
+def _format(rows: list[type_Row]) -> str:
+    """Return the lines of rows; most points of one burst share a millisecond, whose text is made once."""
+    lines, last, text = [], None, ""
+    add = lines.append
+    for cell, step, time_ms, value in rows:
+        if time_ms != last:
+            last, text = time_ms, points.seconds(time_ms)
+        add(f"{cell},{step},{text},{value!r}\n")
+    return "".join(lines)
+
+
+def _aggregate(summary: dict[str, Aggregate], rows: list[type_Row]) -> None:
+    by_metric: dict[str, tuple[list[int], list[int], list[int | float]]] = {}
+    for cell, step, time_ms, value in rows:
+        lists = by_metric.get(cell)
+        if lists is None:
+            lists = by_metric[cell] = ([], [], [])
+        lists[0].append(step)
+        lists[1].append(time_ms)
+        lists[2].append(value)
+    for cell, (steps, times, values) in by_metric.items():
+        aggregate = summary.get(cell)
+        if aggregate is None:
+            aggregate = summary[cell] = Aggregate()
+        aggregate.add_many(steps, times, values)
+
+
+def create(live: Path, start: Start) -> Path:
+    """Make the journal's folder, with start.json; returns it. Raises Conflict where the run has one."""
+    folder = live / start.record.id
+    folder.mkdir(parents=True, exist_ok=True)
+    if (folder / "start.json").exists():
+        raise Conflict(f"run {start.record.id} is running already", hint="gitexp status")
+    start.write(folder)
+    return folder
+
+
+def stage(folder: Path, stored: str, write: Callable[[Path], None]) -> Path:
+    """Let `write` put a small artifact into the journal's own folder, aside first."""
+    target = folder / "files" / stored
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = target.with_name(f".{os.getpid()}.{os.urandom(4).hex()}.tmp")
+    try:
+        write(aside)
+        aside.replace(target)
+    finally:
+        aside.unlink(missing_ok=True)
+    return target
+
+
+def writers(folder: Path) -> list[str]:
+    """Return the names of the processes that wrote here: the main one first, then in the order of their names."""
+    names = {path.name.split("-", 1)[1].rsplit(".", 1)[0] for path in folder.glob("events-*.jsonl")}
+    return sorted(names, key=lambda name: (name != MAIN, name))
+
+
+def held(folder: Path, writer: str) -> bool | None:
+    """Say whether a writer holds its lock; None where locks do not tell; False where it never came."""
+    try:
+        return locks.is_locked(folder / f"events-{writer}.jsonl")
+    except FileNotFoundError:
+        return False
+
+
+def last_sign_ms(folder: Path) -> int:
+    """Return when anything was last written or touched in a journal, ms since the epoch; 0 for one that is gone."""
+    newest = 0
+    try:
+        for item in os.scandir(folder):
+            newest = max(newest, item.stat().st_mtime_ns // 1_000_000)
+    except FileNotFoundError:
+        return newest
+    return newest
+
+
+def is_ours(start: Start) -> bool:
+    """Say whether the journal's locks are those of this machine's own kernel."""
+    return start.boot == boot()
+
+
+def is_alive(folder: Path, start: Start, dead_after_seconds: float) -> bool:
+    """Say whether a journal has a writer: by its lock on this machine, by its last sign of life elsewhere."""
+    locked = held(folder, MAIN)
+    if locked or not start.owned:
+        return True
+    if locked is False and is_ours(start):
+        return False
+    return clock.now_ms() - last_sign_ms(folder) < dead_after_seconds * 1000
+
+
+def claim(folder: Path) -> Path | None:
+    """Take a dead journal's folder by renaming it; None where another process was first. Freed by `release`."""
+    run_id = folder.name.partition(".")[0]
+    taken = folder.with_name(f"{run_id}.dead.{os.getpid()}.{os.urandom(3).hex()}")
+    try:
+        folder.rename(taken)
+    except FileNotFoundError:
+        return None
+    return taken
+
+
+def is_claimed(folder: Path) -> bool:
+    """Say whether a folder is one that a recovery took."""
+    return ".dead." in folder.name
+
+
+def lock_claim(folder: Path) -> int | None:
+    """Hold a claimed folder's lock while it is turned into a commit; None where somebody does that now."""
+    descriptor = os.open(folder / "claim.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    except OSError:
+        return descriptor
+    return descriptor
+
+
+def remove(folder: Path) -> None:
+    """Remove a journal whose run is committed."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def fields(start: Start) -> Mapping[str, Any]:
+    """Return what `status` shows of a journal's owner."""
+    return {"pid": start.pid, "host": start.record.host, "owned": start.owned}
