@@ -168,6 +168,9 @@ def _known(error: BaseException) -> errors.GitexpError | None:
 def _print_error(error: errors.GitexpError) -> None:
     from gitexp import text
 
+    if isinstance(error, errors.Unconfirmed):
+        for line in error.plan:
+            click.echo(text.safe(line), err=True)
     click.echo(f"gitexp: {text.safe_lines(error.message)}", err=True)
     for line in _details(error):
         click.echo(f"  {text.safe(line)}", err=True)
@@ -180,8 +183,6 @@ def _details(error: errors.GitexpError) -> list[str]:
         return list(error.candidates)
     if isinstance(error, errors.DirtyTree):
         return [f"{code} {path}" for code, path in error.paths]
-    if isinstance(error, errors.Unconfirmed):
-        return list(error.plan)
     return []
 
 

@@ -1,0 +1,115 @@
+"""Tables: plain and whole in a pipe; on a terminal coloured, and as many columns as fit, saying which do not."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import click
+
+GAP = "  "
+STYLES = {
+    "completed": "green", "running": "cyan", "failed": "red", "killed": "yellow", "best": "bold green", "dim": "dim",
+    "better": "green", "worse": "red", "id": "yellow", "title": "bold",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column; `keep` says how long it stays when the terminal is narrow (the smallest go first)."""
+
+    title: str
+    right: bool = False
+    keep: int = 9
+    style: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A text with a style of its own."""
+
+    text: str
+    style: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Columns, and rows of as many cells; texts are safe already."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str | Cell, ...], ...]
+
+
+def echo(table: Table, width: int | None) -> list[str]:
+    """Print a table and return the titles of the columns that did not fit into `width` (None: all do)."""
+    fitted, dropped = fit(table, width)
+    if width is None or not fitted.rows:
+        for line in plain(fitted):
+            click.echo(line)
+    else:
+        _echo_rich(fitted, width)
+    return dropped
+
+
+def fit(table: Table, width: int | None) -> tuple[Table, list[str]]:
+    """Return the table without the columns that do not fit into `width`, and their titles in their order."""
+    if width is None:
+        return table, []
+    widths = _widths(table)
+    kept = list(range(len(table.columns)))
+    while len(kept) > 1 and sum(widths[i] for i in kept) + len(GAP) * (len(kept) - 1) > width:
+        kept.remove(min(kept, key=lambda i: (table.columns[i].keep, -i)))
+    columns = tuple(table.columns[i] for i in kept)
+    rows = tuple(tuple(row[i] for i in kept) for row in table.rows)
+    return Table(columns, rows), [column.title for i, column in enumerate(table.columns) if i not in kept]
+
+
+def plain(table: Table) -> list[str]:
+    """Return the lines of a table, aligned, uncoloured and whole."""
+    widths = _widths(table)
+    lines = [_line([column.title for column in table.columns], table.columns, widths)]
+    lines += [_line([_text(cell) for cell in row], table.columns, widths) for row in table.rows]
+    return lines if any(column.title for column in table.columns) else lines[1:]
+
+
+def _line(cells: Sequence[str], columns: Sequence[Column], widths: Sequence[int]) -> str:
+    padded = []
+    for cell, column, wide in zip(cells, columns, widths, strict=True):
+        space = " " * (wide - cell_width(cell))
+        padded.append(space + cell if column.right else cell + space)
+    return GAP.join(padded).rstrip()
+
+
+def _widths(table: Table) -> list[int]:
+    return [
+        max([cell_width(column.title), *(cell_width(_text(row[i])) for row in table.rows)])
+        for i, column in enumerate(table.columns)
+    ]
+
+
+def _text(cell: str | Cell) -> str:
+    return cell if isinstance(cell, str) else cell.text
+
+
+def cell_width(text: str) -> int:
+    """Return how many columns a terminal gives a text: two for wide characters, none for those that combine."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def _echo_rich(table: Table, width: int) -> None:
+    from rich.console import Console
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    headed = any(column.title for column in table.columns)
+    shown = RichTable(box=None, padding=(0, len(GAP), 0, 0), pad_edge=False, show_header=headed, header_style="bold")
+    for column in table.columns:
+        # A name wider than the whole terminal is folded, never cut.
+        shown.add_column(column.title, justify="right" if column.right else "left", overflow="fold")
+    for row in table.rows:
+        styles = [cell.style if isinstance(cell, Cell) else c.style for cell, c in zip(row, table.columns, strict=True)]
+        shown.add_row(*(Text(_text(cell), STYLES.get(style, style)) for cell, style in zip(row, styles, strict=True)))
+    Console(width=width, highlight=False).print(shown)

@@ -1,0 +1,280 @@
+"""Runs by the names people give them: name, id, ref, commit, `@`, `@~2`, `@{max:val_auc}` (docs/names.md)."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+from itertools import islice
+from typing import Any
+
+from gitexp import canonical, ids, text
+from gitexp.errors import Ambiguous, NotFound, UsageError
+from gitexp.git import refs
+from gitexp.ops import places
+from gitexp.ops.places import Place
+from gitexp.record.facts import EMPTY, Note, State
+from gitexp.record.summary import Aggregate
+from gitexp.store import annotations, runs
+from gitexp.store.runs import Artifact, Run
+from gitexp.store.workspace import Workspace
+
+_SHA = re.compile(r"[0-9a-f]{4,40}")
+_BACK = re.compile(r"@(?:~(\d{0,9}))?")
+_BEST = re.compile(r"@\{(last:)?(max|min):(.+)\}")
+_GLOB = re.compile(r"[*?\[]")
+_LISTED = 12  # candidates named in one message
+
+
+def one(workspace: Workspace, name: str, *, removed: bool = False) -> Run:
+    """Return the one run that `name` means; removed ones only when asked for.
+
+    Raises NotFound with near names, Ambiguous with the candidates, UsageError for a form that does not exist.
+    """
+    if name.startswith("@"):
+        return _special(workspace, name)
+    known = places.listing(workspace)
+    found = _matching(known, name)
+    if found and not removed:
+        found = _present(workspace, found, name)
+    if len(found) > 1:
+        found = _named_exactly(workspace, found, name)
+    if len(found) > 1:
+        raise _ambiguous(workspace, found, f"{text.safe(name)!r} means {len(found)} runs")
+    return places.load(workspace, found[0]) if found else _by_commit(workspace, known, name)
+
+
+def many(workspace: Workspace, names: Iterable[str], *, removed: bool = False) -> list[Run]:
+    """Return the runs that names and globs (`lr0.1*`, `churn/*`) mean, each once, in the order given.
+
+    Raises NotFound for a glob that matches nothing, and what `one` raises.
+    """
+    found: dict[str, Run] = {}
+    for name in names:
+        is_glob = _GLOB.search(name) and not name.startswith("@")
+        for run in _glob(workspace, name, removed) if is_glob else [one(workspace, name, removed=removed)]:
+            found.setdefault(run.id, run)
+    return list(found.values())
+
+
+def _glob(workspace: Workspace, pattern: str, removed: bool) -> list[Run]:
+    # Refs hold slugs; a pattern is folded the same way, but for its own marks.
+    folded = "/".join(re.sub(r"[^\w.=+*?\[\]!-]+", "-", part) for part in pattern.casefold().split("/"))
+    found = [
+        places.load(workspace, place)
+        for place in places.listing(workspace)
+        if fnmatchcase(place.name if "/" in pattern else place.slug, folded)
+    ]
+    if not removed:
+        found = [run for run in found if not annotations.state(workspace, run).removed]
+    if not found:
+        raise NotFound(f"no run matches {text.safe(pattern)!r}", hint="list the runs with: gitexp log --all")
+    return sorted(found, key=lambda run: (run.record.start_ms, run.id), reverse=True)
+
+
+def _special(workspace: Workspace, name: str) -> Run:
+    if match := _BACK.fullmatch(name):
+        back = 0 if name == "@" else int(match[1] or 1)
+        found = next(islice(places.recent(workspace), back, None), None)
+        if found is None:
+            raise NotFound(f"{name}: {_count_here(workspace)}", hint="list the runs with: gitexp log --all")
+        return found
+    if match := _BEST.fullmatch(name):
+        return _best(workspace, match[3], match[2], "last" if match[1] else match[2])
+    raise UsageError(
+        f"{text.safe(name)!r} names no run",
+        hint="the forms are: @  @~2  @{max:METRIC}  @{min:METRIC}  @{last:max:METRIC}",
+    )
+
+
+def _count_here(workspace: Workspace) -> str:
+    count = sum(1 for _ in places.recent(workspace))
+    return f"{text.plural(count, 'run')} recorded in this clone" if count else "no run was recorded in this clone"
+
+
+def _best(workspace: Workspace, metric: str, direction: str, aggregate: str) -> Run:
+    path = places.current_experiment(workspace)
+    best: tuple[float, int, Run] | None = None
+    for place in places.listing(workspace):
+        if place.path != path or place.live is not None:
+            continue
+        head = runs.head(workspace, place.ref, place.commit)
+        if head is None or head.status != "completed":
+            continue
+        run = places.load(workspace, place)
+        value = value_of(run, metric, aggregate)
+        if value is None or math.isnan(value) or annotations.state(workspace, run).removed:
+            continue
+        rank = (value if direction == "max" else -value, run.record.start_ms, run)
+        if best is None or rank[:2] > best[:2]:
+            best = rank
+    if best is None:
+        raise NotFound(
+            f"no completed run of {path} has the metric {text.safe(metric)!r}",
+            hint="see the metrics with: gitexp log --columns all",
+        )
+    return best[2]
+
+
+def value_of(run: Run, metric: str, aggregate: str) -> int | float | None:
+    """Return one aggregate (last, min, max, mean, first) of a run's metric, None where it has none.
+
+    What the user set in the summary stands for all of them.
+    """
+    summary = run.summary.get(metric)
+    if summary is None:
+        return None
+    return summary.set if summary.set is not None else getattr(summary, aggregate)
+
+
+def _matching(known: Sequence[Place], name: str) -> list[Place]:
+    """Return the runs that a name, experiment/name, ref (or its end) or id prefix means."""
+    short = name.removeprefix("refs/").removeprefix("experiments/")
+    slug, paths = ids.slug(name), _paths(name)
+    found = []
+    for place in known:
+        leaf = f"{place.slug}-{ids.short(place.id)}"
+        if (
+            place.slug == slug
+            or (place.path, place.slug) in paths
+            or short in (f"{place.path}/{leaf}", leaf)
+            or (ids.is_id_prefix(name) and (place.id.startswith(name) or name.startswith(place.id)))
+        ):
+            found.append(place)
+    return found
+
+
+def _paths(name: str) -> set[tuple[str, str]]:
+    """Return what (experiment path, run slug) a name with slashes can mean; run names may hold slashes too."""
+    parts = name.split("/")
+    splits = [("/".join(parts[:at]), "/".join(parts[at:])) for at in range(1, len(parts))]
+    found = {(path, ids.slug(leaf)) for path, leaf in splits}
+    return found | {(ids.experiment_slug(path), ids.slug(leaf)) for path, leaf in splits if path}
+
+
+def _present(workspace: Workspace, found: Sequence[Place], name: str) -> list[Place]:
+    kept = [place for place in found if not annotations.state(workspace, places.load(workspace, place)).removed]
+    if not kept:
+        raise NotFound(f"run {text.safe(name)!r} was removed", hint=f"gitexp undelete {name}")
+    return kept
+
+
+def _named_exactly(workspace: Workspace, found: Sequence[Place], name: str) -> list[Place]:
+    """Return the only run whose name, id or ref is `name` to the letter, else all."""
+    exact = []
+    for place in found:
+        run = places.load(workspace, place)
+        if name in (run.name, run.id, run.ref, f"{run.experiment}/{run.name}") or (
+            ids.is_id_prefix(name) and len(name) > ids.SHORT and run.id.startswith(name)
+        ):
+            exact.append(place)
+    return exact if len(exact) == 1 else list(found)
+
+
+def _by_commit(workspace: Workspace, known: Sequence[Place], name: str) -> Run:
+    found = [place for place in known if place.commit.startswith(name)] if _SHA.fullmatch(name) else []
+    if len(found) > 1:
+        raise _ambiguous(workspace, found, f"{name} begins {len(found)} run commits")
+    if found:
+        return places.load(workspace, found[0])
+    commit = refs.resolve(workspace.repo, name)
+    if commit is None:
+        raise _not_found(known, name)
+    if (place := next((place for place in known if place.commit == commit), None)) is not None:
+        return places.load(workspace, place)
+    if runs.head(workspace, "", commit) is not None:
+        return runs.load(workspace, commit)  # an earlier tip of a resumed run
+    code = places.by_code(workspace, commit)
+    what = f"{text.safe(name)!r} is the code commit {commit[:7]}"
+    if not code:
+        raise NotFound(f"{what}, which no run has run", hint="list the runs with: gitexp log --all")
+    raise _ambiguous(workspace, code, f"{what}, not a run; {text.plural(len(code), 'run')} of it")
+
+
+def _not_found(known: Sequence[Place], name: str) -> NotFound:
+    names = {place.slug: place.slug for place in known} | {place.name: place.name for place in known}
+    near = difflib.get_close_matches(name.casefold(), names, n=3, cutoff=0.5)
+    near += sorted({ids.short(place.id) for place in known if _close_id(place.id, name)})[:3]
+    hint = f"did you mean: {', '.join(near)}" if near else "list the runs with: gitexp log --all"
+    return NotFound(f"no run {text.safe(name)!r}", hint=hint)
+
+
+def _close_id(run_id: str, name: str) -> bool:
+    if not ids.is_id_prefix(name):
+        return False
+    return sum(a != b for a, b in zip(run_id, name, strict=False)) <= 1
+
+
+def _ambiguous(workspace: Workspace, found: Sequence[Place], message: str) -> Ambiguous:
+    newest = places.by_age(workspace, found)
+    lines = [f"{ids.short(place.id)}  {place.name}" for place in newest[:_LISTED]]
+    if len(found) > _LISTED:
+        lines.append(f"and {len(found) - _LISTED} more")
+    return Ambiguous(message, hint="name one of them by its id", candidates=lines)
+
+
+def completions(workspace: Workspace, beginning: str) -> list[tuple[str, str]]:
+    """Return (what can be typed, what it is) for the runs whose name, experiment/name or id begins so."""
+    found = []
+    for place in places.listing(workspace):
+        typed = (place.name,) if not beginning else (place.slug, place.name, ids.short(place.id))
+        if name := next((name for name in typed if name.startswith(beginning)), None):
+            found.append((name, f"{ids.short(place.id)} {place.name}"))
+    return found
+
+
+def describe(run: Run, state: State = EMPTY) -> dict[str, Any]:
+    """Return a run as the JSON that every command, the SDK and the web give of it (docs/scripting.md)."""
+    record = run.record
+    return {
+        "id": run.id,
+        "name": run.name,
+        "title": state.title,
+        "experiment": run.experiment,
+        "experiment_id": record.experiment_id,
+        "status": run.status,
+        "live": run.live,
+        "ref": run.ref or None,
+        "commit": run.commit or None,
+        "start": canonical.iso(record.start_ms),
+        "end": None if record.end_ms is None else canonical.iso(record.end_ms),
+        "duration": record.duration_seconds,
+        "command": list(record.command),
+        "exit_code": record.exit_code,
+        "error": record.error,
+        "user": record.user,
+        "host": record.host,
+        "seeds": record.seeds,
+        "description": state.description or record.description,
+        "tags": state.tags_over(record.tags),
+        "notes": [_note(note) for note in state.notes],
+        "parent": record.parent,
+        "forked_from": record.forked_from,
+        "code": record.code,
+        "params": run.params,
+        "metrics": {name: _aggregate(value) for name, value in run.summary.items()},
+        "posts": state.posts,
+        "verdicts": state.verdicts,
+        "data": run.data,
+        "artifacts": [_artifact(artifact) for artifact in run.artifacts],
+        "cost": record.cost,
+        "lost": record.lost,
+        "archived": state.archived,
+        "favourite": state.favourite,
+        "removed": state.removed,
+    }
+
+
+def _note(note: Note) -> dict[str, Any]:
+    author = {"name": note.author.name, "email": note.author.email}
+    return {"id": note.id, "time": canonical.iso(note.time_ms), "author": author, "text": note.text}
+
+
+def _aggregate(value: Aggregate) -> dict[str, Any]:
+    return {"value": value.value, **value.to_json()}
+
+
+def _artifact(artifact: Artifact) -> dict[str, Any]:
+    return {"name": artifact.name, "size": artifact.size_bytes, "sha256": artifact.sha256}
