@@ -189,17 +189,19 @@ def _edited(repo: Repo) -> tuple[str, ...]:
         if not isinstance(file, str) or "site-packages" in file:
             continue
         top = next((top for top in tops if file.startswith(top)), "")
-        if top and _changed_ns(file) > began:
+        if top and _has_changed(file, began):
             found.add(file[len(top) :])
     return tuple(sorted(found))
 
 
-def _changed_ns(file: str) -> int:
+def _has_changed(file: str, since_ns: int) -> bool:
     try:
         stat = Path(file).stat()
-    except OSError:  # deleted: RUN^ does not hold it as changed, and there is nothing to compare
-        return 0
-    return max(stat.st_mtime_ns, stat.st_ctime_ns)
+    except FileNotFoundError:
+        return True
+    except OSError:  # inside an archive
+        return False
+    return max(stat.st_mtime_ns, stat.st_ctime_ns) > since_ns
 
 
 def _began_ns() -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gitexp import redact, text
-from gitexp.errors import Damaged
+from gitexp.errors import Damaged, WriteFailed
 from gitexp.git import command, fingerprint, index, objects, plain
 from gitexp.git.repo import Repo
 from gitexp.git.worktree import Change, LeftOut, Rules, Status
@@ -198,7 +198,11 @@ def _tree_by_git(repo: Repo, plan: _Plan, hidden: Sequence[str]) -> str:
         if plan.add:
             _add(repo, copy, plan)
         env = {"GIT_INDEX_FILE": str(copy)}
-        return command.run(repo, *index.SETTINGS, "write-tree", "--missing-ok", env=env).stdout.decode().strip()
+        written = command.run(repo, *index.SETTINGS, "write-tree", "--missing-ok", env=env, check=False)
+    if written.code:
+        reason = written.stderr.strip() or f"git write-tree ended with {written.code}"
+        raise WriteFailed(f"cannot write a snapshot into {repo.common_dir}: {reason}", hint="df -h .; ls -ld .git")
+    return written.stdout.decode().strip()
 
 
 def _as_in_head(change: Change) -> bytes:
