@@ -7,6 +7,7 @@ Each rule takes what it matches or gives up within a bounded number of bytes, so
 from __future__ import annotations
 
 import fnmatch
+import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -54,52 +55,50 @@ _TOKENS: tuple[tuple[bytes, bytes], ...] = (
         rb"[A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?:[^-]|-(?!----)){0,16384}+(?:-----END [A-Z0-9 ]{0,60}-----)?",
     ),
 )
-_TOKEN_HINT = re.compile(b"|".join(b"(?:" + head + b")" for head, _ in _TOKENS))
-_TOKEN = re.compile(
-    rb"(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))(?:" + b"|".join(b"(?:%b)(?:%b)" % token for token in _TOKENS) + b")"
-)
-_PEM_BEGIN = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
-_PEM_END = re.compile(rb"-----END [A-Z0-9 ]{0,60}-----")
+_TOKEN_HINT = b"|".join(b"(?:" + head + b")" for head, _ in _TOKENS)
+_TOKEN = rb"(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))(?:" + b"|".join(b"(?:%b)(?:%b)" % token for token in _TOKENS) + b")"
+_PEM_BEGIN = rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
+_PEM_END = rb"-----END [A-Z0-9 ]{0,60}-----"
 
-_URL = re.compile(rb"://(?:[^\s/?#@:\"']{0,128}:(?P<password>[^\s/?#\"'<>]{1,512})|(?P<user>[A-Za-z0-9_.~-]{20,512}))@")
-_QUERY = re.compile(
+_URL = rb"://(?:[^\s/?#@:\"']{0,128}:(?P<password>[^\s/?#\"'<>]{1,512})|(?P<user>[A-Za-z0-9_.~-]{20,512}))@"
+_QUERY = (
     rb"[?&](?i:key|sig|signature|auth|code|awsaccesskeyid|x-(?:amz|goog)-(?:signature|credential|security-token))="
     rb"(?P<value>[^&\s\"'#<>]{1,512})"
 )
 
 # These run over lower-cased bytes; the spans they find are cut from the original.
-_WORD_HINT = re.compile(rb"passw|passphrase|passcode|pwd|_pass|secret|token|key|credential|authorization|bearer|cookie")
-_ASSIGN = re.compile(
+_WORD_HINT = rb"passw|passphrase|passcode|pwd|_pass|secret|token|key|credential|authorization|bearer|cookie"
+_ASSIGN = (
     rb"_?(?P<word>password|passwd|passphrase|passcode|pwd|pass|secret|token|credentials?|key)"
     rb"(?P<sep>\\?[\"']?\]?[ \t]{0,4}(?::=|=>|[:=])[ \t]{0,4}|[ \t]{1,4}(?![-=:]))"
 )
-_HEADER = re.compile(
+_HEADER = (
     rb"(?:authorization[\"']?\s{0,4}[:=,]\s{0,4}[\"']?(?:(?:basic|bearer|token|digest|apikey|aws4-hmac-sha256)\s{1,4})?"
     rb"|bearer\s{1,4}(?=[^\s]{0,64}[0-9])(?=[a-z0-9._~+/=-]{16})"
     rb"|cookie[\"']?\s{0,4}:\s{0,4}[\"']?(?=[^\s=;]{1,64}=))"
     rb"(?P<value>[^\r\n\"'\\]{1,256})"
 )
-_VALUE = re.compile(
+_VALUE = (
     rb"\\\"(?P<escaped>[^\"\\\n]{1,256})"
     rb"|[bfru]{0,2}\"(?P<double>(?:[^\"\\\n]|\\.){1,256})"
     rb"|[bfru]{0,2}'(?P<single>(?:[^'\\\n]|\\.){1,256})"
     rb"|(?P<bare>[^\s\"'&;,)}\]>\\]{1,128})"
 )
 _REST = {
-    "escaped": re.compile(rb"[^\"\\\n]*+"),
-    "double": re.compile(rb"(?:[^\"\\\n]|\\.)*+"),
-    "single": re.compile(rb"(?:[^'\\\n]|\\.)*+"),
-    "bare": re.compile(rb"[^\s\"'&;,)}\]>\\]*+"),
-    "line": re.compile(rb"[^\r\n\"'\\]*+"),
+    "escaped": rb"[^\"\\\n]*+",
+    "double": rb"(?:[^\"\\\n]|\\.)*+",
+    "single": rb"(?:[^'\\\n]|\\.)*+",
+    "bare": rb"[^\s\"'&;,)}\]>\\]*+",
+    "line": rb"[^\r\n\"'\\]*+",
 }
-_HARMLESS = re.compile(
+_HARMLESS = (
     rb"(?:none|null|nil|true|false|str|int|bytes|string|optional|undefined|required|yes|no)(?![a-z0-9_-])"
     rb"|\*{2}|x{3,}$|\.{3}|[<${%]|\[redacted|(?:os|self|args|cfg|conf|config|settings|opts|options|env|kwargs)\.[a-z_]"
     rb"|[a-z_][a-z0-9_.]{0,60}[(\[]|your[-_ ]"
 )
-_NUMBER = re.compile(rb"[-+]?[0-9][0-9_]*(?:\.[0-9]*)?(?:e[-+]?[0-9]+)?%?$")
-_DIGIT, _LETTER = re.compile(rb"[0-9]"), re.compile(rb"[a-z]")
-_OPTION = re.compile(rb"(?:^|[\s\"'])--?[a-z0-9_.-]{0,40}$")
+_NUMBER = rb"[-+]?[0-9][0-9_]*(?:\.[0-9]*)?(?:e[-+]?[0-9]+)?%?$"
+_DIGIT, _LETTER = rb"[0-9]", rb"[a-z]"
+_OPTION = rb"(?:^|[\s\"'])--?[a-z0-9_.-]{0,40}$"
 # Words of modelling that stand before "token" where nothing is secret: pad_token, eos_token, loss_per_token.
 _MODELLING = tuple(
     b"pad eos bos unk mask sep cls per image special stop start end new next prev prompt video audio class reg first"
@@ -126,6 +125,12 @@ _SECRET_FILES = (
 _CODE_SUFFIXES = (".py", ".ipynb", ".sh", ".sql", ".r", ".cu", ".cpp", ".c", ".h", ".js", ".ts", ".md", ".csv", ".pyi")
 
 
+@functools.cache
+def _rule(pattern: bytes) -> re.Pattern[bytes]:
+    """Compile a rule when it is first needed: all of them would be a third of the time of importing gitexp."""
+    return re.compile(pattern)
+
+
 def text(value: str) -> str:
     """Return `value` with every secret replaced by `[redacted]`."""
     before = value.encode("utf-8", "surrogatepass")
@@ -138,7 +143,8 @@ def data(value: bytes) -> bytes:
     value = _cut(value, _tokens(value))
     value = _cut(value, _urls(value))
     lowered = value.lower()
-    return _cut(value, sorted((*_headers(lowered), *_assignments(lowered))))
+    hints = list(_rule(_WORD_HINT).finditer(lowered))
+    return _cut(value, sorted((*_headers(lowered, hints), *_assignments(lowered, hints)))) if hints else value
 
 
 def url(value: str) -> str:
@@ -158,7 +164,7 @@ def command(argv: Sequence[str]) -> list[str]:
     result: list[str] = []
     secret_follows = False
     for word in argv:
-        if secret_follows and not word.startswith("--") and not _HARMLESS.match(_bytes(word).lower()):
+        if secret_follows and not word.startswith("--") and not _rule(_HARMLESS).match(_bytes(word).lower()):
             result.append(MARK)
             secret_follows = False
             continue
@@ -185,7 +191,7 @@ def find(value: bytes) -> bool:
     if next(_tokens(value), None) or any(_plausible(value[start:end].lower()) for start, end in _urls(value)):
         return True
     lowered = value.lower()
-    spans = _assignments(lowered)
+    spans = _assignments(lowered, _rule(_WORD_HINT).finditer(lowered))
     return any(value[start - 1 : start] in (b'"', b"'") and _strong(lowered, start, end) for start, end in spans)
 
 
@@ -199,13 +205,13 @@ def is_secret_file(name: str) -> bool:
 
 def opens_key(line: bytes) -> bool:
     """Say whether a private key block begins in `line` and does not end in it."""
-    begins = [match.end() for match in _PEM_BEGIN.finditer(line)] if b"-----BEGIN " in line else []
-    return bool(begins) and _PEM_END.search(line, begins[-1]) is None
+    begins = [match.end() for match in _rule(_PEM_BEGIN).finditer(line)] if b"-----BEGIN " in line else []
+    return bool(begins) and _rule(_PEM_END).search(line, begins[-1]) is None
 
 
 def closes_key(line: bytes) -> bool:
     """Say whether a private key block ends in `line`."""
-    return _PEM_END.search(line) is not None
+    return _rule(_PEM_END).search(line) is not None
 
 
 def _cut(value: bytes, spans: Iterable[Span]) -> bytes:
@@ -214,16 +220,16 @@ def _cut(value: bytes, spans: Iterable[Span]) -> bytes:
     for start, end in spans:
         if start >= done:
             pieces += (value[done:start], _MARK)
-            done = end
+        done = max(done, end)
     return b"".join((*pieces, value[done:])) if pieces else value
 
 
 def _tokens(value: bytes) -> Iterator[Span]:
     done = 0
-    for hint in _TOKEN_HINT.finditer(value):
+    for hint in _rule(_TOKEN_HINT).finditer(value):
         if hint.start() < done:
             continue
-        match = _TOKEN.match(value, hint.start())
+        match = _rule(_TOKEN).match(value, hint.start())
         if match and not match[0].endswith(b"EXAMPLE"):  # the keys of AWS's own documentation
             done = match.end()
             yield match.span()
@@ -232,45 +238,45 @@ def _tokens(value: bytes) -> Iterator[Span]:
 def _urls(value: bytes) -> list[Span]:
     spans = []
     if b"://" in value:
-        for match in _URL.finditer(value):
+        for match in _rule(_URL).finditer(value):
             span = match.span(match.lastgroup or 0)
             secret = value[slice(*span)].lower()
-            if not _HARMLESS.match(secret) and (match.lastgroup == "password" or _plausible(secret)):
+            if not _rule(_HARMLESS).match(secret) and (match.lastgroup == "password" or _plausible(secret)):
                 spans.append(span)
-    for match in _QUERY.finditer(value):
-        if len(match["value"]) >= 16 and not _HARMLESS.match(match["value"].lower()):
+    for match in _rule(_QUERY).finditer(value):
+        if len(match["value"]) >= 16 and not _rule(_HARMLESS).match(match["value"].lower()):
             spans.append(match.span("value"))
     return sorted(spans)
 
 
-def _headers(lowered: bytes) -> Iterator[Span]:
+def _headers(lowered: bytes, hints: Iterable[re.Match[bytes]]) -> Iterator[Span]:
     done = 0
-    for hint in _WORD_HINT.finditer(lowered):
+    for hint in hints:
         if hint.start() < done or hint[0] not in (b"authorization", b"bearer", b"cookie"):
             continue
-        match = _HEADER.match(lowered, hint.start())
-        if match and not _HARMLESS.match(match["value"]):
+        match = _rule(_HEADER).match(lowered, hint.start())
+        if match and not _rule(_HARMLESS).match(match["value"]):
             rest = "bare" if hint[0] == b"bearer" else "line"
             start = match.start("value")
-            end = _REST[rest].match(lowered, start).end()  # type: ignore[union-attr]  # it matches the empty string
+            end = _rule(_REST[rest]).match(lowered, start).end()  # type: ignore[union-attr]  # it matches the empty string
             done = end
             yield start, end
 
 
-def _assignments(lowered: bytes) -> Iterator[Span]:
+def _assignments(lowered: bytes, hints: Iterable[re.Match[bytes]]) -> Iterator[Span]:
     done = 0
-    for hint in _WORD_HINT.finditer(lowered):
+    for hint in hints:
         if hint.start() < done:
             continue
-        match = _ASSIGN.match(lowered, hint.start())
-        value = match and _VALUE.match(lowered, match.end())
+        match = _rule(_ASSIGN).match(lowered, hint.start())
+        value = match and _rule(_VALUE).match(lowered, match.end())
         if not match or not value or not value.lastgroup:
             continue
         before = lowered[max(0, match.start("word") - 44) : match.start("word")]
-        if match["sep"].isspace() and not _OPTION.search(before):
+        if match["sep"].isspace() and not _rule(_OPTION).search(before):
             continue
         if _secret(match["word"], before, value[value.lastgroup]):
-            rest = _REST[value.lastgroup].match(lowered, value.end())
+            rest = _rule(_REST[value.lastgroup]).match(lowered, value.end())
             done = rest.end() if rest else value.end()
             yield value.start(value.lastgroup), done
 
@@ -278,7 +284,7 @@ def _assignments(lowered: bytes) -> Iterator[Span]:
 def _secret(word: bytes, before: bytes, value: bytes) -> bool:
     """Decide by the end of the name (`word` and what stands before it) and the value, both in lower case."""
     before = before.rstrip(b"_-. ")
-    if _HARMLESS.match(value):
+    if _rule(_HARMLESS).match(value):
         return False
     if word == b"token":
         return before.endswith(_AUTHORITY) or (not before.endswith(_MODELLING) and _plausible(value))
@@ -297,9 +303,9 @@ def _is_path(value: bytes) -> bool:
 
 def _plausible(value: bytes) -> bool:
     """Say whether a value looks like a token: long enough, letters and digits, not a number, no placeholder."""
-    if len(value) < 8 or _NUMBER.match(value) or _HARMLESS.match(value) or _is_path(value):
+    if len(value) < 8 or _rule(_NUMBER).match(value) or _rule(_HARMLESS).match(value) or _is_path(value):
         return False
-    return _DIGIT.search(value) is not None and _LETTER.search(value) is not None
+    return _rule(_DIGIT).search(value) is not None and _rule(_LETTER).search(value) is not None
 
 
 def _strong(lowered: bytes, start: int, end: int) -> bool:
@@ -314,7 +320,9 @@ def _bytes(value: str) -> bytes:
 
 def _split_name(name: str) -> tuple[bytes, bytes] | None:
     lowered = _bytes(name).lower().rstrip(b"]\"'")
-    match = _ASSIGN.search(lowered[-40:] + b"=")
+    if not _rule(_WORD_HINT).search(lowered):
+        return None
+    match = _rule(_ASSIGN).search(lowered[-40:] + b"=")
     if not match or match.end() != len(lowered[-40:]) + 1:
         return None
     return match["word"], lowered[-40:][: match.start("word")]
@@ -322,7 +330,7 @@ def _split_name(name: str) -> tuple[bytes, bytes] | None:
 
 def _is_secret(name: str, value: str) -> bool:
     parts, lowered = _split_name(name), _bytes(value).lower()
-    if parts is None or _HARMLESS.match(lowered):
+    if parts is None or _rule(_HARMLESS).match(lowered):
         return False
     return _secret(*parts, lowered) or (parts[0] == b"token" and parts[1] in (b"", b"-", b"--"))
 
