@@ -93,12 +93,14 @@ def _count(total: Sum, reason: str, count: int = 1) -> None:
     total.lost[reason] = total.lost.get(reason, 0) + count
 
 
-def read_points(path: Path, lost: dict[str, int] | None = None) -> Iterator[Point]:
-    """Yield the points of a journal's CSV; torn and damaged lines are passed over and counted in `lost["points"]`.
+def read_points(path: Path, lost: dict[str, int] | None = None, offset: int = 0) -> Iterator[Point]:
+    """Yield the points of a journal's CSV from a byte offset; damaged lines are counted in `lost["points"]`.
 
     A name may hold newlines, so a row can be several lines: one that never becomes a row costs its first line only.
     """
-    text = path.read_bytes().decode("utf-8", "replace")
+    with open(path, "rb") as file:
+        file.seek(offset)
+        text = file.read().decode("utf-8", "replace")
     end = text.rfind("\n") + 1
     at = len(points.HEADER) if text.startswith(points.HEADER) else 0
     while at < end:

@@ -205,7 +205,8 @@ def _append(descriptor: int, data: bytes) -> None:
 
 def _format(rows: list[type_Row]) -> str:
     """Return the lines of rows; most points of one burst share a millisecond, whose text is made once."""
-    lines, last, text = [], None, ""
+    lines: list[str] = []
+    last, text = None, ""
     add = lines.append
     for cell, step, time_ms, value in rows:
         if time_ms != last:

@@ -1,7 +1,7 @@
 """Remotes: which one is meant, what it was last seen to hold, and what the user agreed to send there.
 
 Below .git/gitexp/remotes/, two files for each, by its quoted name: `<name>.refs` is append-only, the address, then
-`<oid> <ref>` a line (forty zeros: gone); `<name>.json` holds what was agreed. Both count only for the address they name.
+`<oid> <ref>` a line (forty zeros: gone); `<name>.json` holds what was agreed. Both count for the address they name.
 """
 
 from __future__ import annotations

@@ -202,6 +202,17 @@ class Run:
         return sorted(found, key=lambda artifact: artifact.name)
 
 
+def record_entries(run: Run) -> dict[str, Entry]:
+    """Return {path below .gitexp/: entry} of a stored run's whole record, its artifacts too."""
+    found: dict[str, Entry] = {}
+    for name, item in run.entries.items():
+        if item.mode == objects.TREE:
+            found.update(objects.walk(run.workspace.repo, item.oid, name + "/"))
+        else:
+            found[name] = item
+    return found
+
+
 def _pointer(workspace: Workspace, oid: str) -> Pointer | None:
     if objects.size_of(workspace.repo, oid) > pointers.MAX_BYTES:
         return None
@@ -254,18 +265,22 @@ def head(workspace: Workspace, ref: str, commit: str) -> Head | None:
     )
 
 
+Content = bytes | Path | Pointer | Entry
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A record that is complete but for its commit.
 
-    `files` are the record's files below .gitexp/ (bytes, a path to take over, or a pointer to kept bytes), `modes`
-    those that are executable; `code_tree` is the tree of the code, `parents` are the commit's, in order.
+    `files` are the record's files below .gitexp/ (bytes, a file to copy, a pointer to kept bytes, or an entry of an
+    earlier record), `executable` those that are programs; `code_tree` is the tree of the code, `previous`
+    the tip that `ref` has to be at.
     """
 
     ref: str
     record: RunRecord
     summary: Mapping[str, Aggregate]
-    files: Mapping[str, bytes | Path | Pointer]
+    files: Mapping[str, Content]
     code_tree: str | None
     previous: str | None = None
     executable: frozenset[str] = field(default_factory=frozenset)
@@ -280,6 +295,9 @@ def write(workspace: Workspace, draft: Draft) -> Run:
     limits = {key: workspace.settings.size_bytes(key) for key in ("inlineLimit", "metricsInlineLimit")}
     stored: dict[str, tuple[int, str]] = {".gitattributes": (objects.FILE, objects.write_blob(repo, ATTRIBUTES))}
     for name, content in draft.files.items():
+        if isinstance(content, Entry):
+            stored[name] = (content.mode, content.oid)
+            continue
         limit = limits["metricsInlineLimit" if name in ("metrics.csv", "system.csv") else "inlineLimit"]
         mode = objects.EXECUTABLE if name in draft.executable else objects.FILE
         stored[name] = (mode, _store(workspace, content, limit))
@@ -305,7 +323,7 @@ def _store(workspace: Workspace, content: bytes | Path | Pointer, limit: int) ->
     repo = workspace.repo
     if isinstance(content, Path):
         if content.stat().st_size > limit:
-            return objects.write_blob(repo, pointers.encode(large.put_file(workspace, content, take=True)))
+            return objects.write_blob(repo, pointers.encode(large.put_file(workspace, content)))
         content = content.read_bytes()
     if isinstance(content, Pointer):
         return objects.write_blob(repo, pointers.encode(content))

@@ -1,0 +1,142 @@
+"""Runs that are still running, read from their journals as if they were stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from gitexp import clock
+from gitexp.errors import Damaged
+from gitexp.git.objects import Entry
+from gitexp.record.points import Point
+from gitexp.record.run import RunRecord
+from gitexp.record.summary import Aggregate
+from gitexp.store import events, journal, seal
+from gitexp.store.journal import Start
+from gitexp.store.runs import Artifact, Run
+from gitexp.store.workspace import Workspace
+
+
+class LiveRun(Run):
+    """A run that has not ended, or whose writer was lost; everything is as far as it is written."""
+
+    live = True
+
+    def __init__(self, workspace: Workspace, folder: Path, start: Start) -> None:
+        super().__init__(workspace, "", None)
+        self.commit = None
+        self.folder = folder
+        self.start = start
+
+    def __repr__(self) -> str:
+        return f"<LiveRun {self.start.record.id}>"
+
+    @property
+    def host(self) -> str:
+        """The machine it runs on."""
+        return self.start.record.host
+
+    @property
+    def pid(self) -> int:
+        """The process that owns it, on its own machine."""
+        return self.start.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has a writer (docs/format.md, "Alive")."""
+        limit = self.workspace.settings.duration_seconds("deadAfter")
+        return journal.is_alive(self.folder, self.start, limit)
+
+    @property
+    def last_sign_ms(self) -> int:
+        """When something of it was last written."""
+        return journal.last_sign_ms(self.folder)
+
+    @cached_property
+    def _total(self) -> events.Sum:
+        return events.of(self.folder)
+
+    @cached_property
+    def record(self) -> RunRecord:
+        """run.json as it would be now."""
+        start, total = self.start.record, self._total
+        return replace(
+            start,
+            tags={**start.tags, **total.tags},
+            seeds={**start.seeds, **total.seeds},
+            description=total.description or start.description,
+        )
+
+    @cached_property
+    def params(self) -> dict[str, Any]:
+        """Nested params so far."""
+        return self._total.merged_params
+
+    @cached_property
+    def summary(self) -> dict[str, Aggregate]:
+        """{metric: its aggregates so far}."""
+        return events.with_set(events.summary(self.folder), self._total.summary)
+
+    def _points(self, name: str) -> Iterator[Point]:
+        kind = name.partition(".")[0]
+        for writer in journal.writers(self.folder):
+            path = self.folder / f"{kind}-{writer}.csv"
+            if path.exists():
+                yield from events.read_points(path)
+
+    @cached_property
+    def entries(self) -> dict[str, Entry]:
+        """Nothing of it is in Git yet."""
+        return {}
+
+    def file(self, name: str) -> bytes | None:
+        """Return a file of the record that is written whole already (environment.json, output.log …)."""
+        try:
+            return (self.folder / name).read_bytes()
+        except (FileNotFoundError, IsADirectoryError):
+            return None
+
+    @cached_property
+    def artifacts(self) -> list[Artifact]:
+        """The files logged so far."""
+        return [
+            Artifact(name, int(event["size"]), event.get("sha256"), "", stored=seal.staged(name))
+            for name, event in sorted(self._total.artifacts.items())
+        ]
+
+
+def folders(workspace: Workspace) -> list[Path]:
+    """Return the journals' folders, those that a recovery has claimed too."""
+    try:
+        return sorted(path for path in workspace.live.iterdir() if path.is_dir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def listing(workspace: Workspace) -> list[LiveRun]:
+    """Return the runs that are running or were lost and not yet recovered, oldest first."""
+    found = []
+    for folder in folders(workspace):
+        if journal.is_claimed(folder) or (folder / seal.LATE).exists():
+            continue
+        try:
+            found.append(LiveRun(workspace, folder, Start.read(folder)))
+        except Damaged:
+            continue  # `status` and `recover` name it; a list cannot show it
+    return sorted(found, key=lambda run: run.start.record.start_ms)
+
+
+def by_id(workspace: Workspace, run_id: str) -> LiveRun | None:
+    """Return the live run of a whole id."""
+    folder = workspace.live / run_id
+    if not (folder / "start.json").exists() or (folder / seal.LATE).exists():
+        return None
+    return LiveRun(workspace, folder, Start.read(folder))
+
+
+def age_seconds(run: LiveRun) -> float:
+    """Return how long ago a live run last gave a sign of life."""
+    return max(0.0, (clock.now_ms() - run.last_sign_ms) / 1000)

@@ -1,0 +1,254 @@
+"""From a journal to a run's one commit. What is sealed depends on the journal alone, so a recovery can do it again."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from gitexp import canonical, files
+from gitexp.record import names, params, points, summary
+from gitexp.record.pointer import Pointer
+from gitexp.record.points import Point
+from gitexp.record.run import Parent, RunRecord
+from gitexp.record.summary import Aggregate
+from gitexp.store import events, journal, runs
+from gitexp.store import objects as large
+from gitexp.store.journal import Start
+from gitexp.store.runs import Content, Draft, Run
+from gitexp.store.workspace import Workspace
+
+LATE = "late.json"  # stands in a journal whose run is committed while other processes still write
+
+
+@dataclass(slots=True)
+class _Work:
+    """What is being put together."""
+
+    workspace: Workspace
+    folder: Path
+    start: Start
+    total: events.Sum
+    previous: Run | None
+    late: bool = False
+    offsets: dict[str, int] = field(default_factory=dict)
+    files: dict[str, Content] = field(default_factory=dict)
+    executable: set[str] = field(default_factory=set)
+    names: dict[str, str] = field(default_factory=dict)
+
+
+def seal(workspace: Workspace, folder: Path, own: Mapping[str, Aggregate] | None = None) -> Run:
+    """Commit what a journal holds and remove it; a journal without an end gives a `killed` run.
+
+    `own` is the summary of the main writer, {CSV field: Aggregate}, when this process wrote the journal itself and
+    need not read its points back. Raises WriteFailed or Conflict, and keeps the journal then.
+    """
+    work = _begin(workspace, folder)
+    aggregates = _metrics(work, own)
+    work.files["params.json"] = params.encode(_params(work))
+    if aggregates:
+        work.files["summary.json"] = summary.encode(aggregates)
+    _series(work, "system")
+    _artifacts(work)
+    for name in ("environment.json", "requirements.txt", "data.json", "output.log"):
+        if (folder / name).exists():
+            work.files[name] = folder / name
+    record = _record(work)
+    if work.previous is not None:
+        _carry_over(work, work.previous)
+    start = work.start
+    draft = Draft(
+        start.ref, record, aggregates, work.files, start.code_tree, start.previous, frozenset(work.executable)
+    )  # fmt: skip
+    run = runs.write(workspace, draft)
+    _leave(work, run)
+    return run
+
+
+def _begin(workspace: Workspace, folder: Path) -> _Work:
+    start = Start.read(folder)
+    work = _Work(workspace, folder, start, events.of(folder), None)
+    if (folder / LATE).exists():
+        said = canonical.loads((folder / LATE).read_bytes())
+        work.late, work.offsets = True, said["offsets"]
+        work.start = replace(start, previous=said["tip"])
+    tip = work.start.previous
+    if tip is not None:
+        work.previous = runs.load(workspace, tip, start.ref)
+    return work
+
+
+def _params(work: _Work) -> dict[str, Any]:
+    own = work.total.merged_params
+    return own if work.previous is None else params.merge(work.previous.params, own)
+
+
+def _metrics(work: _Work, own: Mapping[str, Aggregate] | None) -> dict[str, Aggregate]:
+    """Put metrics.csv together and return the summary, with what the user set."""
+    found: Mapping[str, Aggregate]
+    shards = _shards(work, "metrics")
+    if own is not None and work.previous is None and [path.name for path in shards] in ([], ["metrics-main.csv"]):
+        found = {name_of(cell): aggregate for cell, aggregate in own.items()}
+        if shards:
+            work.files["metrics.csv"] = _kept(work, shards[0])
+    else:
+        found = _series(work, "metrics")
+    set_before = {} if work.previous is None else _set_values(work.previous.summary)
+    return events.with_set(found, {**set_before, **work.total.summary})
+
+
+def name_of(cell: str) -> str:
+    """Return the metric's name of a CSV field."""
+    return next(points.rows(cell + "\n"))[0] if cell else ""
+
+
+def _set_values(found: Mapping[str, Aggregate]) -> dict[str, int | float]:
+    return {name: aggregate.set for name, aggregate in found.items() if aggregate.set is not None}
+
+
+def _kept(work: _Work, path: Path) -> Path | Pointer:
+    """Return a finished shard; a large one is linked into the store, not copied: it is ours and nobody writes it."""
+    if path.stat().st_size <= work.workspace.settings.size_bytes("metricsInlineLimit"):
+        return path
+    work.workspace.tmp.mkdir(parents=True, exist_ok=True)
+    link = work.workspace.tmp / f"shard.{os.getpid()}.{os.urandom(4).hex()}"
+    os.link(path, link)
+    return large.put_file(work.workspace, link, take=True)
+
+
+def _shards(work: _Work, kind: str) -> list[Path]:
+    paths = [work.folder / f"{kind}-{writer}.csv" for writer in journal.writers(work.folder)]
+    return [path for path in paths if path.exists()]
+
+
+def _series(work: _Work, kind: str) -> dict[str, Aggregate]:
+    """Write one CSV of the points before, then each writer's in the order it logged them; returns the summary."""
+    shards = _shards(work, kind)
+    if not shards and (work.previous is None or f"{kind}.csv" not in work.previous.entries):
+        return {}
+    found: dict[str, Aggregate] = {}
+    target = work.folder / f"{kind}.csv"
+    with files.replacing(target) as file:
+        file.write(points.HEADER.encode())
+        block: list[str] = []
+        for point in _all_points(work, kind, shards):
+            found.setdefault(point.metric, Aggregate()).add(point.step, point.time_ms, point.value)
+            block.append(points.line(point))
+            if len(block) >= 10_000:
+                file.write("".join(block).encode("utf-8", "backslashreplace"))
+                block.clear()
+        file.write("".join(block).encode("utf-8", "backslashreplace"))
+    work.files[f"{kind}.csv"] = target
+    return found
+
+
+def _all_points(work: _Work, kind: str, shards: Sequence[Path]) -> Iterator[Point]:
+    if work.previous is not None:
+        yield from work.previous.points() if kind == "metrics" else work.previous.system()
+    for path in shards:
+        yield from events.read_points(path, work.total.lost, work.offsets.get(path.name, 0))
+
+
+def _artifacts(work: _Work) -> None:
+    stored = names.encode_all(work.total.artifacts)
+    for name, event in work.total.artifacts.items():
+        path = f"artifacts/{stored[name]}"
+        if "sha256" in event:
+            work.files[path] = Pointer(str(event["sha256"]), int(event["size"]))
+        else:
+            work.files[path] = work.folder / "files" / staged(name)
+        if event.get("executable"):
+            work.executable.add(path)
+        if stored[name] != name:
+            work.names[stored[name]] = name
+
+
+def staged(name: str) -> str:
+    """Return the file name under which a small artifact waits in the journal."""
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _record(work: _Work) -> RunRecord:
+    start, total, before = work.start, work.total, work.start.record
+    if work.previous is not None:
+        before = _continued(work, work.previous.record)
+    end = total.end or {"status": "killed", "end": journal.last_sign_ms(work.folder)}
+    roles = [("code", work.start.code_commit), ("previous", work.start.previous)]
+    record = replace(
+        before,
+        tags={**before.tags, **total.tags},
+        description=total.description or before.description,
+        seeds={**before.seeds, **total.seeds},
+        parents=tuple(Parent(role, commit) for role, commit in roles if commit is not None),
+        names={**before.names, **work.names},
+        lost={key: before.lost.get(key, 0) + total.lost.get(key, 0) for key in {**before.lost, **total.lost}},
+        code={**before.code, **({"edited": total.edited} if total.edited else {})},
+    )
+    if work.late:
+        return record
+    end_ms = max(int(end["end"]), start.record.start_ms)
+    record = replace(
+        record,
+        status=str(end["status"]),
+        end_ms=end_ms,
+        exit_code=end.get("exit_code"),
+        error=end.get("error") or total.error,
+        cost=_cost(work.workspace, end_ms - start.record.start_ms, total.gpu_seconds),
+    )
+    return replace(record, error=None) if record.status == "completed" else record
+
+
+def _continued(work: _Work, before: RunRecord) -> RunRecord:
+    """Return the record of a run that goes on: its first start, with the times of each session beside."""
+    if work.late:
+        return before
+    sessions = before.extra.get("sessions") or [_session(before.start_ms, before.end_ms)]
+    end = (work.total.end or {}).get("end", journal.last_sign_ms(work.folder))
+    now = work.start.record
+    return replace(
+        now,
+        start_ms=before.start_ms,
+        name=before.name,
+        experiment=before.experiment,
+        experiment_id=before.experiment_id,
+        tags={**before.tags, **now.tags},
+        seeds={**before.seeds, **now.seeds},
+        lost=before.lost,
+        names=before.names,
+        parent=now.parent or before.parent,
+        forked_from=before.forked_from,
+        description=now.description or before.description,
+        extra={**before.extra, **now.extra, "sessions": [*sessions, _session(now.start_ms, int(end))]},
+    )
+
+
+def _session(start_ms: int, end_ms: int | None) -> dict[str, str]:
+    return {"start": canonical.iso(start_ms), "end": canonical.iso(start_ms if end_ms is None else end_ms)}
+
+
+def _cost(workspace: Workspace, duration_ms: int, gpu_seconds: float) -> dict[str, Any] | None:
+    per_hour = workspace.settings.number("costPerHour")
+    found: dict[str, Any] = {"gpu_seconds": round(gpu_seconds, 1)} if gpu_seconds else {}
+    if per_hour:
+        found |= {"per_hour": per_hour, "total": round(per_hour * duration_ms / 3_600_000, 6)}
+    return found or None
+
+
+def _carry_over(work: _Work, previous: Run) -> None:
+    """Keep the files of the record before that this session did not write anew."""
+    for name, item in runs.record_entries(previous).items():
+        if name not in ("run.json", ".gitattributes"):
+            work.files.setdefault(name, item)
+
+
+def _leave(work: _Work, run: Run) -> None:
+    """Remove the journal, or leave it to the processes that still write: what they add becomes one more commit."""
+    others = [writer for writer in journal.writers(work.folder) if writer != journal.MAIN]
+    if not any(journal.held(work.folder, writer) for writer in others):
+        journal.remove(work.folder)
+        return
+    sizes = {path.name: path.stat().st_size for path in work.folder.iterdir() if path.is_file()}
+    files.write(work.folder / LATE, canonical.dumps({"tip": run.commit, "offsets": sizes}))
