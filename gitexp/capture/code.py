@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -182,15 +183,15 @@ def _edited(repo: Repo) -> tuple[str, ...]:
     """
     if repo.work_tree is None:
         return ()
-    tops = {f"{repo.work_tree}/", f"{os.path.realpath(repo.work_tree)}/"}
-    began, found = _began_ns(), set()
+    tops = tuple({f"{repo.work_tree}/", f"{os.path.realpath(repo.work_tree)}/"})
+    began, found = _began_ns(os.getpid()), set()
     for module in list(sys.modules.values()):
-        file = getattr(module, "__file__", None)
-        if not isinstance(file, str) or "site-packages" in file:
-            continue
-        top = next((top for top in tops if file.startswith(top)), "")
-        if top and _has_changed(file, began):
-            found.add(file[len(top) :])
+        # Not getattr: a lazy module would load what it stands for.
+        file = getattr(module, "__dict__", {}).get("__file__")
+        if isinstance(file, str) and file.startswith(tops) and "site-packages" not in file:
+            top = next(top for top in tops if file.startswith(top))
+            if _has_changed(file, began):
+                found.add(file[len(top) :])
     return tuple(sorted(found))
 
 
@@ -204,7 +205,8 @@ def _has_changed(file: str, since_ns: int) -> bool:
     return max(stat.st_mtime_ns, stat.st_ctime_ns) > since_ns
 
 
-def _began_ns() -> int:
+@lru_cache(maxsize=1)
+def _began_ns(_pid: int) -> int:
     """Return when this process began, or the one it was forked from, whose modules it holds."""
     try:
         fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
