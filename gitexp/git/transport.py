@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from gitexp import redact
@@ -78,7 +81,7 @@ def parse_listing(text: bytes, patterns: Sequence[str]) -> dict[str, str]:
 
 
 def fetch(repo: Repo, remote: str, refspecs: Iterable[str], options: Options = Options()) -> None:
-    """Fetch exactly these refspecs; raises RemoteError."""
+    """Fetch exactly these refspecs, whole also in a partial clone; raises RemoteError."""
     config = {
         "fetch.prune": "false",
         "fetch.pruneTags": "false",
@@ -89,7 +92,15 @@ def fetch(repo: Repo, remote: str, refspecs: Iterable[str], options: Options = O
         **_unpruned(repo, remote),
     }
     args = [*_settings(config | dict(options.config)), "fetch", "--no-prune", "--no-tags", "--no-write-fetch-head"]
-    args += ["--no-recurse-submodules", "--no-auto-maintenance", "--refmap=", "--stdin", *_talk(options), remote]
+    args += [
+        "--no-recurse-submodules",
+        "--no-auto-maintenance",
+        "--refmap=",
+        "--no-filter",
+        "--stdin",
+        *_talk(options),
+        remote,
+    ]
     _network(repo, remote, args, options, "\n".join(refspecs).encode("utf-8", "surrogateescape") + b"\n")
 
 
@@ -119,6 +130,41 @@ def push(
     if out.code and not results:
         raise _failure(remote, out.stderr)
     return [_explained(result, out.stderr) for result in results]
+
+
+def has_lfs() -> bool:
+    """Say whether git-lfs is installed."""
+    return shutil.which("git-lfs") is not None
+
+
+def push_lfs(repo: Repo, remote: str, sha256s: Sequence[str], options: Options) -> str:
+    """Upload objects of .git/lfs/objects; returns what went wrong, "" when nothing did."""
+    args = [*_settings(_LFS), "lfs", "push", "--object-id", _lfs_address(remote), "--stdin"]
+    return _lfs(repo, args, options, "".join(f"{sha256}\n" for sha256 in sha256s).encode())
+
+
+def fetch_lfs(repo: Repo, remote: str, commits: Sequence[str], include: str, options: Options) -> str:
+    """Download into .git/lfs/objects what the pointers in these commits mean; returns what went wrong."""
+    args = [*_settings(_LFS), "lfs", "fetch", "--include", include, "--exclude", "", _lfs_address(remote), *commits]
+    return _lfs(repo, args, options, b"")
+
+
+_LFS = {"lfs.transfer.maxretries": "2", "lfs.fetchrecentalways": "false", "lfs.fetchexclude": ""}
+
+
+def _lfs_address(remote: str) -> str:
+    return Path(remote).as_uri() if remote.startswith("/") else remote
+
+
+def _lfs(repo: Repo, args: Sequence[str], options: Options, input: bytes) -> str:
+    env = {**(_QUIET_AUTO if options.auto else {}), **({"GIT_LFS_FORCE_PROGRESS": "1"} if options.progress else {})}
+    out = (
+        _shown(repo, args, input, env)
+        if options.progress
+        else command.run(repo, *args, input=input, env=env, check=False)
+    )
+    said = [line for line in out.stderr.replace("\r", "\n").splitlines() if line.strip()]
+    return redact.text((said or [f"exit {out.code}"])[-1])[:300] if out.code else ""
 
 
 def parse_push(text: str) -> list[Result]:
@@ -208,16 +254,16 @@ def _shown(repo: Repo, args: Sequence[str], input: bytes, env: Mapping[str, str]
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
+    said: list[bytes] = []
     with process:
-        assert process.stderr is not None
-        said: list[bytes] = []
         reader = threading.Thread(target=_pass_on, args=(process.stderr, said))
         reader.start()
-        # communicate() would read stderr itself; the other two pipes are ours.
-        assert process.stdin is not None and process.stdout is not None
-        process.stdin.write(input)
-        process.stdin.close()
-        stdout = process.stdout.read()
+        # communicate() would read stderr itself; the other two pipes are small enough to take one after the other.
+        with suppress(BrokenPipeError):
+            if process.stdin is not None:
+                process.stdin.write(input)
+                process.stdin.close()
+        stdout = process.stdout.read() if process.stdout is not None else b""
         reader.join()
     return command.Output(stdout, b"".join(said).decode("utf-8", "replace"), process.returncode)
 

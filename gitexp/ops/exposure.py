@@ -1,0 +1,159 @@
+"""What a push would show to others: measured, put in words, and asked about once per remote and kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gitexp import text
+from gitexp.errors import Damaged, Unconfirmed, Unsupported
+from gitexp.git import command, objects
+from gitexp.ops import largefiles
+from gitexp.store import remotes, runs
+from gitexp.store.remotes import Remote
+from gitexp.store.runs import Head
+from gitexp.store.workspace import Workspace
+
+RUNS, DIRTY, UNTRACKED, COMMITS, ARTIFACTS = "runs", "dirty", "untracked", "commits", "artifacts"
+KINDS = frozenset({RUNS, DIRTY, UNTRACKED, COMMITS, ARTIFACTS})
+_NAMED = 3  # files and branches named in one line
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """What goes along with runs: how many, and of which kinds."""
+
+    runs: int = 0
+    dirty: int = 0
+    untracked: int = 0
+    files: tuple[str, ...] = ()
+    commits: int = 0
+    branches: tuple[str, ...] = ()
+    artifact_bytes: int = 0
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of exposure there are."""
+        counts = {
+            RUNS: self.runs,
+            DIRTY: self.dirty,
+            UNTRACKED: self.untracked,
+            COMMITS: self.commits,
+            ARTIFACTS: self.artifact_bytes,
+        }
+        return frozenset(kind for kind, count in counts.items() if count)
+
+
+@dataclass(frozen=True, slots=True)
+class _Code:
+    dirty: bool
+    untracked: tuple[str, ...]
+    commit: str | None
+    branch: str
+
+
+def approved(workspace: Workspace, remote: Remote) -> frozenset[str]:
+    """Return the kinds that may go to this remote without asking."""
+    if workspace.settings.raw(f"push.{remote.name.lower()}") == "approved":
+        return KINDS
+    return remotes.agreement(workspace, remote).kinds
+
+
+def measure(workspace: Workspace, remote: Remote, heads: Sequence[Head], held: Sequence[str]) -> Exposure:
+    """Return what goes along with these runs to a remote that holds the commits `held` and its own branches."""
+    codes = [_code(workspace, head) for head in heads]
+    new = _unpublished(workspace, remote, [code.commit for code in codes if code.commit], held)
+    files = {name for code in codes for name in code.untracked}
+    branches = {code.branch for code in codes if code.commit in new and code.branch}
+    return Exposure(
+        runs=len(heads),
+        dirty=sum(code.dirty for code in codes),
+        untracked=sum(bool(code.untracked) for code in codes),
+        files=tuple(sorted(files)),
+        commits=len(new),
+        branches=tuple(sorted(branches)),
+        artifact_bytes=sum(item.size_bytes for item in largefiles.here(workspace, [head.commit for head in heads])),
+    )
+
+
+def _code(workspace: Workspace, head: Head) -> _Code:
+    """Return what a run's record says of its code; one that does not parse shows as the worst there is."""
+    try:
+        code = runs.load(workspace, head.commit, head.ref).record.code
+    except (Damaged, Unsupported):
+        return _Code(True, (), head.parents[0] if head.parents else None, "")
+    untracked = code.get("untracked")
+    names = tuple(str(name) for name in untracked) if isinstance(untracked, list) else ()
+    snapshot, parents = code.get("snapshot"), head.parents
+    if snapshot and snapshot in parents:
+        parents = objects.read_commit(workspace.repo, snapshot).parents
+    return _Code(head.dirty or bool(snapshot), names, parents[0] if parents else None, str(code.get("branch") or ""))
+
+
+def _unpublished(workspace: Workspace, remote: Remote, commits: Sequence[str], held: Sequence[str]) -> frozenset[str]:
+    """Return the commits behind these that the remote has neither in a branch nor below a run."""
+    if not commits:
+        return frozenset()
+    known = [f"^{oid}" for oid in held if objects.exists(workspace.repo, oid)]
+    lines = "\n".join([*sorted(set(commits)), *known]) + "\n"
+    args = ["rev-list", "--stdin", "--ignore-missing"]
+    if remote.configured:
+        args += ["--not", f"--remotes={remote.name}"]
+    out = command.run(workspace.repo, *args, input=lines.encode()).stdout
+    return frozenset(out.decode().split())
+
+
+def check(
+    workspace: Workspace, remote: Remote, exposure: Exposure, *, yes: bool = False, clean_helps: bool = True
+) -> None:
+    """Raise Unconfirmed, with what would be sent, where a kind of it was not agreed to; `yes` agrees to it."""
+    before = approved(workspace, remote)
+    missing = exposure.kinds - before
+    if not missing:
+        return
+    if yes:
+        remotes.agree(workspace, remote, exposure.kinds)
+        return
+    plan = describe(remote, exposure, first=RUNS not in before, missing=missing)
+    clean = "   Leave those out: gitexp push --clean" if clean_helps and missing & {DIRTY, UNTRACKED} else ""
+    hint = f"Look: gitexp push --dry-run{clean}   Go (once per remote): gitexp push --yes"
+    raise Unconfirmed(f"nothing sent to {remote.label}", hint=hint, plan=plan)
+
+
+_NEW = {
+    DIRTY: "runs with uncommitted edits",
+    UNTRACKED: "untracked files",
+    COMMITS: "commits that it does not have",
+    ARTIFACTS: "artifacts",
+}
+
+
+def describe(remote: Remote, exposure: Exposure, *, first: bool, missing: frozenset[str]) -> list[str]:
+    """Return the lines that tell a person what would be sent."""
+    if first:
+        news = "first push of experiments from this clone"
+    else:
+        news = "new there: " + ", ".join(words for kind, words in _NEW.items() if kind in missing)
+    where = f"{remote.label} = {remote.where}" if remote.configured else remote.where
+    lines = [f"{where}: {news}", "  " + _runs_line(exposure)]
+    if exposure.commits:
+        of = f" of {_some(exposure.branches)}" if exposure.branches else ""
+        lines.append(f"  also {text.plural(exposure.commits, 'commit')}{of} that {remote.label} does not have")
+    if exposure.artifact_bytes:
+        lines.append(f"  {text.size(exposure.artifact_bytes)} of artifacts to Git LFS")
+    return lines
+
+
+def _runs_line(exposure: Exposure) -> str:
+    parts = []
+    if exposure.dirty:
+        parts.append(f"{exposure.dirty} with uncommitted edits")
+    if exposure.untracked:
+        parts.append(f"{exposure.untracked} with untracked files ({_some(exposure.files)})")
+    counted = text.plural(exposure.runs, "run")
+    return f"{counted}: {', '.join(parts)}" if parts else counted
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = [text.safe(name) for name in names[:_NAMED]]
+    return ", ".join(shown) + (f", {len(names) - _NAMED} more" if len(names) > _NAMED else "")

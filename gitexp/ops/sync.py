@@ -1,0 +1,197 @@
+"""What pushing and fetching are made of: looking at a remote, bringing its objects here, sending refs there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from gitexp.errors import RemoteError
+from gitexp.git import notes, objects, refs, transport
+from gitexp.git.transport import Options, Result
+from gitexp.ops import runsbranch
+from gitexp.store import remotes, runs
+from gitexp.store.remotes import Remote
+from gitexp.store.workspace import Workspace
+
+LIVE_PREFIX = "refs/experiments-live/"
+_INCOMING = "refs/gitexp/incoming/"
+_OUTGOING = "refs/gitexp/outgoing/"
+_KEPT = "refs/gitexp/remotes/"
+_FEW = 8  # refs named one by one: Git compares each with every ref on both sides, 25 ms a ref at 10,000
+_ALL = "refs/experiments/*:refs/experiments/*"
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """Refs for a remote: what each is to be, and whether that is all that the remote could ever lack from here."""
+
+    refs: Mapping[str, str]
+    everything: bool = False
+
+
+def look(workspace: Workspace, remote: Remote, options: Options) -> dict[str, str]:
+    """Ask the remote what it holds, {ref: oid}: runs, running runs and facts; remembers it."""
+    branch = runsbranch.ref(workspace)
+    if branch is None:
+        patterns = [runs.REF_PREFIX + "*", LIVE_PREFIX + "*", notes.REF]
+        held = transport.ls_remote(workspace.repo, remote.name, patterns, options)
+    else:
+        held = transport.ls_remote(workspace.repo, remote.name, [branch], options)
+        if tip := held.get(branch):
+            if not objects.exists(workspace.repo, tip):
+                _fetch(workspace, remote, {branch: tip}, options)
+            keep(workspace, remote, "branch", tip)
+            held = {**runsbranch.read(workspace, tip), branch: tip}
+    remotes.replace(workspace, remote, held)
+    return held
+
+
+@contextmanager
+def brought(workspace: Workspace, remote: Remote, wanted: Mapping[str, str], options: Options) -> Iterator[None]:
+    """Have the objects of these refs of the remote here, kept by refs of our own until the block ends."""
+    try:
+        if wanted:
+            _fetch(workspace, remote, wanted, options)
+        yield
+    finally:
+        _clear(workspace, _INCOMING, remote)
+
+
+def _fetch(workspace: Workspace, remote: Remote, wanted: Mapping[str, str], options: Options) -> None:
+    """Fetch by commit id: a name would be compared with every ref of the remote."""
+    if runsbranch.ref(workspace) is not None and not all(ref.startswith("refs/heads/") for ref in wanted):
+        missing = [ref for ref, oid in wanted.items() if not objects.exists(workspace.repo, oid)]
+        if missing:
+            raise RemoteError(f"{remote.label} names runs that it does not hold: {missing[0]}", hint="gitexp fetch")
+        return
+    _clear(workspace, _INCOMING, remote)
+    below = _INCOMING + remotes.key(remote) + "/"
+    refspecs = (f"{oid}:{below}{ref.removeprefix('refs/')}" for ref, oid in wanted.items())
+    transport.fetch(workspace.repo, remote.name, refspecs, options)
+
+
+def keep(workspace: Workspace, remote: Remote, what: str, oid: str) -> None:
+    """Keep a commit of the remote, on which the next push will build, from being collected here."""
+    ref = f"{_KEPT}{remotes.key(remote)}/{what}"
+    before = refs.get(workspace.repo, ref)
+    if before != oid:
+        refs.update(workspace.repo, ref, oid, old=before)
+
+
+def _clear(workspace: Workspace, namespace: str, remote: Remote) -> None:
+    below = namespace + remotes.key(remote) + "/"
+    left = refs.listing(workspace.repo, below)
+    refs.update_many(workspace.repo, [refs.Update(ref, None, oid) for ref, oid in left.items()])
+
+
+def send(workspace: Workspace, remote: Remote, sending: Sending, options: Options) -> list[Result]:
+    """Push these refs, each only forward, and remember what arrived."""
+    if not sending.refs:
+        return []
+    branch = runsbranch.ref(workspace)
+    if branch is not None:
+        results = _send_branch(workspace, remote, branch, sending.refs, options)
+    else:
+        results = _send_refs(workspace, remote, sending, options)
+    arrived = {item.ref: sending.refs[item.ref] for item in results if _arrived(item) and item.ref in sending.refs}
+    remotes.remember(workspace, remote, arrived)
+    return [item for item in results if item.ref in sending.refs]
+
+
+def _arrived(result: Result) -> bool:
+    return result.status in (transport.NEW, transport.UPDATED, transport.CURRENT)
+
+
+def _send_refs(workspace: Workspace, remote: Remote, sending: Sending, options: Options) -> list[Result]:
+    mine = {ref: oid for ref, oid in sending.refs.items() if ref.startswith(runs.REF_PREFIX)}
+    others = [f"{oid}:{ref}" for ref, oid in sending.refs.items() if ref not in mine]
+    if len(mine) <= _FEW:
+        refspecs = [f"{oid}:{ref}" for ref, oid in mine.items()]
+        return transport.push(workspace.repo, remote.name, [*refspecs, *others], options=options)
+    if sending.everything:
+        return transport.push(workspace.repo, remote.name, [_ALL, *others], options=options)
+    below = _OUTGOING + remotes.key(remote) + "/"
+    _clear(workspace, _OUTGOING, remote)
+    try:
+        chosen = [refs.Update(below + ref.removeprefix(runs.REF_PREFIX), oid, None) for ref, oid in mine.items()]
+        refs.update_many(workspace.repo, chosen)
+        refspecs = [f"{below}*:{runs.REF_PREFIX}*", *others]
+        return transport.push(workspace.repo, remote.name, refspecs, options=options)
+    finally:
+        _clear(workspace, _OUTGOING, remote)
+
+
+def _send_branch(
+    workspace: Workspace, remote: Remote, branch: str, wanted: Mapping[str, str], options: Options
+) -> list[Result]:
+    tip = remotes.seen(workspace, remote).get(branch)
+    new = runsbranch.build(workspace, tip, wanted)
+    done = transport.push(workspace.repo, remote.name, [f"{new}:{branch}"], options=options)
+    if done and _arrived(done[0]):
+        keep(workspace, remote, "branch", new)
+        remotes.remember(workspace, remote, {branch: new})
+    return [Result(ref, done[0].status, done[0].reason) for ref in wanted] if done else []
+
+
+def rewrite(
+    workspace: Workspace, remote: Remote, changes: Mapping[str, str | None], options: Options | None = None
+) -> list[Result]:
+    """Delete refs at the remote (None) or replace them, each only where it still holds what it was seen to hold.
+
+    This is for a deletion somebody asked for; nothing else ever moves a ref backwards. Raises RemoteError.
+    """
+    options = options or Options()
+    with remotes.busy(workspace, remote):
+        held = look(workspace, remote, options)
+        branch = runsbranch.ref(workspace)
+        if branch is not None:
+            return _rewrite_branch(workspace, remote, branch, held, changes, options)
+        wanted = {ref: new for ref, new in changes.items() if held.get(ref) != new}
+        leases = {ref: held.get(ref, "") for ref in wanted}
+        refspecs = [f"{new or ''}:{ref}" for ref, new in wanted.items()]
+        results = transport.push(workspace.repo, remote.name, refspecs, leases=leases, options=options)
+        done = {item.ref: wanted[item.ref] for item in results if item.status != transport.REJECTED}
+        remotes.remember(workspace, remote, done)
+    _raise_refusals(remote, results)
+    return results
+
+
+def _rewrite_branch(
+    workspace: Workspace,
+    remote: Remote,
+    branch: str,
+    held: Mapping[str, str],
+    changes: Mapping[str, str | None],
+    options: Options,
+) -> list[Result]:
+    """Build the branch anew without a past: only so do the commits that are to go have nothing that keeps them."""
+    after = {**{ref: oid for ref, oid in held.items() if ref != branch}, **changes}
+    kept = {ref: oid for ref, oid in after.items() if oid is not None}
+    new = runsbranch.build(workspace, None, kept) if kept else ""
+    refspecs, leases = [f"{new}:{branch}"], {branch: held.get(branch, "")}
+    results = transport.push(workspace.repo, remote.name, refspecs, leases=leases, options=options)
+    _raise_refusals(remote, results)
+    remotes.replace(workspace, remote, {**kept, branch: new} if new else {})
+    return [Result(ref, transport.DELETED if oid is None else transport.UPDATED) for ref, oid in changes.items()]
+
+
+def _raise_refusals(remote: Remote, results: Sequence[Result]) -> None:
+    refused = [item for item in results if item.status == transport.REJECTED]
+    if refused:
+        raise refusal(remote, refused)
+
+
+def refusal(remote: Remote, refused: Sequence[Result]) -> RemoteError:
+    """Return the error for refs that a remote did not take, with what can be done instead."""
+    first = refused[0]
+    more = f" and {len(refused) - 1} more" if len(refused) > 1 else ""
+    said = f"{remote.label} refused {first.ref}{more}: {first.reason}"
+    if "shallow" in first.reason:
+        return RemoteError(said, hint="the history here is cut off; complete it: git fetch --unshallow")
+    if first.behind:
+        return RemoteError(said, hint="it changes all the time; try again: gitexp push")
+    return RemoteError(
+        said,
+        hint="where a host takes branches only: git config gitexp.runsBranch gitexp/runs   or: gitexp bundle FILE",
+    )
