@@ -32,6 +32,7 @@ class Sum:
     end: dict[str, Any] | None = None
     edited: list[str] = field(default_factory=list)
     gpu_seconds: float = 0.0
+    renamed: dict[str, str] = field(default_factory=dict)
 
     @property
     def merged_params(self) -> dict[str, Any]:
@@ -72,6 +73,8 @@ def _take(total: Sum, event: Mapping[str, Any], *, is_main: bool) -> None:
         total.params[event["source"]] = nested.merge(total.params[event["source"]], event["values"])
     elif op in ("tags", "seeds", "summary"):
         getattr(total, op).update(canonical.special(event["values"]) if op == "summary" else event["values"])
+    elif op == "name":
+        total.renamed.update({key: str(event[key]) for key in ("experiment", "name") if event.get(key)})
     elif op == "artifact":
         total.artifacts[event["name"]] = dict(event)
     elif op == "description":

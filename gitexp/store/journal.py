@@ -17,7 +17,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,8 @@ class Start:
     """start.json: the record as it was at the start, the tree and commit of the code, and the journal's owner.
 
     `owned` is False for a journal that no process owns (it is never taken for dead); `previous` is the tip of a run
-    that is resumed.
+    that is resumed, or that this journal `replaces` because it holds all of it; `fixed` says which of
+    experiment and name the command line gave, so that the script cannot change them.
     """
 
     record: RunRecord
@@ -50,10 +51,12 @@ class Start:
     boot: str
     owned: bool = True
     previous: str | None = None
+    replaces: bool = False
+    fixed: list[str] = field(default_factory=list)
 
     def write(self, folder: Path) -> None:
         """Put start.json into a journal's folder."""
-        kept = ("code_tree", "code_commit", "ref", "pid", "boot", "owned", "previous")
+        kept = ("code_tree", "code_commit", "ref", "pid", "boot", "owned", "previous", "replaces", "fixed")
         value = {key: getattr(self, key) for key in kept} | {"record": self.record.to_json()}
         files.write(folder / "start.json", canonical.dumps(value))
 

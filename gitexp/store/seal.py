@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from gitexp import canonical, files
+from gitexp import canonical, files, ids
 from gitexp.record import names, params, points, summary
 from gitexp.record.pointer import Pointer
 from gitexp.record.points import Point
@@ -57,9 +57,9 @@ def seal(workspace: Workspace, folder: Path, own: Mapping[str, Aggregate] | None
         if (folder / name).exists():
             work.files[name] = folder / name
     record = _record(work)
-    if work.previous is not None:
-        _carry_over(work, work.previous)
     start = work.start
+    if start.previous is not None:
+        _carry_over(work, runs.load(workspace, start.previous, start.ref))
     draft = Draft(
         start.ref, record, aggregates, work.files, start.code_tree, start.previous, frozenset(work.executable)
     )  # fmt: skip
@@ -69,16 +69,28 @@ def seal(workspace: Workspace, folder: Path, own: Mapping[str, Aggregate] | None
 
 
 def _begin(workspace: Workspace, folder: Path) -> _Work:
-    start = Start.read(folder)
-    work = _Work(workspace, folder, start, events.of(folder), None)
+    start, total = Start.read(folder), events.of(folder)
+    start = _renamed(start, total.renamed)
+    work = _Work(workspace, folder, start, total, None)
     if (folder / LATE).exists():
         said = canonical.loads((folder / LATE).read_bytes())
         work.late, work.offsets = True, said["offsets"]
         work.start = replace(start, previous=said["tip"])
     tip = work.start.previous
-    if tip is not None:
+    if tip is not None and not start.replaces:
         work.previous = runs.load(workspace, tip, start.ref)
     return work
+
+
+def _renamed(start: Start, renamed: Mapping[str, str]) -> Start:
+    """Take the script's own experiment and name where the command line gave none; a resumed run keeps its ref."""
+    wanted = {key: value for key, value in renamed.items() if key not in start.fixed}
+    if not wanted or start.previous is not None:
+        return start
+    record = replace(start.record, experiment_id="", **wanted)
+    record = replace(record, experiment_id=ids.experiment_id(record.experiment))
+    ref = ids.run_ref(ids.experiment_slug(record.experiment), record.name, record.id)
+    return replace(start, record=record, ref=ref)
 
 
 def _params(work: _Work) -> dict[str, Any]:
@@ -158,8 +170,8 @@ def _artifacts(work: _Work) -> None:
         path = f"artifacts/{stored[name]}"
         if "sha256" in event:
             work.files[path] = Pointer(str(event["sha256"]), int(event["size"]))
-        else:
-            work.files[path] = work.folder / "files" / staged(name)
+        elif (waiting := work.folder / "files" / staged(name)).exists():
+            work.files[path] = waiting
         if event.get("executable"):
             work.executable.add(path)
         if stored[name] != name:

@@ -1,0 +1,237 @@
+"""The life of a run in one process: start, join, finish."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from gitexp import clock, ids, redact
+from gitexp.capture import code
+from gitexp.errors import Conflict, NotFound
+from gitexp.git import objects, refs
+from gitexp.git.source import SUFFIXES
+from gitexp.git.worktree import Rules
+from gitexp.ops import naming, recover
+from gitexp.record.run import RunRecord
+from gitexp.store import journal, live, runs, seal
+from gitexp.store import workspace as workspaces
+from gitexp.store.journal import Start, Writer
+from gitexp.store.runs import Run
+from gitexp.store.workspace import Workspace
+
+
+@dataclass(slots=True)
+class Request:
+    """What is asked of a new run; params by their source (arguments, file, sdk)."""
+
+    experiment: str | None = None
+    name: str | None = None
+    derived_name: str | None = None
+    params: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    description: str = ""
+    parent: str | None = None
+    resume: str | None = None
+    forked_from: str | None = None
+    seeds: Mapping[str, Any] = field(default_factory=dict)
+    command: tuple[str, ...] = ()
+    run_id: str | None = None
+    verify: bool = True
+    owned: bool = True
+    imported: bool = False
+
+
+@dataclass(slots=True)
+class Session:
+    """One process's hold on a run: the journal's folder and this process's own files in it."""
+
+    workspace: Workspace
+    start: Start
+    folder: Path
+    writer: Writer
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self.start.record.id
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process commits the run at its end."""
+        return self.writer.name == journal.MAIN
+
+
+def start(workspace: Workspace, request: Request) -> Session:
+    """Fix the code, open the journal, and return this process's hold on the new run.
+
+    Raises DirtyTree and Refused before anything is written, UsageError for names and params that cannot be.
+    """
+    previous = _previous(workspace, request)
+    run_id = previous.id if previous else request.run_id or ids.new_run_id()
+    record = _record(workspace, request, run_id)
+    state = code.capture(
+        workspace.repo,
+        policy=_policy(workspace),
+        origin=workspace.settings.origin("dirty")[1],
+        rules=rules(workspace),
+        imported=request.imported,
+    )
+    record = replace(record, code=state.to_json())
+    commit = state.parent
+    begun = Start(
+        record=record,
+        code_tree=objects.read_commit(workspace.repo, commit).tree if commit else None,
+        code_commit=commit,
+        ref=str(previous.ref) if previous else _ref(workspace, record),
+        pid=os.getpid(),
+        boot=journal.boot(),
+        owned=request.owned,
+        previous=previous.commit if previous else None,
+        fixed=[key for key in ("experiment", "name") if getattr(request, key)],
+    )
+    folder = journal.create(workspace.live, begun)
+    if state.snapshot is not None:
+        recover.keep_code(workspace, run_id, state.snapshot)
+    session = Session(workspace, begun, folder, Writer(folder, journal.MAIN))
+    for source, values in request.params.items():
+        if values:
+            session.writer.event("params", source=source, values=values)
+    return session
+
+
+def join(workspace: Workspace, run_id: str, name: str, *, prefix: str = "") -> Session:
+    """Return this process's hold on a run that another process owns; `name` is that of its journal files.
+
+    Raises NotFound where no such run is live.
+    """
+    found = live.by_id(workspace, run_id)
+    if found is None:
+        raise NotFound(f"no live run {run_id}", hint="gitexp status")
+    return Session(workspace, found.start, found.folder, Writer(found.folder, name, prefix=prefix))
+
+
+def finish(
+    session: Session,
+    status: str,
+    *,
+    exit_code: int | None = None,
+    error: Mapping[str, Any] | None = None,
+    wait_seconds: float = 0.0,
+) -> Run | None:
+    """Write the end into the journal and, in the main process, commit the run; None in the others.
+
+    Other writers of the run get `wait_seconds` to end first; what they write later becomes one more commit.
+    """
+    writer = session.writer
+    writer.drain()
+    if writer.trouble is not None:
+        raise writer.trouble
+    if not session.is_main:
+        if error is not None:
+            writer.event("error", error=dict(error))
+        writer.close()
+        return None
+    if not session.folder.exists():
+        _take_back(session)
+    writer.event(
+        "end", status=status, end=clock.now_ms(), exit_code=exit_code, error=None if error is None else dict(error)
+    )
+    _wait_for_others(session.folder, wait_seconds)
+    run = seal.seal(session.workspace, session.folder, writer.summary)
+    writer.close()
+    if session.start.record.code.get("snapshot"):
+        recover.drop_code_ref(session.workspace, session.id)
+    return run
+
+
+def _take_back(session: Session) -> None:
+    """Go on after another host took this run for dead (a stopped process that woke up): its commit gets a successor."""
+    session.writer.rescue()
+    tip = refs.get(session.workspace.repo, session.start.ref)
+    session.start = replace(session.start, previous=tip, replaces=tip is not None)
+    session.start.write(session.folder)
+
+
+def _wait_for_others(folder: Path, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if not any(journal.held(folder, name) for name in journal.writers(folder) if name != journal.MAIN):
+            return
+        time.sleep(0.02)
+
+
+def rules(workspace: Workspace) -> Rules:
+    """Return what counts as dirt in this project, and what a snapshot takes."""
+    settings = workspace.settings
+    return Rules(
+        suffixes=(*SUFFIXES, *settings.items("sourceSuffixes")),
+        ignore=settings.items("dirtyIgnore"),
+        outputs=frozenset(_last_outputs(workspace)),
+        take=settings.choice("snapshot"),
+    )
+
+
+def _last_outputs(workspace: Workspace) -> list[str]:
+    """Return what the last run here wrote into the work tree: as dirt it would refuse every second run."""
+    try:
+        return (workspace.home / "outputs").read_text("utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def _policy(workspace: Workspace) -> str:
+    return workspace.settings.choice("dirty")
+
+
+def _previous(workspace: Workspace, request: Request) -> Run | None:
+    if request.resume is None:
+        return None
+    if live.by_id(workspace, request.resume) is not None:
+        raise Conflict(f"run {request.resume} is still running", hint="join it: GITEXP_RUN_ID=" + request.resume)
+    found = runs.by_id(workspace, request.resume)
+    if found is None:
+        raise NotFound(f"no run {request.resume!r} to resume", hint="list the runs with: gitexp log")
+    return found
+
+
+def _record(workspace: Workspace, request: Request, run_id: str) -> RunRecord:
+    experiment = (
+        ids.check_experiment(request.experiment) if request.experiment else workspaces.default_experiment(workspace)
+    )
+    merged: dict[str, Any] = {}
+    for values in request.params.values():
+        merged |= values
+    privacy = workspace.settings.items("privacy")
+    now = clock.now_ms()
+    user = {} if "user" in privacy else workspaces.user(workspace)
+    return RunRecord(
+        id=run_id,
+        experiment=experiment,
+        experiment_id=ids.experiment_id(experiment),
+        name=naming.choose(request.name, workspace.settings.text("nameTemplate"), merged, request.derived_name, run_id),
+        status="running",
+        start_ms=now,
+        command=tuple(redact.command(list(request.command or sys.argv))),
+        user=user | {"offset_minutes": _offset_minutes(now)},
+        host="" if "host" in privacy else workspace.settings.text("host") or os.uname().nodename,
+        seeds=dict(request.seeds),
+        tags={str(key): str(value) for key, value in request.tags.items()},
+        description=request.description,
+        parent=request.parent,
+        forked_from=request.forked_from,
+        extra={} if request.verify else {"verified": False},
+    )
+
+
+def _offset_minutes(time_ms: int) -> int:
+    offset = time.localtime(time_ms // 1000).tm_gmtoff
+    return round(offset / 60)
+
+
+def _ref(workspace: Workspace, record: RunRecord) -> str:
+    return ids.run_ref(ids.experiment_slug(record.experiment), record.name, record.id)
