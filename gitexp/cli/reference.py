@@ -1,4 +1,4 @@
-"""The manual page and docs/cli.md, made from the commands: `python -m gitexp.cli.reference docs`."""
+"""The generated pages, from commands and settings themselves: `python -m gitexp.cli.reference docs`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 
 from gitexp import files
 from gitexp.cli import main
+from gitexp.store import config
 
 INTRODUCTION = (
     "gitexp records each execution of a training script as one Git commit on a hidden ref. "
@@ -92,9 +93,30 @@ def _roff(text: str) -> str:
     return "\n".join("\\&" + line if line.startswith((".", "'")) else line for line in escaped.split("\n"))
 
 
+def settings() -> str:
+    """Return docs/settings.md."""
+    lines = [
+        "# The settings",
+        "",
+        "Made from the code by `make docs`. How to set them: [configuration](configuration.md).",
+    ]
+    lines += [""]
+    lines += ["| setting | variable | kind | default | what it does |", "|---|---|---|---|---|"]
+    for setting in config.SETTINGS.values():
+        kind = ", ".join(f"`{choice}`" for choice in setting.choices) or setting.kind
+        default = f"`{setting.default}`" if setting.default else ""
+        lines.append(f"| `{setting.name}` | `{setting.variable}` | {kind} | {default} | {setting.doc} |")
+    return "\n".join(lines) + "\n"
+
+
 def pages() -> dict[str, str]:
     """Return every generated file under docs/ by its path there."""
-    return {"cli.md": markdown(), "man/git-exp.1": manual(), "man/gitexp.1": ".so man1/git-exp.1\n"}
+    return {
+        "cli.md": markdown(),
+        "settings.md": settings(),
+        "man/git-exp.1": manual(),
+        "man/gitexp.1": ".so man1/git-exp.1\n",
+    }
 
 
 def write(folder: Path) -> None:
