@@ -1,0 +1,93 @@
+"""Objects read by `git cat-file --batch`: in the quarantine of a push they are where only git looks for them."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import IO
+
+from gitexp.errors import Damaged
+from gitexp.git import command
+from gitexp.git.repo import Repo
+
+_CHUNK = 1000  # requests of 41 bytes: they fit into the pipe, so nobody waits for the other
+_BLOCK_BYTES = 1 << 20
+
+
+class Batch:
+    """One process that gives the contents of objects, and one that gives their sizes, while the block lasts."""
+
+    def __init__(self, repo: Repo) -> None:
+        self._contents = _start(repo, "--batch")
+        self._sizes = _start(repo, "--batch-check")
+
+    def __enter__(self) -> Batch:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for process in (self._contents, self._sizes):
+            for stream in (process.stdin, process.stdout):
+                if stream is not None:
+                    stream.close()
+            process.wait()
+
+    def sizes(self, oids: Sequence[str]) -> Iterator[tuple[str, str, int]]:
+        """Yield (oid, kind, bytes) of each object in order; the kind of one that is not there is "missing"."""
+        for lines in _ask(self._sizes, oids):
+            for oid in lines:
+                yield oid, *_header(self._sizes)
+
+    def read(self, oids: Sequence[str], *, limit_bytes: int) -> Iterator[tuple[str, str, bytes | None]]:
+        """Yield (oid, kind, content) of each object in order; the content of what is larger than the limit is None."""
+        for lines in _ask(self._contents, oids):
+            for oid in lines:
+                kind, size = _header(self._contents)
+                yield oid, kind, _content(_out(self._contents), kind, size, limit_bytes)
+
+
+def _start(repo: Repo, option: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        ["git", "cat-file", option],
+        cwd=repo.work_tree or repo.git_dir,
+        env={**command.environment(repo), "GIT_NO_LAZY_FETCH": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+
+
+def _ask(process: subprocess.Popen[bytes], oids: Sequence[str]) -> Iterator[Sequence[str]]:
+    stream = process.stdin
+    assert stream is not None
+    for start in range(0, len(oids), _CHUNK):
+        asked = oids[start : start + _CHUNK]
+        stream.write("".join(oid + "\n" for oid in asked).encode())
+        stream.flush()
+        yield asked
+
+
+def _out(process: subprocess.Popen[bytes]) -> IO[bytes]:
+    assert process.stdout is not None
+    return process.stdout
+
+
+def _header(process: subprocess.Popen[bytes]) -> tuple[str, int]:
+    words = _out(process).readline().split()
+    if len(words) == 3:
+        return words[1].decode(), int(words[2])
+    if len(words) == 2:
+        return "missing", 0
+    raise Damaged("git cat-file ended before it had read all objects", hint="git fsck --full")
+
+
+def _content(stream: IO[bytes], kind: str, size: int, limit_bytes: int) -> bytes | None:
+    if kind == "missing":
+        return None
+    if size <= limit_bytes:
+        return stream.read(size + 1)[:-1]
+    left = size + 1
+    while left:
+        left -= len(stream.read(min(left, _BLOCK_BYTES))) or left
+    return None
