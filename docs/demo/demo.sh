@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# gitexp on real training, from the first run to a teammate's clone. Everything happens in a temporary directory.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+place=$(mktemp -d "${TMPDIR:-/tmp}/gitexp-demo.XXXXXX")
+export GIT_PAGER=cat
+unset "${!GITEXP_@}"
+
+say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+try() { printf '\n\033[2m$\033[0m %s\n' "$*" && eval "$*"; }
+same() { git -C "$1" for-each-ref --format='%(objectname) %(refname)' refs/experiments/; }
+
+say "A Git repository with a training script"
+git init --quiet --initial-branch=main "$place/digits" && cd "$place/digits"
+git config user.name >/dev/null || git config user.name "Demo"
+git config user.email >/dev/null || git config user.email "demo@example.com"
+cp "$here/train.py" "$here/forest.py" .
+printf 'outputs/\n' >.gitignore
+git add . && git commit --quiet -m "train a network on digits"
+git log --oneline
+
+say "Five learning rates, recorded by gitexp.start_run in train.py"
+for lr in 0.01 0.001 0.0001 0.003 0.0003; do
+  try python train.py --lr "$lr"
+done
+
+say "A run that fails is recorded too"
+try python train.py --lr -0.5 2>&1 | tail -n 3 || true
+
+say "A run of code that is not committed: the edits become part of what is recorded"
+sed -i.bak 's/(args.hidden,)/(args.hidden, args.hidden)/' train.py && rm train.py.bak
+git diff --stat
+try python train.py --lr 0.003
+git checkout --quiet train.py
+
+say "A script that knows nothing of gitexp"
+try git exp run --experiment digits -- python forest.py --trees 50
+
+say "Look"
+try git exp log
+best=$(git exp log --best val_accuracy -n 1 --format '{id}')
+first=$(git exp log --format '{id}' | tail -n 1)
+try git exp show "$best"
+try git exp diff "$first" "$best"
+
+say "Plain Git knows all of it: a run is a commit, its parent the code"
+try "git show --stat --format=fuller $best_ref"
+try git log --oneline --graph --all
+
+say "Share: a bare repository is all it takes"
+git init --quiet --bare "$place/origin.git" && git remote add origin "$place/origin.git"
+git push --quiet origin main
+try git exp push --dry-run
+try git exp push --yes
+git clone --quiet "$place/origin.git" "$place/teammate"
+cd "$place/teammate"
+try git exp fetch
+try git exp log
+diff <(same "$place/digits") <(same "$place/teammate") && git fsck --strict 2>/dev/null
+
+say "All of it stays in $place to play with"
+cat <<END
+  cd $place/digits
+  git exp status                            what is running, what is not pushed
+  git exp show @                            the newest run
+  git exp branch try $best                  go on from the code of the best run
+  git exp tag $best keep                    say something about it
+  git exp run -- python train.py --lr 0.02  one more
+END
