@@ -47,6 +47,10 @@ def _table(*rows: tuple[str, str, str, str] | tuple[str, str, str, str, tuple[st
     return {row[0].lower(): Setting(*row) for row in rows}
 
 
+_MODELS = (
+    ".pt,.pth,.ckpt,.safetensors,.onnx,.gguf,.h5,.hdf5,.keras,.tflite,.pb,.mlmodel,.joblib,.pkl,.pickle,.npy,.npz"
+)
+
 SETTINGS = _table(
     ("experiment", "text", "", "the experiment of a run that names none (else the branch, else `default`)"),
     ("metric", "text", "", "the main metric: first in lists, and what the header's best run is by"),
@@ -77,6 +81,11 @@ SETTINGS = _table(
     ("runsBranch", "text", "", "one branch for all runs, for hosts that refuse custom refs: gitexp/runs"),
     ("pushDirty", "choice", "allow", "whether runs of dirty trees may be pushed", ("allow", "refuse")),
     ("pushWithGit", "bool", "false", "whether the pre-push hook pushes experiments along"),
+    ("runTrailer", "choice", "offer", "what prepare-commit-msg does with the newest run", ("offer", "fill", "off")),
+    ("commitLimit", "size", "10m", "files over this belong in artifacts: the pre-commit hook refuses them"),
+    ("artifactSuffixes", "list", _MODELS, "endings of new files that belong in artifacts: pre-commit refuses them"),
+    ("artifactIgnore", "list", "", "pathspecs of files that may be committed all the same"),
+    ("maintainers", "list", "", "who may delete runs on a server with the pre-receive hook (its own git config only)"),
     ("quiet", "bool", "false", "nothing on stderr but errors"),
     ("maintenance", "bool", "true", "whether loose objects of many runs are packed in the background"),
 )
