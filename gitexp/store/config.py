@@ -47,9 +47,7 @@ def _table(*rows: tuple[str, str, str, str] | tuple[str, str, str, str, tuple[st
     return {row[0].lower(): Setting(*row) for row in rows}
 
 
-_MODELS = (
-    ".pt,.pth,.ckpt,.safetensors,.onnx,.gguf,.h5,.hdf5,.keras,.tflite,.pb,.mlmodel,.joblib,.pkl,.pickle,.npy,.npz"
-)
+_MODELS = ".pt,.pth,.ckpt,.safetensors,.onnx,.gguf,.h5,.hdf5,.keras,.tflite,.pb,.mlmodel,.joblib,.pkl,.pickle,.npy,.npz"
 
 SETTINGS = _table(
     ("experiment", "text", "", "the experiment of a run that names none (else the branch, else `default`)"),
