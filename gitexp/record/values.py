@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import math
 from collections.abc import Mapping, Sequence, Set
 from datetime import date, datetime, time
 from pathlib import PurePath
@@ -44,9 +43,13 @@ def number(value: Any) -> int | float:
 
 
 def _bounded(value: int) -> int:
-    if value.bit_length() > 3 * MAX_INT_DIGITS:
+    if not _is_bounded(value):
         raise ValueError(f"an integer of {value.bit_length()} bits")
     return value
+
+
+def _is_bounded(value: int) -> bool:
+    return value.bit_length() <= 3 * MAX_INT_DIGITS
 
 
 def step(value: Any) -> int:
@@ -64,7 +67,7 @@ def step(value: Any) -> int:
 def time_ms(value: Any) -> int:
     """Return a time (seconds since the epoch, or a datetime; without a zone it is local time) in whole milliseconds."""
     seconds = value.timestamp() if isinstance(value, datetime) else number(value)
-    if not math.isfinite(seconds) or abs(seconds) > 1e11:
+    if not abs(seconds) <= 1e11:  # not: > ; NaN is refused too
         raise ValueError(f"not a time in seconds: {value!r}")
     return round(seconds * 1000)
 
@@ -72,44 +75,47 @@ def time_ms(value: Any) -> int:
 def plain(value: Any) -> tuple[Any, bool]:
     """Return a param's value as JSON can hold it, and whether that says all (False where a repr stands in)."""
     lost: list[Any] = []
-    return _plain(value, 0, lost), not lost
+    return _plain(value, (), lost), not lost
 
 
-def _plain(value: Any, depth: int, lost: list[Any]) -> Any:
-    if value is None or isinstance(value, bool | str) or type(value) in (int, float):
+def _plain(value: Any, above: tuple[int, ...], lost: list[Any]) -> Any:
+    """Return one value; `above` are the ids of the containers it lies in: one that holds itself would never end."""
+    if value is None or isinstance(value, bool | str) or type(value) is float:
         return value
-    if depth >= MAX_DEPTH:
+    if id(value) in above or len(above) >= MAX_DEPTH or (isinstance(value, int) and not _is_bounded(value)):
         lost.append(value)
         return short_repr(value)
     if isinstance(value, enum.Enum):
-        return _plain(value.value, depth + 1, lost)
+        return _plain(value.value, (*above, id(value)), lost)
     if isinstance(value, int | float):
         return int(value) if isinstance(value, int) else float(value)
     if isinstance(value, PurePath):
         return str(value)
     if isinstance(value, datetime | date | time):
         return value.isoformat()
-    return _plain_container(value, depth + 1, lost)
+    return _plain_container(value, (*above, id(value)), lost)
 
 
-def _plain_container(value: Any, depth: int, lost: list[Any]) -> Any:
+def _plain_container(value: Any, above: tuple[int, ...], lost: list[Any]) -> Any:
     if isinstance(value, Mapping):
-        return {str(key): _plain(item, depth, lost) for key, item in value.items()}
+        return {str(key): _plain(item, above, lost) for key, item in value.items()}
     if isinstance(value, Set):
-        return sorted((_plain(item, depth, lost) for item in value), key=repr)
+        return sorted((_plain(item, above, lost) for item in value), key=repr)
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
-        return [_plain(item, depth, lost) for item in value]
+        return [_plain(item, above, lost) for item in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name), depth, lost) for field in dataclasses.fields(value)}
+        return {field.name: _plain(getattr(value, field.name), above, lost) for field in dataclasses.fields(value)}
     for method in ("tolist", "model_dump", "item"):  # numpy and torch; pydantic
         convert = getattr(value, method, None)
         if callable(convert) and not isinstance(value, type):
             try:
-                return _plain(convert(), depth, lost)
+                inner = convert()
             except (RuntimeError, TypeError, ValueError):
                 continue
+            if type(inner) is not type(value):
+                return _plain(inner, above, lost)
     if type(value).__name__ == "Namespace":  # argparse's; not worth its import
-        return {key: _plain(item, depth, lost) for key, item in vars(value).items()}
+        return {key: _plain(item, above, lost) for key, item in vars(value).items()}
     lost.append(value)
     return short_repr(value)
 
