@@ -15,9 +15,9 @@ def encode(params: Mapping[str, Any]) -> bytes:
 
 
 def decode(data: bytes) -> dict[str, Any]:
-    """Return the nested params of a params.json; raises Damaged."""
+    """Return the nested params of a params.json, non-finite numbers as numbers again; raises Damaged."""
     try:
-        value = canonical.loads(data)
+        value = canonical.special(canonical.loads(data))
     except ValueError as error:
         raise Damaged(f"params.json does not parse: {error}") from error
     if not isinstance(value, dict):
