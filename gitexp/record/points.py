@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
+import math
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -54,7 +56,10 @@ def decode(data: bytes) -> Iterator[Point]:
         header = next(parsed, None)
         if header is None or header[:4] != ["metric", "step", "time", "value"]:
             raise ValueError("the header is not metric,step,time,value")
-        for number, row in enumerate(parsed, 2):  # noqa: B007  # the row an error names
+        for number in itertools.count(2):  # noqa: B007  # the row an error names
+            row = next(parsed, None)
+            if row is None:
+                return
             yield parse(row)
     except (ValueError, csv.Error) as error:
         raise Damaged(f"metrics.csv, row {number}: {error}", hint="gitexp fsck") from error
@@ -76,7 +81,10 @@ def _milliseconds(text: str) -> int:
     whole, dot, fraction = text.partition(".")
     if dot and len(fraction) == 3 and fraction.isdigit():
         return int(whole + fraction)
-    return round(float(text) * 1000)
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"time {text!r}")
+    return round(number * 1000)
 
 
 def _value(text: str) -> int | float:
