@@ -149,5 +149,5 @@ def decode(data: bytes) -> dict[str, Aggregate]:
     try:
         value = canonical.loads(data)
         return {name: Aggregate.from_json(item) for name, item in value.items()}
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise Damaged(f"summary.json does not parse: {error}", hint="gitexp fsck") from error
