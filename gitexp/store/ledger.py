@@ -1,0 +1,164 @@
+"""The ledger: the lines of all notes by what they are about, kept in one file so that the notes need not be walked.
+
+`.git/gitexp/facts.cache` is only a cache: rows `<key> TAB <object> TAB <line>`, appended as the notes grow, each batch
+closed by `@ TAB <notes commit>`. What comes after the last such row is torn and counts for nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from gitexp import files, locks
+from gitexp.errors import Conflict, Damaged
+from gitexp.git import notes
+from gitexp.git.repo import Repo
+from gitexp.record import facts
+
+_HEADER = b"#\tgitexp facts 1\n"
+_TIP = b"\n@\t"
+_DAMAGED, _PURGED = b"!", b"-"
+_SIGNS = {facts.RUN: b"", facts.EXPERIMENT: b"="}  # before the id in a row's key
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line and the object that it hangs on."""
+
+    place: str
+    line: bytes
+
+
+class Ledger:
+    """All lines of one notes commit, by target."""
+
+    def __init__(self, data: bytes) -> None:
+        self._rows: dict[bytes, list[bytes]] = {}
+        self._states: dict[tuple[str, str], facts.State] = {}
+        for row in data.split(b"\n"):
+            key, _, rest = row.partition(b"\t")
+            if rest:
+                self._rows.setdefault(key, []).append(rest)
+
+    def lines(self, kind: str, target: str) -> list[Line]:
+        """Return the lines about one run or experiment, on whichever objects they hang."""
+        rows = self._rows.get(_SIGNS[kind] + target.encode(), ())
+        return [Line(row[:40].decode(), row[41:]) for row in rows]
+
+    def said(self, kind: str, target: str) -> list[facts.Fact]:
+        """Return the facts about one run or experiment."""
+        return [facts.decode_line(line.line) for line in self.lines(kind, target)]
+
+    def state(self, kind: str, target: str) -> facts.State:
+        """Return what they come to."""
+        key = kind, target
+        if key not in self._states:
+            found = self.said(kind, target)
+            self._states[key] = facts.fold(found) if found else facts.EMPTY
+        return self._states[key]
+
+    def targets(self, kind: str) -> list[str]:
+        """Return the ids that something is said about."""
+        if kind == facts.RUN:
+            return [key.decode() for key in self._rows if len(key) == 16]
+        return [key[1:].decode() for key in self._rows if key.startswith(b"=")]
+
+    @property
+    def purged(self) -> frozenset[str]:
+        """The ids of purged runs."""
+        return frozenset(row[41:].decode() for row in self._rows.get(_PURGED, ()))
+
+    @property
+    def damaged(self) -> int:
+        """How many lines no reader understands."""
+        return len(self._rows.get(_DAMAGED, ()))
+
+
+EMPTY = Ledger(b"")
+
+
+def read(repo: Repo, home: Path, tip: str | None) -> Ledger:
+    """Return the ledger of a notes commit."""
+    return EMPTY if tip is None else _read(repo, home, tip)
+
+
+@lru_cache(maxsize=2)
+def _read(repo: Repo, home: Path, tip: str) -> Ledger:
+    path = home / "facts.cache"
+    cached, seen = _load(path)
+    if seen == tip:
+        return Ledger(cached)
+    added = _added(repo, seen, tip) if seen else None
+    if added is None:
+        data = _HEADER + _rows(repo, None, tip)
+        _store(path, data, whole=True, length=len(cached))
+    else:
+        data = cached + added
+        _store(path, added, whole=False, length=len(cached))
+    return Ledger(data)
+
+
+def _load(path: Path) -> tuple[bytes, str | None]:
+    """Return the file up to the end of its last whole batch, and the notes commit it stands for."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return b"", None
+    at = data.rfind(_TIP)
+    end = data.find(b"\n", at + 1) + 1
+    if not data.startswith(_HEADER) or at < 0 or end - at != len(_TIP) + 41:
+        return b"", None
+    return data[:end], data[end - 41 : end - 1].decode("ascii", "replace")
+
+
+def _store(path: Path, data: bytes, *, whole: bool, length: int) -> None:
+    """Write or append; where another was first, or nothing can be written, the next reader works again."""
+    with suppress(OSError, Conflict), locks.hold(path.with_suffix(".lock"), timeout_seconds=0.2):
+        if whole:
+            files.write(path, data)
+            return
+        if len(_load(path)[0]) == length:
+            with open(path, "r+b") as file:
+                file.truncate(length)
+                file.seek(0, os.SEEK_END)
+                file.write(data)
+
+
+def _added(repo: Repo, old: str, tip: str) -> bytes | None:
+    """Return the rows that `tip` has beyond `old`; None where lines went away or `old` is not here any more."""
+    try:
+        return _rows(repo, old, tip)
+    except (Damaged, _LineGone):
+        return None
+
+
+class _LineGone(Exception):
+    """A line of the older notes is not in the newer ones: there was a purge."""
+
+
+def _rows(repo: Repo, old: str | None, tip: str) -> bytes:
+    differing = notes.changed(repo, old, tip)
+    notes.prefetch(repo, [blob for _, blobs in differing.values() for blob in blobs])
+    rows = []
+    for place, (before, after) in differing.items():
+        known, now = (set(notes.lines(repo, blobs, strict=False)) for blobs in (before, after))
+        if not known <= now:
+            raise _LineGone
+        rows += [row for line in sorted(now - known) for row in _row(place, line)]
+    return b"".join(rows) + b"@\t" + tip.encode() + b"\n"
+
+
+def _row(place: str, line: bytes) -> Iterable[bytes]:
+    where = b"\t" + place.encode() + b"\t"
+    try:
+        fact = facts.decode_line(line)
+    except ValueError:
+        return [_DAMAGED + where + b"\n"]
+    found = [_SIGNS[fact.kind] + fact.target.encode() + where + line + b"\n"]
+    if fact.op == "purge" and fact.kind == facts.RUN:
+        found.append(_PURGED + where + fact.target.encode() + b"\n")
+    return found
