@@ -12,6 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
+
     from gitexp.store.workspace import Workspace
 
 

@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "Record": (
     ),
     "Look": (
+        ("log", "log", "List runs, newest first."),
     ),
     "Compare and go back": (
     ),

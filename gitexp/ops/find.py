@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from itertools import islice
 from typing import Any
@@ -13,11 +13,10 @@ from typing import Any
 from gitexp import canonical, ids, text
 from gitexp.errors import Ambiguous, NotFound, UsageError
 from gitexp.git import refs
-from gitexp.ops import places
-from gitexp.ops.places import Place
+from gitexp.ops.places import Place, Places
 from gitexp.record.facts import EMPTY, Note, State
 from gitexp.record.summary import Aggregate
-from gitexp.store import annotations, runs
+from gitexp.store import runs
 from gitexp.store.runs import Artifact, Run
 from gitexp.store.workspace import Workspace
 
@@ -33,17 +32,20 @@ def one(workspace: Workspace, name: str, *, removed: bool = False) -> Run:
 
     Raises NotFound with near names, Ambiguous with the candidates, UsageError for a form that does not exist.
     """
+    return _one(Places(workspace), name, removed=removed)
+
+
+def _one(places: Places, name: str, *, removed: bool) -> Run:
     if name.startswith("@"):
-        return _special(workspace, name)
-    known = places.listing(workspace)
-    found = _matching(known, name)
+        return _special(places, name)
+    found = _matching(places.listing, name)
     if found and not removed:
-        found = _present(workspace, found, name)
+        found = _present(places, found, name)
     if len(found) > 1:
-        found = _named_exactly(workspace, found, name)
+        found = _named_exactly(places, found, name)
     if len(found) > 1:
-        raise _ambiguous(workspace, found, f"{text.safe(name)!r} means {len(found)} runs")
-    return places.load(workspace, found[0]) if found else _by_commit(workspace, known, name)
+        raise _ambiguous(places, found, f"{text.safe(name)!r} means {len(found)} runs")
+    return places.load(found[0]) if found else _by_commit(places, name)
 
 
 def many(workspace: Workspace, names: Iterable[str], *, removed: bool = False) -> list[Run]:
@@ -51,63 +53,63 @@ def many(workspace: Workspace, names: Iterable[str], *, removed: bool = False) -
 
     Raises NotFound for a glob that matches nothing, and what `one` raises.
     """
+    places = Places(workspace)
     found: dict[str, Run] = {}
     for name in names:
         is_glob = _GLOB.search(name) and not name.startswith("@")
-        for run in _glob(workspace, name, removed) if is_glob else [one(workspace, name, removed=removed)]:
+        for run in _glob(places, name, removed) if is_glob else [_one(places, name, removed=removed)]:
             found.setdefault(run.id, run)
     return list(found.values())
 
 
-def _glob(workspace: Workspace, pattern: str, removed: bool) -> list[Run]:
+def recent(workspace: Workspace) -> Iterator[Run]:
+    """Yield the runs recorded in this clone, live ones too, the newest start first: what `@`, `@~1` … count."""
+    places = Places(workspace)
+    return (places.load(place) for place in places.recent())
+
+
+def _glob(places: Places, pattern: str, removed: bool) -> list[Run]:
     # Refs hold slugs; a pattern is folded the same way, but for its own marks.
     folded = "/".join(re.sub(r"[^\w.=+*?\[\]!-]+", "-", part) for part in pattern.casefold().split("/"))
-    found = [
-        places.load(workspace, place)
-        for place in places.listing(workspace)
-        if fnmatchcase(place.name if "/" in pattern else place.slug, folded)
-    ]
+    found = [place for place in places.listing if fnmatchcase(place.name if "/" in pattern else place.slug, folded)]
     if not removed:
-        found = [run for run in found if not annotations.state(workspace, run).removed]
+        found = [place for place in found if not places.is_removed(place)]
     if not found:
         raise NotFound(f"no run matches {text.safe(pattern)!r}", hint="list the runs with: gitexp log --all")
-    return sorted(found, key=lambda run: (run.record.start_ms, run.id), reverse=True)
+    return [places.load(place) for place in places.by_age(found)]
 
 
-def _special(workspace: Workspace, name: str) -> Run:
+def _special(places: Places, name: str) -> Run:
     if match := _BACK.fullmatch(name):
         back = 0 if name == "@" else int(match[1] or 1)
-        found = next(islice(places.recent(workspace), back, None), None)
+        found = next(islice(places.recent(), back, None), None)
         if found is None:
-            raise NotFound(f"{name}: {_count_here(workspace)}", hint="list the runs with: gitexp log --all")
-        return found
+            raise NotFound(f"{name}: {_count_here(places)}", hint="list the runs with: gitexp log --all")
+        return places.load(found)
     if match := _BEST.fullmatch(name):
-        return _best(workspace, match[3], match[2], "last" if match[1] else match[2])
+        return _best(places, match[3], match[2], "last" if match[1] else match[2])
     raise UsageError(
         f"{text.safe(name)!r} names no run",
         hint="the forms are: @  @~2  @{max:METRIC}  @{min:METRIC}  @{last:max:METRIC}",
     )
 
 
-def _count_here(workspace: Workspace) -> str:
-    count = sum(1 for _ in places.recent(workspace))
+def _count_here(places: Places) -> str:
+    count = sum(1 for _ in places.recent())
     return f"{text.plural(count, 'run')} recorded in this clone" if count else "no run was recorded in this clone"
 
 
-def _best(workspace: Workspace, metric: str, direction: str, aggregate: str) -> Run:
-    path = places.current_experiment(workspace)
+def _best(places: Places, metric: str, direction: str, aggregate: str) -> Run:
+    path = places.current_experiment()
     best: tuple[float, int, Run] | None = None
-    for place in places.listing(workspace):
-        if place.path != path or place.live is not None:
+    for place in places.listing:
+        head = places.head(place)
+        if place.path != path or head is None or head.status != "completed":
             continue
-        head = runs.head(workspace, place.ref, place.commit)
-        if head is None or head.status != "completed":
+        value = value_of(places.load(place), metric, aggregate)
+        if value is None or math.isnan(value) or places.is_removed(place):
             continue
-        run = places.load(workspace, place)
-        value = value_of(run, metric, aggregate)
-        if value is None or math.isnan(value) or annotations.state(workspace, run).removed:
-            continue
-        rank = (value if direction == "max" else -value, run.record.start_ms, run)
+        rank = (value if direction == "max" else -value, head.start_ms, places.load(place))
         if best is None or rank[:2] > best[:2]:
             best = rank
     if best is None:
@@ -154,18 +156,18 @@ def _paths(name: str) -> set[tuple[str, str]]:
     return found | {(ids.experiment_slug(path), ids.slug(leaf)) for path, leaf in splits if path}
 
 
-def _present(workspace: Workspace, found: Sequence[Place], name: str) -> list[Place]:
-    kept = [place for place in found if not annotations.state(workspace, places.load(workspace, place)).removed]
+def _present(places: Places, found: Sequence[Place], name: str) -> list[Place]:
+    kept = [place for place in found if not places.is_removed(place)]
     if not kept:
         raise NotFound(f"run {text.safe(name)!r} was removed", hint=f"gitexp undelete {name}")
     return kept
 
 
-def _named_exactly(workspace: Workspace, found: Sequence[Place], name: str) -> list[Place]:
+def _named_exactly(places: Places, found: Sequence[Place], name: str) -> list[Place]:
     """Return the only run whose name, id or ref is `name` to the letter, else all."""
     exact = []
     for place in found:
-        run = places.load(workspace, place)
+        run = places.load(place)
         if name in (run.name, run.id, run.ref, f"{run.experiment}/{run.name}") or (
             ids.is_id_prefix(name) and len(name) > ids.SHORT and run.id.startswith(name)
         ):
@@ -173,24 +175,25 @@ def _named_exactly(workspace: Workspace, found: Sequence[Place], name: str) -> l
     return exact if len(exact) == 1 else list(found)
 
 
-def _by_commit(workspace: Workspace, known: Sequence[Place], name: str) -> Run:
+def _by_commit(places: Places, name: str) -> Run:
+    known = places.listing
     found = [place for place in known if place.commit.startswith(name)] if _SHA.fullmatch(name) else []
     if len(found) > 1:
-        raise _ambiguous(workspace, found, f"{name} begins {len(found)} run commits")
+        raise _ambiguous(places, found, f"{name} begins {len(found)} run commits")
     if found:
-        return places.load(workspace, found[0])
-    commit = refs.resolve(workspace.repo, name)
+        return places.load(found[0])
+    commit = refs.resolve(places.workspace.repo, name)
     if commit is None:
         raise _not_found(known, name)
     if (place := next((place for place in known if place.commit == commit), None)) is not None:
-        return places.load(workspace, place)
-    if runs.head(workspace, "", commit) is not None:
-        return runs.load(workspace, commit)  # an earlier tip of a resumed run
-    code = places.by_code(workspace, commit)
+        return places.load(place)
+    if runs.head(places.workspace, "", commit) is not None:
+        return runs.load(places.workspace, commit)  # an earlier tip of a resumed run
+    code = places.by_code(commit)
     what = f"{text.safe(name)!r} is the code commit {commit[:7]}"
     if not code:
         raise NotFound(f"{what}, which no run has run", hint="list the runs with: gitexp log --all")
-    raise _ambiguous(workspace, code, f"{what}, not a run; {text.plural(len(code), 'run')} of it")
+    raise _ambiguous(places, code, f"{what}, not a run; {text.plural(len(code), 'run')} of it")
 
 
 def _not_found(known: Sequence[Place], name: str) -> NotFound:
@@ -207,8 +210,8 @@ def _close_id(run_id: str, name: str) -> bool:
     return sum(a != b for a, b in zip(run_id, name, strict=False)) <= 1
 
 
-def _ambiguous(workspace: Workspace, found: Sequence[Place], message: str) -> Ambiguous:
-    newest = places.by_age(workspace, found)
+def _ambiguous(places: Places, found: Sequence[Place], message: str) -> Ambiguous:
+    newest = places.by_age(found)
     lines = [f"{ids.short(place.id)}  {place.name}" for place in newest[:_LISTED]]
     if len(found) > _LISTED:
         lines.append(f"and {len(found) - _LISTED} more")
@@ -218,11 +221,16 @@ def _ambiguous(workspace: Workspace, found: Sequence[Place], message: str) -> Am
 def completions(workspace: Workspace, beginning: str) -> list[tuple[str, str]]:
     """Return (what can be typed, what it is) for the runs whose name, experiment/name or id begins so."""
     found = []
-    for place in places.listing(workspace):
+    for place in Places(workspace).listing:
         typed = (place.name,) if not beginning else (place.slug, place.name, ids.short(place.id))
         if name := next((name for name in typed if name.startswith(beginning)), None):
             found.append((name, f"{ids.short(place.id)} {place.name}"))
     return found
+
+
+def experiment_names(workspace: Workspace) -> list[str]:
+    """Return the paths of the experiments that have runs."""
+    return sorted({place.path for place in Places(workspace).listing})
 
 
 def describe(run: Run, state: State = EMPTY) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from itertools import pairwise
 from typing import Literal
 
 from gitexp.store.workspace import Workspace
@@ -17,7 +18,7 @@ _HIGHER = re.compile(
 )
 _LOWER = re.compile(
     r"loss|losses|error|errors|err|mse|rmse|mae|mape|smape|rmsle|msle|nll|perplexity|ppl|bpb|bpc|wer|cer|per|ter|eer|ece"
-    r"|fid|kid|kl|kld|divergence|brier|logloss|cross_?entropy|xent|hinge|latency|regret|fpr|fnr|deviance|distance"
+    r"|fid|kid|kl|kld|divergence|brier|brier_score|false_positives?|false_negatives?|logloss|cross_?entropy|xent|hinge|latency|regret|fpr|fnr|deviance|distance"
 )
 
 
@@ -50,7 +51,7 @@ def of(workspace: Workspace, metric: str) -> Goal:
 def guess(metric: str) -> Goal:
     """Guess from the words of a metric's name; the last one that is known decides (`error_recall` is a recall)."""
     words = re.split(r"[^a-z0-9]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", metric).lower())
-    pairs = ["_".join(pair) for pair in zip(words, words[1:], strict=False)]
+    pairs = ["_".join(pair) for pair in pairwise(words)]
     for word in (*reversed(pairs), *reversed(words)):
         if _LOWER.fullmatch(word):
             return Goal("min", "guessed from the name")

@@ -1,0 +1,142 @@
+"""The table of `gitexp log`: a line on the experiment, the runs, and what the table leaves out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import click
+
+from gitexp import clock, ids, text
+from gitexp.cli import tables
+from gitexp.cli.tables import Cell, Column, Table
+from gitexp.ops import columns, listing
+from gitexp.ops.columns import Choice, Chosen
+from gitexp.ops.listing import Listing, Row
+from gitexp.store.runs import Run
+from gitexp.store.workspace import Workspace
+
+_NAME_WIDTH = 40  # on a terminal; a pipe gets names whole
+
+
+def echo(workspace: Workspace, found: Listing, wanted: Sequence[str], width: int | None) -> None:
+    """Print a list of runs as a table."""
+    for line in header(found):
+        click.echo(line)
+    if not found.rows:
+        return
+    loaded = [listing.load(workspace, row) for row in found.rows]
+    choice = columns.choose(workspace, loaded, wanted)
+    click.echo()
+    dropped = tables.echo(_table(workspace, found, loaded, choice, width), width)
+    click.echo()
+    click.echo(footer(found, loaded, choice, dropped))
+
+
+def header(found: Listing) -> list[str]:
+    """Return the lines above the table: churn: 214 runs, 3 running, 9 failed; 12 not pushed. best val_auc: kqzvmxr."""
+    said = [text.plural(found.total, "run")]
+    said += [f"{count} {what}" for count, what in ((found.running, "running"), (found.failed, "failed")) if count]
+    line = f"{text.safe(found.title)}: {', '.join(said)}"
+    if found.unpushed:
+        line += f"; {found.unpushed} not pushed"
+    if found.best is not None:
+        line += f". best {text.safe(found.best[0])}: {ids.short(found.best[1])}"
+    lines = [line]
+    if not found.rows:
+        lines.append("no run matches" if found.total else "record one with: gitexp run -- python train.py")
+    return lines
+
+
+def footer(found: Listing, loaded: Sequence[Run], choice: Choice, dropped: Sequence[str]) -> str:
+    """Return the line below the table: how many there are, what marks mean, and all that is not shown."""
+    parts = []
+    if len(found.rows) < found.matched:
+        parts.append(f"{len(found.rows)} of {found.matched} (-n 50, --all).")
+    else:
+        parts.append(f"{text.plural(found.matched, 'run')}.")
+    if any(run.record.code.get("dirty") for run in loaded):
+        parts.append("+ uncommitted edits.")
+    hidden = [("param", choice.hidden_params), ("metric", choice.hidden_metrics)]
+    if any(count for _, count in hidden):
+        counts = ", ".join(text.plural(count, noun) for noun, count in hidden if count)
+        parts.append(f"{counts} not shown (--columns all).")
+    if dropped:
+        parts.append(f"Too narrow for {', '.join(dropped)}.")
+    if found.archived:
+        parts.append(f"{found.archived} archived (--all).")
+    if found.other_experiments:
+        parts.append(f"{text.plural(found.other_experiments, 'other experiment')} (--all).")
+    return "  ".join(parts)
+
+
+def _table(workspace: Workspace, found: Listing, loaded: Sequence[Run], choice: Choice, width: int | None) -> Table:
+    several = len({row.author for row in found.rows}) > 1
+    heads = [
+        Column("  ID", keep=10, style="id"), Column("NAME", keep=10), Column("STATUS", keep=9),
+        Column("AGE", right=True, keep=6), Column("TIME", right=True, keep=4),
+    ]  # fmt: skip
+    if several:
+        heads.append(Column("WHO", keep=3))
+    heads += [
+        Column(column.title, right=bool(column.aggregate), keep=_keep(column, at))
+        for at, column in enumerate(choice.columns)
+    ]
+    heads.append(Column("CODE", keep=2, style="dim"))
+    best = [columns.best(workspace, loaded, column) for column in choice.columns]
+    paths = len({row.place.path for row in found.rows}) > 1
+    now, rows = clock.now_ms(), []
+    for row, run in zip(found.rows, loaded, strict=True):
+        cells = _fixed(found, row, run, now, paths, width)
+        if several:
+            cells.append(text.safe(row.author.partition(" <")[0]))
+        cells += [_value(run, column, top) for column, top in zip(choice.columns, best, strict=True)]
+        rows.append((*cells, _code(run)))
+    return Table(tuple(heads), tuple(rows))
+
+
+def _keep(column: Chosen, at: int) -> int:
+    """Return how long a column stays: the first metric longest, one that is neither better nor worse not long."""
+    if column.aggregate in ("", "last"):
+        return 5 if not column.aggregate else 2
+    return 8 if at == 0 else 7
+
+
+def _fixed(found: Listing, row: Row, run: Run, now: int, paths: bool, width: int | None) -> list[str | Cell]:
+    name = text.safe(row.state.title or row.name)
+    if paths:
+        name = f"{text.safe(row.experiment)}/{name}"
+    end = run.record.end_ms
+    return [
+        ("@ " if row.id == found.newest else "  ") + ids.short(row.id),
+        name if width is None else text.shorten(name, _NAME_WIDTH),
+        Cell(status(run), row.status),
+        text.age(row.start_ms, now),
+        text.duration(((now if end is None else end) - run.record.start_ms) / 1000),
+    ]
+
+
+def status(run: Run) -> str:
+    """Return how a run stands, and in a word why it failed: `failed nan`, `failed ValueError`, `failed exit 2`."""
+    if run.status != "failed":
+        return run.status
+    if any(math.isnan(aggregate.last) for aggregate in run.summary.values() if aggregate.count):
+        return "failed nan"
+    error = run.record.error or {}
+    if error.get("type"):
+        return "failed " + text.shorten(text.safe(str(error["type"]).rpartition(".")[2]), 24)
+    return f"failed exit {run.record.exit_code}" if run.record.exit_code else "failed"
+
+
+def _value(run: Run, column: Chosen, best: float | None) -> str | Cell:
+    item = columns.value(run, column)
+    if item is None:
+        return "-"
+    if not column.aggregate:
+        return text.value(item)
+    return Cell("*" + text.number(item), "best") if best is not None and item == best else text.number(item)
+
+
+def _code(run: Run) -> str:
+    code = run.record.code
+    return (text.safe(str(code.get("commit") or ""))[:7] or "-") + ("+" if code.get("dirty") else "")
