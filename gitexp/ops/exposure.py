@@ -103,9 +103,7 @@ def _unpublished(workspace: Workspace, remote: Remote, commits: Sequence[str], h
     return frozenset(out.decode().split())
 
 
-def check(
-    workspace: Workspace, remote: Remote, exposure: Exposure, *, yes: bool = False, clean_helps: bool = True
-) -> None:
+def check(workspace: Workspace, remote: Remote, exposure: Exposure, *, yes: bool = False) -> None:
     """Raise Unconfirmed, with what would be sent, where a kind of it was not agreed to; `yes` agrees to it."""
     before = approved(workspace, remote)
     missing = exposure.kinds - before
@@ -114,8 +112,12 @@ def check(
     if yes:
         remotes.agree(workspace, remote, exposure.kinds)
         return
-    plan = describe(remote, exposure, first=RUNS not in before, missing=missing)
-    clean = "   Leave those out: gitexp push --clean" if clean_helps and missing & {DIRTY, UNTRACKED} else ""
+    if RUNS in before:
+        news = "new there: " + ", ".join(words for kind, words in _NEW.items() if kind in missing)
+    else:
+        news = "first push of experiments from this clone"
+    plan = describe(remote, exposure, news)
+    clean = "   Leave those out: gitexp push --clean" if missing & {DIRTY, UNTRACKED} else ""
     hint = f"Look: gitexp push --dry-run{clean}   Go (once per remote): gitexp push --yes"
     raise Unconfirmed(f"nothing sent to {remote.label}", hint=hint, plan=plan)
 
@@ -128,12 +130,8 @@ _NEW = {
 }
 
 
-def describe(remote: Remote, exposure: Exposure, *, first: bool, missing: frozenset[str]) -> list[str]:
+def describe(remote: Remote, exposure: Exposure, news: str) -> list[str]:
     """Return the lines that tell a person what would be sent."""
-    if first:
-        news = "first push of experiments from this clone"
-    else:
-        news = "new there: " + ", ".join(words for kind, words in _NEW.items() if kind in missing)
     where = f"{remote.label} = {remote.where}" if remote.configured else remote.where
     lines = [f"{where}: {news}", "  " + _runs_line(exposure)]
     if exposure.commits:

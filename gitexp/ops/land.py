@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from gitexp import ids
+from gitexp import ids, text
 from gitexp.errors import Conflict, Damaged, GitexpError, Unsupported
 from gitexp.git import objects, refs
 from gitexp.record import message
@@ -187,3 +187,16 @@ def _rewritten(workspace: Workspace, commit: str, record: RunRecord) -> str:
         message.encode(record, run.summary),
     )
     return objects.write_commit(repo, after)
+
+
+def describe(landed: Landed) -> list[str]:
+    """Return the lines about runs that need a look: those that went on in two clones, and those that were not taken."""
+    lines = [
+        f"{_name(fork.ref)} went on in two clones: yours keeps its name, the other is {_name(fork.fork)}"
+        for fork in landed.forks
+    ]
+    return lines + [f"left out {_name(ref)}: {text.safe(why)}" for ref, why in landed.skipped]
+
+
+def _name(ref: str) -> str:
+    return text.safe(ref.removeprefix(runs.REF_PREFIX))

@@ -106,20 +106,38 @@ def _arrived(result: Result) -> bool:
 def _send_refs(workspace: Workspace, remote: Remote, sending: Sending, options: Options) -> list[Result]:
     mine = {ref: oid for ref, oid in sending.refs.items() if ref.startswith(runs.REF_PREFIX)}
     others = [f"{oid}:{ref}" for ref, oid in sending.refs.items() if ref not in mine]
+    leases = _lease_of_facts(workspace, remote, sending.refs)
+    with _grouped(workspace, remote, mine, everything=sending.everything) as refspecs:
+        return transport.push(workspace.repo, remote.name, [*refspecs, *others], leases=leases, options=options)
+
+
+@contextmanager
+def _grouped(
+    workspace: Workspace, remote: Remote, mine: Mapping[str, str], *, everything: bool
+) -> Iterator[Sequence[str]]:
+    """Yield refspecs for these runs: a name each where they are few, else one pattern that means just them."""
     if len(mine) <= _FEW:
-        refspecs = [f"{oid}:{ref}" for ref, oid in mine.items()]
-        return transport.push(workspace.repo, remote.name, [*refspecs, *others], options=options)
-    if sending.everything:
-        return transport.push(workspace.repo, remote.name, [_ALL, *others], options=options)
+        yield [f"{oid}:{ref}" for ref, oid in mine.items()]
+        return
+    if everything:
+        yield [_ALL]
+        return
     below = _OUTGOING + remotes.key(remote) + "/"
     _clear(workspace, _OUTGOING, remote)
     try:
         chosen = [refs.Update(below + ref.removeprefix(runs.REF_PREFIX), oid, None) for ref, oid in mine.items()]
         refs.update_many(workspace.repo, chosen)
-        refspecs = [f"{below}*:{runs.REF_PREFIX}*", *others]
-        return transport.push(workspace.repo, remote.name, refspecs, options=options)
+        yield [f"{below}*:{runs.REF_PREFIX}*"]
     finally:
         _clear(workspace, _OUTGOING, remote)
+
+
+def _lease_of_facts(workspace: Workspace, remote: Remote, wanted: Mapping[str, str]) -> dict[str, str]:
+    """Return the lease with which facts after a purge replace those of the remote; {} where they only go forward."""
+    new, base = wanted.get(notes.REF), remotes.seen(workspace, remote).get(notes.REF)
+    if new is None or base is None or notes.contains(workspace.repo, new, base):
+        return {}
+    return {notes.REF: base}
 
 
 def _send_branch(

@@ -1,0 +1,195 @@
+"""Bringing runs and facts of a remote here: what is new or newer, never over something of ours."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+from gitexp import ids, text
+from gitexp.errors import NotFound
+from gitexp.git import command, notes, refs
+from gitexp.git.transport import Options
+from gitexp.ops import land, largefiles, sync
+from gitexp.ops.land import Landed
+from gitexp.store import annotations as said
+from gitexp.store import remotes, runs
+from gitexp.store.remotes import Remote
+from gitexp.store.workspace import Workspace
+
+_PACK_FROM = 500  # loose refs that one fetch may leave: listing them costs 30 µs each
+_LEAF = re.compile(r"(.*)-([k-z]{7})")
+
+
+@dataclass(slots=True)
+class Fetched:
+    """What came: runs by what became of them, facts, running runs, bytes beside the commits."""
+
+    remote: str
+    landed: Landed = field(default_factory=Landed)
+    facts: int = 0
+    running: int = 0
+    files: int = 0
+
+    def experiments(self) -> dict[str, int]:
+        """Return {experiment path: how many runs are new}."""
+        return dict(Counter(ref.removeprefix(runs.REF_PREFIX).rpartition("/")[0] for ref in self.landed.new))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON of `gitexp fetch --json`."""
+        return {
+            "remote": self.remote,
+            "new": self.landed.new,
+            "updated": self.landed.updated,
+            "forks": [{"ref": fork.ref, "fork": fork.fork} for fork in self.landed.forks],
+            "skipped": [{"ref": ref, "reason": reason} for ref, reason in self.landed.skipped],
+            "facts": self.facts,
+            "running": self.running,
+            "files": self.files,
+        }
+
+
+def fetch(
+    workspace: Workspace,
+    remote: Remote,
+    names: Sequence[str] = (),
+    *,
+    artifacts: bool = False,
+    options: Options | None = None,
+) -> Fetched:
+    """Bring the runs that the names mean (default: all) and all facts; raises RemoteError, NotFound."""
+    options = options or Options()
+    fetched = Fetched(remote.label)
+    with remotes.busy(workspace, remote):
+        before = remotes.seen(workspace, remote)
+        held = sync.look(workspace, remote, options)
+        came = select(held, names, remote)
+        _take(workspace, remote, held, came, fetched, options)
+        if not names:
+            _take_running(workspace, remote, held, before, fetched, options)
+        commits = [held[ref] for ref in (came if artifacts else [*fetched.landed.new, *fetched.landed.updated])]
+        fetched.files = largefiles.download(workspace, remote, commits, options, artifacts=artifacts)
+    return fetched
+
+
+def select(held: Mapping[str, str], names: Sequence[str], remote: Remote) -> dict[str, str]:
+    """Return the run refs of a remote that the names mean; raises NotFound for one that means none."""
+    found = {ref: oid for ref, oid in held.items() if ref.startswith(runs.REF_PREFIX)}
+    if not names:
+        return found
+    chosen: dict[str, str] = {}
+    for name in names:
+        matching = {ref: oid for ref, oid in found.items() if matches(ref, name)}
+        if not matching:
+            raise NotFound(f"{remote.label} has no run {text.safe(name)!r}", hint=f"gitexp fetch {remote.label}")
+        chosen |= matching
+    return chosen
+
+
+def matches(ref: str, name: str) -> bool:
+    """Say whether a name or glob means the run of this ref: its record may not be here yet."""
+    path, _, leaf = ref.removeprefix(runs.REF_PREFIX).rpartition("/")
+    parted = _LEAF.fullmatch(leaf)
+    if parted is None:
+        return False
+    slug, short = parted.groups()
+    if ids.is_id_prefix(name) and (short.startswith(name) or name.startswith(short)):
+        return True
+    folded = "/".join(re.sub(r"[^\w.=+*?\[\]!-]+", "-", part) for part in name.casefold().split("/"))
+    whole = (f"{path}/{slug}", f"{path}/{leaf}", ref) if "/" in name else (slug, leaf)
+    return any(name == item or fnmatchcase(item, folded) for item in whole)
+
+
+def update(workspace: Workspace, remote: Remote, held: Mapping[str, str], options: Options) -> Landed:
+    """Bring what stands in the way of a push: these refs of the remote, and its facts."""
+    fetched = Fetched(remote.label)
+    came = {ref: oid for ref, oid in held.items() if ref.startswith(runs.REF_PREFIX)}
+    _take(workspace, remote, held, came, fetched, options)
+    return fetched.landed
+
+
+def _take(
+    workspace: Workspace,
+    remote: Remote,
+    held: Mapping[str, str],
+    came: Mapping[str, str],
+    fetched: Fetched,
+    options: Options,
+) -> None:
+    ours = runs.listing(workspace)
+    purged = {ids.short(run_id) for run_id in said.purged(workspace)}
+    wanted = {ref: oid for ref, oid in came.items() if ours.get(ref) != oid and ref[-ids.SHORT :] not in purged}
+    theirs, mine = held.get(notes.REF), refs.get(workspace.repo, notes.REF)
+    facts = {notes.REF: theirs} if theirs is not None and theirs != mine else {}
+    with sync.brought(workspace, remote, {**wanted, **facts}, options):
+        if theirs is not None:
+            sync.keep(workspace, remote, "facts", theirs)
+            fetched.facts = merge_facts(workspace, theirs)
+        gone = {ids.short(run_id) for run_id in said.purged(workspace)}
+        fit = {ref: oid for ref, oid in wanted.items() if ref[-ids.SHORT :] not in gone}
+        fetched.landed = land.land(workspace, "fetch", fit)
+    if len(fetched.landed.new) > _PACK_FROM:
+        command.run(workspace.repo, "pack-refs", "--all", check=False)
+
+
+def merge_facts(workspace: Workspace, theirs: str) -> int:
+    """Join another history of facts to ours, and return how many lines are new here."""
+    before = refs.get(workspace.repo, notes.REF)
+    if before == theirs:
+        return 0
+    said.merge(workspace, theirs)
+    after = refs.get(workspace.repo, notes.REF)
+    differing = notes.changed(workspace.repo, before, after).values()
+    pairs = ((set(_lines(workspace, old)), set(_lines(workspace, new))) for old, new in differing)
+    return sum(len(new - old) for old, new in pairs)
+
+
+def _lines(workspace: Workspace, blobs: notes.Blobs) -> list[bytes]:
+    return notes.lines(workspace.repo, blobs, strict=False)
+
+
+def _take_running(
+    workspace: Workspace,
+    remote: Remote,
+    held: Mapping[str, str],
+    before: Mapping[str, str],
+    fetched: Fetched,
+    options: Options,
+) -> None:
+    """Mirror the running runs that others publish: they are overwritten, and go when they end."""
+    own = {ids.short(folder.name) for folder in workspace.live.iterdir()} if workspace.live.is_dir() else set()
+    here = refs.listing(workspace.repo, sync.LIVE_PREFIX)
+    ended = {ref[-ids.SHORT :] for ref in runs.listing(workspace)}
+    theirs = {
+        ref: oid
+        for ref, oid in held.items()
+        if ref.startswith(sync.LIVE_PREFIX) and ref[-ids.SHORT :] not in own | ended
+    }
+    moved = {ref: oid for ref, oid in theirs.items() if here.get(ref) != oid}
+    gone = [ref for ref in here if ref not in theirs and (ref in before or ref[-ids.SHORT :] in ended)]
+    with sync.brought(workspace, remote, moved, options):
+        fit = {ref: oid for ref, oid in moved.items() if not land.unfit(workspace, ref, oid)}
+        updates = [refs.Update(ref, oid, here.get(ref)) for ref, oid in fit.items()]
+        refs.update_many(workspace.repo, [*updates, *(refs.Update(ref, None, here[ref]) for ref in gone)])
+    fetched.running = len(theirs)
+
+
+def describe(fetched: Fetched) -> list[str]:
+    """Return the lines that tell a person what came."""
+    landed, lines = fetched.landed, []
+    if landed.new:
+        parts = ", ".join(f"{text.safe(path)} {count}" for path, count in sorted(fetched.experiments().items()))
+        lines.append(f"{text.plural(len(landed.new), 'new run')} ({parts})")
+    if landed.updated:
+        lines.append(f"{text.plural(len(landed.updated), 'run')} went on there")
+    if fetched.facts:
+        lines.append(text.plural(fetched.facts, "new fact"))
+    if fetched.running:
+        lines.append(f"{fetched.running} running there")
+    if fetched.files:
+        lines.append(f"{text.plural(fetched.files, 'large file')}")
+    first = f"{fetched.remote}: " + (", ".join(lines) or "nothing new")
+    return [first, *land.describe(landed)]
