@@ -1,3 +1,67 @@
-"""gitexp: experiment tracking inside the Git repository you already have."""
+"""gitexp: experiment tracking inside the Git repository you already have.
+
+with gitexp.start_run("churn", params={"lr": 0.05}) as run:
+    run.log({"loss": 0.3})
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gitexp.sdk import (
+        RecordedRun,
+        Run,
+        Runs,
+        Summary,
+        active_run,
+        end_run,
+        get_run,
+        log,
+        log_artifact,
+        log_metric,
+        log_param,
+        log_params,
+        note,
+        runs,
+        seed_everything,
+        start_run,
+        tag,
+        track,
+    )
 
 __version__ = "0.1.0"
+__all__ = [
+    "RecordedRun",
+    "Run",
+    "Runs",
+    "Summary",
+    "__version__",
+    "active_run",
+    "end_run",
+    "get_run",
+    "log",
+    "log_artifact",
+    "log_metric",
+    "log_param",
+    "log_params",
+    "note",
+    "runs",
+    "seed_everything",
+    "start_run",
+    "tag",
+    "track",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the SDK when it is first used: `import gitexp` alone costs nothing."""
+    if name not in __all__:
+        raise AttributeError(f"module 'gitexp' has no attribute {name!r}")
+    from gitexp import sdk
+
+    return getattr(sdk, name)
+
+
+def __dir__() -> list[str]:
+    return __all__

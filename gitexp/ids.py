@@ -99,3 +99,8 @@ def experiment_slug(name: str) -> str:
 def run_ref(experiment_path: str, name: str, run_id: str) -> str:
     """Return the full ref of a run: refs/experiments/<experiment>/<name>-<id7>."""
     return f"refs/experiments/{experiment_path}/{slug(name)}-{short(run_id)}"
+
+
+def from_text(text: str) -> str:
+    """Return the run id that a text shared by several processes always gives (GITEXP_RUN_ID, a job's name)."""
+    return hashlib.sha256(b"gitexp run\0" + text.encode()).hexdigest()[:16].translate(_TO_LETTERS)

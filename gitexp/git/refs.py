@@ -127,6 +127,11 @@ def update_many(repo: Repo, updates: Sequence[Update]) -> None:
         raise _failed(updates[0].ref if len(updates) == 1 else f"{len(updates)} refs", error) from error
 
 
+def pack(repo: Repo) -> None:
+    """Put all loose refs into the packed file: thousands of small ones are slow to list."""
+    command.run(repo, "pack-refs", "--all")
+
+
 def resolve(repo: Repo, revision: str) -> str | None:
     """Return the commit that any git revision names, None where it names none."""
     import pygit2

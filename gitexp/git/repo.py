@@ -100,3 +100,10 @@ class Repo:
     def is_sparse(self) -> bool:
         """Not all tracked files are in the work tree."""
         return self.config("core.sparseCheckout") == "true"
+
+
+def create_bare(path: Path) -> None:
+    """Make a bare repository."""
+    import pygit2
+
+    pygit2.init_repository(str(path), bare=True)

@@ -14,9 +14,7 @@ from gitexp import clock, ids, redact
 from gitexp.capture import code
 from gitexp.errors import Conflict, NotFound
 from gitexp.git import objects, refs
-from gitexp.git.source import SUFFIXES
-from gitexp.git.worktree import Rules
-from gitexp.ops import naming, recover
+from gitexp.ops import dirty, hooks, naming, recover
 from gitexp.record.run import RunRecord
 from gitexp.store import journal, live, runs, seal
 from gitexp.store import workspace as workspaces
@@ -44,6 +42,7 @@ class Request:
     verify: bool = True
     owned: bool = True
     imported: bool = False
+    spooled: str | None = None
 
 
 @dataclass(slots=True)
@@ -74,14 +73,19 @@ def start(workspace: Workspace, request: Request) -> Session:
     previous = _previous(workspace, request)
     run_id = previous.id if previous else request.run_id or ids.new_run_id()
     record = _record(workspace, request, run_id)
+    told = hooks.pre_run(
+        workspace, name=record.name, experiment=record.experiment, command=record.command, verify=request.verify
+    )
+    if told:
+        print(told, file=sys.stderr)
     state = code.capture(
         workspace.repo,
         policy=_policy(workspace),
         origin=workspace.settings.origin("dirty")[1],
-        rules=rules(workspace),
+        rules=dirty.rules(workspace),
         imported=request.imported,
     )
-    record = replace(record, code=state.to_json())
+    record = replace(record, code=state.to_json() | ({"commit": request.spooled} if request.spooled else {}))
     commit = state.parent
     begun = Start(
         record=record,
@@ -104,7 +108,7 @@ def start(workspace: Workspace, request: Request) -> Session:
     return session
 
 
-def join(workspace: Workspace, run_id: str, name: str, *, prefix: str = "") -> Session:
+def join(workspace: Workspace, run_id: str, name: str) -> Session:
     """Return this process's hold on a run that another process owns; `name` is that of its journal files.
 
     Raises NotFound where no such run is live.
@@ -112,7 +116,15 @@ def join(workspace: Workspace, run_id: str, name: str, *, prefix: str = "") -> S
     found = live.by_id(workspace, run_id)
     if found is None:
         raise NotFound(f"no live run {run_id}", hint="gitexp status")
-    return Session(workspace, found.start, found.folder, Writer(found.folder, name, prefix=prefix))
+    return Session(workspace, found.start, found.folder, Writer(found.folder, name))
+
+
+def join_when_there(workspace: Workspace, run_id: str, name: str, wait_seconds: float) -> Session:
+    """Join a run that another process of the same job may be about to start; raises NotFound after the wait."""
+    deadline = time.monotonic() + wait_seconds
+    while live.by_id(workspace, run_id) is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return join(workspace, run_id, name)
 
 
 def finish(
@@ -163,25 +175,6 @@ def _wait_for_others(folder: Path, seconds: float) -> None:
         if not any(journal.held(folder, name) for name in journal.writers(folder) if name != journal.MAIN):
             return
         time.sleep(0.02)
-
-
-def rules(workspace: Workspace) -> Rules:
-    """Return what counts as dirt in this project, and what a snapshot takes."""
-    settings = workspace.settings
-    return Rules(
-        suffixes=(*SUFFIXES, *settings.items("sourceSuffixes")),
-        ignore=settings.items("dirtyIgnore"),
-        outputs=frozenset(_last_outputs(workspace)),
-        take=settings.choice("snapshot"),
-    )
-
-
-def _last_outputs(workspace: Workspace) -> list[str]:
-    """Return what the last run here wrote into the work tree: as dirt it would refuse every second run."""
-    try:
-        return (workspace.home / "outputs").read_text("utf-8").splitlines()
-    except FileNotFoundError:
-        return []
 
 
 def _policy(workspace: Workspace) -> str:
@@ -235,3 +228,15 @@ def _offset_minutes(time_ms: int) -> int:
 
 def _ref(workspace: Workspace, record: RunRecord) -> str:
     return ids.run_ref(ids.experiment_slug(record.experiment), record.name, record.id)
+
+
+def running(session: Session) -> Run:
+    """Return the live run of a session, as readers see it."""
+    return live.LiveRun(session.workspace, session.folder, session.start)
+
+
+def before(session: Session) -> Run:
+    """Return a resumed run as it was; raises NotFound for one that is new."""
+    if session.start.previous is None:
+        raise NotFound(f"run {session.id} has no earlier record", hint="gitexp show " + session.id)
+    return runs.load(session.workspace, session.start.previous, session.start.ref)

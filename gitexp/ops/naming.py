@@ -13,7 +13,8 @@ _FIELD = re.compile(r"\{([^{}]+)\}")
 _FIRST = (
     "amber", "bold", "brisk", "calm", "clear", "cool", "coral", "crisp", "dawn", "deep", "dry", "early", "even", "fair",
     "fast", "fine", "firm", "fresh", "gentle", "glad", "gold", "grand", "green", "high", "keen", "kind", "late",
-    "light", "lively", "long", "loud", "lucid", "mellow", "mild", "misty", "neat", "noble", "north", "open", "pale", "plain",
+    "light", "lively",
+    "long", "loud", "lucid", "mellow", "mild", "misty", "neat", "noble", "north", "open", "pale", "plain",
     "proud", "quick", "quiet", "rapid", "ripe", "round", "royal", "sharp", "silent", "silver", "slow", "smooth", "soft",
     "south", "stark", "still", "sunny", "swift", "tidy", "warm", "west", "wild", "wise",
 )  # fmt: skip

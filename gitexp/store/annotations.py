@@ -13,6 +13,7 @@ from gitexp.git import notes, objects, refs
 from gitexp.record import facts
 from gitexp.record.facts import EXPERIMENT, RUN, Author, Fact, State
 from gitexp.store import ledger as ledgers
+from gitexp.store import runs
 from gitexp.store import workspace as workspaces
 from gitexp.store.ledger import Ledger
 from gitexp.store.runs import Run
@@ -113,6 +114,22 @@ def experiment_states(workspace: Workspace) -> dict[str, State]:
     return {target: known.state(EXPERIMENT, target) for target in sorted(known.targets(EXPERIMENT))}
 
 
+def experiment_of(workspace: Workspace, path: str) -> str:
+    """Return the id of the experiment whose runs are below refs/experiments/<path>/.
+
+    Facts know its first name; without any, the name in the records is the first one.
+    """
+    for target, known in experiment_states(workspace).items():
+        if known.path == path:
+            return target
+    below = f"{runs.REF_PREFIX}{path}/"
+    for ref, commit in runs.listing(workspace, path).items():
+        if "/" not in ref.removeprefix(below):
+            record = runs.load(workspace, commit, ref).record
+            return record.experiment_id or ids.experiment_id(record.experiment)
+    return ids.experiment_id(path)
+
+
 def ledger(workspace: Workspace) -> Ledger:
     """Return all lines as they stand now."""
     return ledgers.read(workspace.repo, workspace.home, refs.get(workspace.repo, notes.REF))
@@ -211,7 +228,7 @@ def _about_purged(gone: Collection[str]) -> Callable[[bytes], bool]:
 
 
 def outgoing(
-    workspace: Workspace, base: str | None, runs: Iterable[str], experiments: Iterable[str] = ()
+    workspace: Workspace, base: str | None, run_ids: Iterable[str], experiments: Iterable[str] = ()
 ) -> str | None:
     """Return the notes commit to push to where `base` is the tip (None: no notes there), None where nothing lacks.
 
@@ -225,7 +242,7 @@ def outgoing(
     drop = _about_purged(known.purged)
     leaks = base is not None and bool(known.purged & _brought(workspace, tip, base)[0])
     tree = objects.read_commit(repo, base).tree if base else None
-    wanted = {(RUN, run_id) for run_id in {*runs, *known.purged}} | {(EXPERIMENT, target) for target in experiments}
+    wanted = {(RUN, run_id) for run_id in {*run_ids, *known.purged}} | {(EXPERIMENT, target) for target in experiments}
     additions: dict[str, set[bytes]] = {}
     for line in (line for kind, target in wanted for line in known.lines(kind, target) if not drop(line.line)):
         additions.setdefault(line.place, set()).add(line.line)

@@ -16,7 +16,7 @@ import fcntl
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -87,10 +87,9 @@ class Writer:
     the interpreter does not interrupt, so appending needs no lock.
     """
 
-    def __init__(self, folder: Path, name: str, *, prefix: str = "") -> None:
+    def __init__(self, folder: Path, name: str) -> None:
         self.folder = folder
         self.name = name
-        self.prefix = prefix
         self.rows: list[type_Row] = []
         self.summary: dict[str, Aggregate] = {}
         self.trouble: OSError | None = None
@@ -145,13 +144,12 @@ class Writer:
 
     def touch(self) -> None:
         """Give a sign of life: hosts that share the file system without locks go by its time."""
-        with self._lock:
-            if self._events >= 0:
-                os.utime(self._events)
-
-    def flush(self) -> None:
-        """Write all that is appended, and let the kernel take it to the disk in its own time."""
-        self.drain()
+        if self._lock.acquire(blocking=False):
+            try:
+                if self._events >= 0:
+                    os.utime(self._events)
+            finally:
+                self._lock.release()
 
     def close(self) -> None:
         """Let go of the files and of the lock."""
@@ -329,8 +327,3 @@ def lock_claim(folder: Path) -> int | None:
 def remove(folder: Path) -> None:
     """Remove a journal whose run is committed."""
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def fields(start: Start) -> Mapping[str, Any]:
-    """Return what `status` shows of a journal's owner."""
-    return {"pid": start.pid, "host": start.record.host, "owned": start.owned}

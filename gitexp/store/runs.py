@@ -182,7 +182,7 @@ class Run:
     def pointer(self, name: str) -> Pointer | None:
         """Return the pointer that stands for a file of the record, None where its bytes stand in Git."""
         found = self.entries.get(name)
-        return None if found is None or found.mode == objects.TREE else _pointer(self.workspace, found.oid)
+        return None if found is None or found.mode == objects.TREE else pointer_in(self.workspace, found.oid)
 
     @cached_property
     def artifacts(self) -> list[Artifact]:
@@ -193,7 +193,7 @@ class Run:
         repo, found = self.workspace.repo, []
         for stored, item in objects.walk(repo, folder.oid):
             if item.mode in (objects.FILE, objects.EXECUTABLE):
-                pointer = _pointer(self.workspace, item.oid)
+                pointer = pointer_in(self.workspace, item.oid)
                 size = pointer.size_bytes if pointer else objects.size_of(repo, item.oid)
                 name = self.record.names.get(stored) or names.decode(stored)
                 found.append(
@@ -213,7 +213,8 @@ def record_entries(run: Run) -> dict[str, Entry]:
     return found
 
 
-def _pointer(workspace: Workspace, oid: str) -> Pointer | None:
+def pointer_in(workspace: Workspace, oid: str) -> Pointer | None:
+    """Return the pointer that a blob is, None where it is the bytes themselves."""
     if objects.size_of(workspace.repo, oid) > pointers.MAX_BYTES:
         return None
     return pointers.decode(objects.read_blob(workspace.repo, oid))
