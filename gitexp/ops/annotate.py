@@ -1,0 +1,128 @@
+"""What people say of runs at any time: tags, notes, titles, numbers learned later, removal; one commit each time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from gitexp import canonical, ids
+from gitexp.errors import Refused, UsageError
+from gitexp.record import facts
+from gitexp.record.facts import Fact
+from gitexp.store import annotations as said
+from gitexp.store.annotations import Change
+from gitexp.store.runs import Run
+from gitexp.store.workspace import Workspace
+
+Runs = Sequence[Run]
+
+
+def tag(workspace: Workspace, runs: Runs, tags: Mapping[str, str]) -> tuple[Fact, ...]:
+    """Set tags; a bare tag has the value ""."""
+    for key, value in tags.items():
+        check_tag(key, value)
+    return _say(workspace, runs, lambda run: [_of(run, "tag", key=key, value=tags[key]) for key in tags])
+
+
+def untag(workspace: Workspace, runs: Runs, keys: Iterable[str]) -> tuple[Fact, ...]:
+    """Take tags away, those of the record too."""
+    keys = [check_tag(key, "") for key in keys]
+    return _say(workspace, runs, lambda run: [_of(run, "untag", key=key) for key in keys])
+
+
+def note(workspace: Workspace, runs: Runs, text: str) -> tuple[Fact, ...]:
+    """Add a note."""
+    checked = check_text(text, "note")
+    return _say(workspace, runs, lambda run: [_of(run, "note", text=checked)])
+
+
+def title(workspace: Workspace, runs: Runs, text: str) -> tuple[Fact, ...]:
+    """Give a title that stands before the name; an empty one takes it away."""
+    checked = ids.check_name(text, "title") if text else ""
+    return _say(workspace, runs, lambda run: [_of(run, "title", text=checked)])
+
+
+def describe(workspace: Workspace, runs: Runs, text: str) -> tuple[Fact, ...]:
+    """Replace the description; an empty one gives the record's back."""
+    checked = check_text(text, "description") if text else ""
+    return _say(workspace, runs, lambda run: [_of(run, "description", text=checked)])
+
+
+def archive(workspace: Workspace, runs: Runs, *, on: bool = True) -> tuple[Fact, ...]:
+    """Put runs into the archive, or take them out of it."""
+    return _say(workspace, runs, lambda run: [_of(run, "archive" if on else "unarchive")])
+
+
+def favourite(workspace: Workspace, runs: Runs, *, on: bool = True) -> tuple[Fact, ...]:
+    """Mark runs as favourites, or no longer."""
+    return _say(workspace, runs, lambda run: [_of(run, "favourite" if on else "unfavourite")])
+
+
+def post(workspace: Workspace, runs: Runs, numbers: Mapping[str, float]) -> tuple[Fact, ...]:
+    """Add numbers learned after the run, for example of an A/B test."""
+    for name, value in numbers.items():
+        _check_key(name, "number's name")
+        try:
+            canonical.number(value)
+        except ValueError:
+            raise UsageError(f"{name} is {value!r}, not a number", hint="give an int or a float") from None
+    return _say(workspace, runs, lambda run: [_of(run, "post", values=dict(numbers))])
+
+
+def verdict(workspace: Workspace, runs: Runs, key: str, value: str) -> tuple[Fact, ...]:
+    """Say what came of checking a run, for example whether it could be reproduced."""
+    _check_key(key, "verdict")
+    return _say(workspace, runs, lambda run: [_of(run, "verdict", key=key, value=check_text(value, "verdict"))])
+
+
+def remove(workspace: Workspace, runs: Runs, reason: str = "") -> tuple[Fact, ...]:
+    """Hide runs from lists; nothing is deleted, and `undelete` brings them back. Raises Refused for running ones."""
+    refuse_live(runs, "removed")
+    return _say(workspace, runs, lambda run: [_of(run, "remove", reason=reason)])
+
+
+def undelete(workspace: Workspace, runs: Runs, reason: str = "") -> tuple[Fact, ...]:
+    """Bring removed runs back; those that are not removed stay as they are."""
+    removed = [run for run in runs if said.state(workspace, run).removal is not None]
+    return _say(workspace, removed, lambda run: [_of(run, "undelete", reason=reason)])
+
+
+def refuse_live(runs: Runs, what: str) -> None:
+    """Raise Refused for the first run that is still running."""
+    for run in runs:
+        if run.live:
+            raise Refused(
+                f"run {run.name} ({ids.short(run.id)}) is running: it cannot be {what}",
+                hint=f"gitexp stop {ids.short(run.id)}",
+            )
+
+
+def check_tag(key: str, value: str) -> str:
+    """Return a tag's key; raises UsageError where key or value cannot be a tag's."""
+    _check_key(key, "tag")
+    if "=" in key or key.startswith("-"):
+        raise UsageError(f"tag {key!r} has '=' or begins with '-'", hint="for example: owner=ana")
+    if value:
+        check_text(value, f"tag {key!r}: value")
+    return key
+
+
+def check_text(text: str, what: str) -> str:
+    """Return a text; raises UsageError for an empty one, or one beyond what a fact holds."""
+    if not isinstance(text, str) or not text.strip():
+        raise UsageError(f"{what} is empty", hint="give it some words")
+    if len(text) > facts.MAX_TEXT:
+        raise UsageError(f"{what} of {len(text)} characters: at most {facts.MAX_TEXT}", hint="log it as an artifact")
+    return text
+
+
+def _check_key(key: str, what: str) -> None:
+    if not isinstance(key, str) or not key.strip() or len(key) > facts.MAX_KEY or not key.isprintable():
+        raise UsageError(f"{what} {key!r} is empty, too long or not printable", hint="for example: owner=ana")
+
+
+def _of(run: Run, op: str, **arguments: object) -> Change:
+    return said.about_run(run, op, **arguments)
+
+
+def _say(workspace: Workspace, runs: Runs, changes: Callable[[Run], list[Change]]) -> tuple[Fact, ...]:
+    return said.add(workspace, [change for run in runs for change in changes(run)])
