@@ -107,6 +107,14 @@ def test_every_environment_variable_is_documented() -> None:
     assert sorted(name for name in found if name not in text()) == []
 
 
+def test_every_public_name_of_the_sdk_is_documented() -> None:
+    sdk = importlib.import_module("gitexp.sdk")
+    recording = [name for name in vars(sdk.Run) if not name.startswith("_")]
+    reading = [name for name in vars(sdk.RecordedRun) if not name.startswith("_")]
+    page = text("sdk.md")
+    assert [name for name in [*sdk.__all__, *recording, *reading] if not re.search(rf"\b{name}\b", page)] == []
+
+
 def test_every_link_leads_somewhere() -> None:
     broken = []
     for page in PAGES:
