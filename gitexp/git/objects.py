@@ -103,7 +103,12 @@ def graft(repo: Repo, tree: str | None, name: str, subtree: str | None) -> str:
 
 def entries(repo: Repo, tree: str) -> list[Entry]:
     """Return the entries of a tree; names that are not UTF-8 come with surrogate escapes."""
-    data, found, at = _read(repo, tree, _TREE), [], 0
+    return decode_tree(_read(repo, tree, _TREE))
+
+
+def decode_tree(data: bytes) -> list[Entry]:
+    """Return the entries of a tree's bytes; raises ValueError where they are none."""
+    found, at = [], 0
     while at < len(data):
         space = data.index(b" ", at)
         end = data.index(b"\0", space)
@@ -173,7 +178,12 @@ def write_commit(repo: Repo, commit: Commit) -> str:
 
 def read_commit(repo: Repo, oid: str) -> Commit:
     """Return a commit's content; raises Damaged where it is missing or no commit."""
-    head, _, message = _read(repo, oid, _COMMIT).partition(b"\n\n")
+    return decode_commit(_read(repo, oid, _COMMIT))
+
+
+def decode_commit(data: bytes) -> Commit:
+    """Return what a commit's bytes say."""
+    head, _, message = data.partition(b"\n\n")
     tree, parents, people = "", [], {}
     for line in head.split(b"\n"):
         key, _, value = line.partition(b" ")
