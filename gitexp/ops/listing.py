@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -129,7 +129,7 @@ def _rows(places: Places, found: Iterable[Place]) -> list[Row]:
     return sorted(rows, key=lambda row: (row.start_ms, row.id), reverse=True)
 
 
-def _live_row(place: Place, run: Run, states: dict[str, State]) -> Row:
+def _live_row(place: Place, run: Run, states: Mapping[str, State]) -> Row:
     record, user = run.record, run.record.user
     author = f"{user.get('name', '')} <{user.get('email', '')}>"
     subject = f"{record.experiment}/{record.name}: {record.status}\n\n{record.description}"
@@ -137,7 +137,7 @@ def _live_row(place: Place, run: Run, states: dict[str, State]) -> Row:
     return Row(place, run.id, run.experiment, run.name, run.status, author, record.start_ms, subject, state)
 
 
-def _stored_row(place: Place, head: Head, states: dict[str, State]) -> Row:
+def _stored_row(place: Place, head: Head, states: Mapping[str, State]) -> Row:
     state = states.get(head.id, EMPTY)
     return Row(place, head.id, head.experiment, head.name, head.status, head.author, head.start_ms, head.message, state)
 
