@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from gitexp import canonical, ids
 from gitexp.errors import Refused, UsageError
 from gitexp.record import facts
-from gitexp.record.facts import Fact
+from gitexp.record.facts import Fact, Note
 from gitexp.store import annotations as said
 from gitexp.store.annotations import Change
 from gitexp.store.runs import Run
@@ -84,6 +85,12 @@ def undelete(workspace: Workspace, runs: Runs, reason: str = "") -> tuple[Fact, 
     """Bring removed runs back; those that are not removed stay as they are."""
     removed = [run for run in runs if said.state(workspace, run).removal is not None]
     return _say(workspace, removed, lambda run: [_of(run, "undelete", reason=reason)])
+
+
+def note_json(note: Note) -> dict[str, Any]:
+    """Return the JSON of a note (docs/scripting.md)."""
+    author = {"name": note.author.name, "email": note.author.email}
+    return {"id": note.id, "time": canonical.iso(note.time_ms), "author": author, "text": note.text}
 
 
 def refuse_live(runs: Runs, what: str) -> None:

@@ -7,10 +7,11 @@ closed by `@ TAB <notes commit>`. What comes after the last such row is torn and
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from gitexp import files, locks
@@ -37,16 +38,22 @@ class Ledger:
     """All lines of one notes commit, by target."""
 
     def __init__(self, data: bytes) -> None:
-        self._rows: dict[bytes, list[bytes]] = {}
+        self._data = data
         self._states: dict[tuple[str, str], facts.State] = {}
-        for row in data.split(b"\n"):
-            key, _, rest = row.partition(b"\t")
-            if rest:
-                self._rows.setdefault(key, []).append(rest)
+
+    @cached_property
+    def _rows(self) -> dict[bytes, list[bytes]]:
+        return _by_key(self._data.split(b"\n"))
+
+    @cached_property
+    def _experiments(self) -> dict[bytes, list[bytes]]:
+        """The few rows about experiments, which every start of a run looks at: found without parting all rows."""
+        return _by_key(re.findall(rb"^=.*$", self._data, re.MULTILINE))
 
     def lines(self, kind: str, target: str) -> list[Line]:
         """Return the lines about one run or experiment, on whichever objects they hang."""
-        rows = self._rows.get(_SIGNS[kind] + target.encode(), ())
+        known = self._rows if kind == facts.RUN else self._experiments
+        rows = known.get(_SIGNS[kind] + target.encode(), ())
         return [Line(row[:40].decode(), row[41:]) for row in rows]
 
     def said(self, kind: str, target: str) -> list[facts.Fact]:
@@ -65,7 +72,7 @@ class Ledger:
         """Return the ids that something is said about."""
         if kind == facts.RUN:
             return [key.decode() for key in self._rows if len(key) == 16]
-        return [key[1:].decode() for key in self._rows if key.startswith(b"=")]
+        return [key[1:].decode() for key in self._experiments]
 
     @property
     def purged(self) -> frozenset[str]:
@@ -76,6 +83,15 @@ class Ledger:
     def damaged(self) -> int:
         """How many lines no reader understands."""
         return len(self._rows.get(_DAMAGED, ()))
+
+
+def _by_key(rows: Iterable[bytes]) -> dict[bytes, list[bytes]]:
+    found: dict[bytes, list[bytes]] = {}
+    for row in rows:
+        key, _, rest = row.partition(b"\t")
+        if rest:
+            found.setdefault(key, []).append(rest)
+    return found
 
 
 EMPTY = Ledger(b"")
