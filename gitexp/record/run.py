@@ -80,7 +80,9 @@ class RunRecord:
         if not isinstance(value, dict):
             raise Damaged("run.json is not an object", hint="gitexp fsck")
         version = value.get("format")
-        if isinstance(version, int) and version > FORMAT:
+        if not isinstance(version, int) or version < 1:
+            raise Damaged(f"run.json has no format, but {str(version)[:40]!r}", hint="gitexp fsck")
+        if version > FORMAT:
             raise Unsupported(f"the record's format is {version}, newer than {FORMAT}", hint="pip install -U gitexp")
         try:
             return cls(**_fields(value))
@@ -101,9 +103,9 @@ def _fields(value: Mapping[str, Any]) -> dict[str, Any]:
     end = value.get("end")
     found: dict[str, Any] = {
         "id": _checked_id(value["id"]),
-        "experiment": str(experiment["name"]),
+        "experiment": _checked_text(experiment["name"]),
         "experiment_id": str(experiment.get("id", "")),
-        "name": str(value["name"]),
+        "name": _checked_text(value["name"]),
         "status": _checked_status(value["status"]),
         "start_ms": canonical.from_iso(value["start"]),
         "end_ms": None if end is None else canonical.from_iso(end),
@@ -131,6 +133,12 @@ _KINDS: dict[str, type] = {
 def _checked_id(value: Any) -> str:
     if not isinstance(value, str) or not ids.is_run_id(value):
         raise ValueError(f"id {str(value)[:40]!r} is not a run id")
+    return value
+
+
+def _checked_text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"name {str(value)[:40]!r} is not a text")
     return value
 
 
