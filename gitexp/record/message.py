@@ -31,14 +31,16 @@ def encode(record: RunRecord, summary: Mapping[str, Aggregate]) -> str:
     main = main_metrics(summary)
     took = "" if record.duration_seconds is None else f" in {text.duration(record.duration_seconds)}"
     head = f", {one_line(main[0])} {text.number(summary[main[0]].value)}" if main else ""
-    lines = [f"{record.experiment}/{record.name}: {record.status}{took}{head}", ""]
+    # No name that is given here has new lines; one that came with a foreign record must not forge a trailer.
+    experiment, run = (name.replace("\n", " ") for name in (record.experiment, record.name))
+    lines = [f"{experiment}/{run}: {record.status}{took}{head}", ""]
     lines += [_metric_line(name, summary[name]) for name in main] + ([""] if main else [])
     if record.description:
         lines += [record.description.strip(), ""]
     lines += [
         f"Run: {record.id}",
-        f"Experiment: {record.experiment}",
-        f"Name: {record.name}",
+        f"Experiment: {experiment}",
+        f"Name: {run}",
         f"Status: {record.status}",
     ]
     if record.code.get("dirty"):
