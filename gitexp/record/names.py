@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from urllib.parse import quote, unquote
 
 from gitexp.errors import UsageError
@@ -54,19 +54,29 @@ def _percent(found: re.Match[str]) -> str:
 
 
 def encode_all(names: Iterable[str]) -> dict[str, str]:
-    """Return {name: stored path}; of names that differ in case alone all but the first (in sorted order) get their
-    capitals encoded, so that a case-insensitive file system keeps them apart."""
+    """Return {name: stored path}, no two of which meet on a file system that ignores case.
+
+    Of names that differ in case alone all but the first (in sorted order) get their capitals encoded; a file called as
+    another's folder gets a digest.
+    """
     stored: dict[str, str] = {}
-    taken: set[str] = set()
-    for name in sorted(set(names)):
-        path = encode(name)
+    chosen = {name: encode(name) for name in sorted(set(names))}
+    taken = {folder for path in chosen.values() for folder in _folders(path.casefold())}
+    for name, path in chosen.items():
         if path.casefold() in taken:
             path = "/".join(re.sub(r"(?<!%)(?<!%[0-9A-F])[A-Z]", _percent, part) for part in path.split("/"))
         if path.casefold() in taken:
             path += "%7E" + hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-        taken.add(path.casefold())
+        taken |= {path.casefold(), *_folders(path.casefold())}
         stored[name] = path
     return stored
+
+
+def _folders(path: str) -> Iterator[str]:
+    at = path.find("/")
+    while at >= 0:
+        yield path[:at]
+        at = path.find("/", at + 1)
 
 
 def decode(stored: str) -> str:
