@@ -61,6 +61,12 @@ def listing(workspace: Workspace, names: Sequence[str] = (*CLIENT, *SERVER)) -> 
     return [_look(workspace, name, covered) for name in names]
 
 
+def to_json(hook: Hook) -> dict[str, str | None]:
+    """Return what `gitexp hooks ls --json` prints of a hook."""
+    before = None if hook.before is None else str(hook.before)
+    return {"name": hook.name, "state": hook.state, "path": str(hook.path), "before": before}
+
+
 def _look(workspace: Workspace, name: str, covered: set[str]) -> Hook:
     path = _place(workspace, name)
     before = path.with_name(f"{name}.before-gitexp")

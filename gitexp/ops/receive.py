@@ -1,0 +1,96 @@
+"""What a server with the pre-receive hook takes of a push: runs and facts that lose nothing; the rest is not looked at.
+
+Objects are read by `git cat-file --batch`: those of a push are in a quarantine that only Git's variables name.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from gitexp import text
+from gitexp.errors import Refused
+from gitexp.git import notes
+from gitexp.git.batch import Batch
+from gitexp.ops import vetnotes
+from gitexp.ops.vetruns import Moved, Vet
+from gitexp.store import runs
+from gitexp.store.workspace import Workspace
+
+WHO = ("GITEXP_USER", "GL_USERNAME", "GL_USER", "GITEA_PUSHER_NAME", "REMOTE_USER")
+_NOBODY = "0" * 40
+_LISTED = 20  # refs named in one message
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One ref of a push; `old` is None where it is made, `new` where it is deleted."""
+
+    ref: str
+    old: str | None
+    new: str | None
+
+
+def updates(lines: Iterable[str]) -> list[Update]:
+    """Read what Git gives a pre-receive hook, old oid, new oid, ref; refs that are not gitexp's are left out."""
+    found = []
+    for line in lines:
+        old, _, rest = line.rstrip("\n").partition(" ")
+        new, _, ref = rest.partition(" ")
+        if ref.startswith(runs.REF_PREFIX) or ref == notes.REF:
+            found.append(Update(ref, None if old == _NOBODY else old, None if new == _NOBODY else new))
+    return found
+
+
+def check(workspace: Workspace, pushed: Sequence[Update]) -> None:
+    """Raise Refused, naming each ref and why, where a push would lose, forge or damage runs or facts."""
+    found = faults(workspace, pushed)
+    if found:
+        shown = [f"\n  {text.safe(ref)}: {text.safe(why)}" for ref, why in list(found.items())[:_LISTED]]
+        more = [f"\n  and {len(found) - _LISTED:,} more"] if len(found) > _LISTED else []
+        raise Refused(
+            f"push refused: {text.plural(len(found), 'ref')} of {len(pushed):,} of experiments" + "".join(shown + more),
+            hint="the server stored nothing of this push",
+        )
+
+
+def faults(workspace: Workspace, pushed: Sequence[Update]) -> Mapping[str, str]:
+    """Return {ref: why it cannot be taken}, without those that can."""
+    if not pushed:
+        return {}
+    maintains = is_maintainer(workspace)
+    found = {} if maintains else {item.ref: _not_deleted() for item in pushed if item.new is None}
+    moved = [Moved(item.ref, item.old, item.new) for item in pushed if item.new is not None]
+    refuse_dirty = workspace.settings.choice("pushDirty") == "refuse"
+    with Batch(workspace.repo) as batch:
+        vet = Vet(batch, refuse_dirty=refuse_dirty)
+        found |= vet.faults([item for item in moved if item.ref != notes.REF])
+        for item in moved:
+            if item.ref == notes.REF:
+                why = vetnotes.fault(batch, item.old, item.new, may_lose=maintains)
+                found |= {item.ref: why} if why else {}
+    return found
+
+
+def pusher() -> str:
+    """Return who pushes, as the transport says: the first of its variables that is set, else the system's user."""
+    for name in WHO:
+        if os.environ.get(name):
+            return os.environ[name]
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container without a name for its user
+        return str(os.getuid())
+
+
+def is_maintainer(workspace: Workspace) -> bool:
+    """Say whether who pushes may delete; the server's git config alone says who may, never the environment."""
+    listed = re.split(r"[,\s]+", workspace.settings.raw("maintainers") or "")
+    return pusher() in [name for name in listed if name]
+
+
+def _not_deleted() -> str:
+    return f"only maintainers delete runs and facts, and {pusher()!r} is none (to hide a run: gitexp rm)"
