@@ -18,14 +18,21 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
     ),
     "Look": (
         ("log", "log", "List runs, newest first."),
+        ("show", "show", "Show a run in full: @, the newest recorded here, if none is named."),
+        ("ref", "ref", "Print the ref of a run, for plain Git: git show $(gitexp ref @)."),
     ),
     "Compare and go back": (
     ),
     "Describe": (
     ),
     "Share": (
+        ("push", "push", "Send runs to a remote."),
+        ("fetch", "fetch", "Bring runs from a remote."),
+        ("bundle", "bundle", "Put runs, facts and large files into one file."),
+        ("unbundle", "unbundle", "Take the runs of such a file in."),
     ),
     "Set up and look after": (
+        ("hooks", "hooks", "Install, list and remove Git hooks that look after runs."),
         ("help", "help", "Show the help of gitexp or of one command."),
     ),
 }  # fmt: skip

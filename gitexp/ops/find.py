@@ -233,6 +233,14 @@ def experiment_names(workspace: Workspace) -> list[str]:
     return sorted({place.path for place in Places(workspace).listing})
 
 
+def code(workspace: Workspace, run: Run) -> str | None:
+    """Return the commit of the code that ran, RUN^: a snapshot of edits or the user's own; None on an unborn branch."""
+    for parent in run.record.parents:
+        if parent.role == "code":
+            return parent.commit
+    return None
+
+
 def describe(run: Run, state: State = EMPTY) -> dict[str, Any]:
     """Return a run as the JSON that every command, the SDK and the web give of it (docs/scripting.md)."""
     record = run.record

@@ -101,6 +101,13 @@ class Places:
         newest = next(self.recent(), None)
         return newest.path if newest is not None else self.by_age(self.listing)[0].path
 
+    @staticmethod
+    def path_of(run: Run) -> str:
+        """Return the path of a run's experiment: fixed at creation, whatever it is called now."""
+        if run.ref:
+            return run.ref.removeprefix(runs.REF_PREFIX).removeprefix(PUBLISHED_PREFIX).rpartition("/")[0]
+        return ids.experiment_slug(run.experiment)
+
     def by_code(self, commit: str) -> list[Place]:
         """Return the runs whose code is `commit`: as it is, or with uncommitted edits on top."""
         return [place for place in self.listing if commit in self.codes(place)]
@@ -126,10 +133,3 @@ def _from_refs(known: Mapping[str, str], prefix: str) -> list[Place]:
         if path and (match := _LEAF.fullmatch(leaf)):
             found.append(Place(match[2], path, match[1], ref, commit))
     return found
-
-
-def path_of(run: Run) -> str:
-    """Return the path of a run's experiment: fixed at creation, whatever it is called now."""
-    if run.ref:
-        return run.ref.removeprefix(runs.REF_PREFIX).removeprefix(PUBLISHED_PREFIX).rpartition("/")[0]
-    return ids.experiment_slug(run.experiment)

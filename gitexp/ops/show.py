@@ -1,0 +1,83 @@
+"""One run in full: its record, what was said of it since, where its bytes are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from gitexp.errors import Damaged
+from gitexp.git import objects
+from gitexp.ops import find
+from gitexp.ops.places import Places
+from gitexp.record.facts import State
+from gitexp.store import annotations as annotated
+from gitexp.store import objects as large
+from gitexp.store import remotes
+from gitexp.store.live import LiveRun
+from gitexp.store.runs import Artifact, Run
+from gitexp.store.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What there is to show of a run: `subject` is that of its code commit, `children` are runs started in it."""
+
+    run: Run
+    state: State
+    subject: str
+    children: tuple[Run, ...]
+    held_by: tuple[str, ...]  # remotes known to hold the run as it is
+    has_remotes: bool
+
+
+def page(workspace: Workspace, run: Run) -> Page:
+    """Gather what there is to show of a run."""
+    holdings = remotes.holdings(workspace) if run.ref else {}
+    return Page(
+        run,
+        annotated.state(workspace, run),
+        _subject(workspace, str(run.record.code.get("commit") or "")),
+        _children(workspace, run),
+        tuple(sorted(name for name, held in holdings.items() if held.get(str(run.ref)) == run.commit)),
+        bool(list(workspace.repo.raw.remotes.names())),
+    )
+
+
+def describe(workspace: Workspace, found: Page) -> dict[str, Any]:
+    """Return the JSON of a run in full: that of lists, the environment, and where the bytes are."""
+    run = found.run
+    value = find.describe(run, found.state)
+    value["artifacts"] = [
+        {**item, "here": is_here(workspace, artifact)}
+        for item, artifact in zip(value["artifacts"], run.artifacts, strict=True)
+    ]
+    value |= {"environment": run.environment, "pushed": list(found.held_by), "subject": found.subject}
+    value["children"] = [child.id for child in found.children]
+    if isinstance(run, LiveRun):
+        value |= {"alive": run.alive, "pid": run.pid, "last_sign_ms": run.last_sign_ms}
+    return value
+
+
+def is_here(workspace: Workspace, artifact: Artifact) -> bool:
+    """Say whether the bytes of an artifact are in this clone."""
+    return artifact.sha256 is None or large.path(workspace, artifact.sha256) is not None
+
+
+def _subject(workspace: Workspace, commit: str) -> str:
+    try:
+        return objects.read_commit(workspace.repo, commit).message.partition("\n")[0] if commit else ""
+    except Damaged:  # a shallow clone does not have it
+        return ""
+
+
+def _children(workspace: Workspace, run: Run) -> tuple[Run, ...]:
+    """Return the runs whose parent this is: they began while it ran, in any experiment."""
+    places, found = Places(workspace), []
+    first, last = run.record.start_ms // 1000 * 1000, run.record.end_ms  # commits know seconds
+    for place in places.listing:
+        start = places.start_ms(place)
+        if start >= first and (last is None or start <= last) and not run.id.startswith(place.id):
+            child = places.load(place)
+            if child.record.parent == run.id:
+                found.append(child)
+    return tuple(found)
