@@ -124,7 +124,8 @@ def push(
     }
     args = [*_settings(config | dict(options.config)), "push", "--porcelain", "--no-recurse-submodules"]
     args += [f"--force-with-lease={ref}:{oid}" for ref, oid in (leases or {}).items()]
-    args += [*_talk(options), remote, *refspecs]
+    # --quiet would leave out the lines of what went well
+    args += [*(_talk(options) if options.progress else ()), remote, *refspecs]
     out = _network(repo, remote, args, options, env={PUSHING: "1"}, check=False)
     results = parse_push(out.stdout.decode("utf-8", "surrogateescape"))
     if out.code and not results:
