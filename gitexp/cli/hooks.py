@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,7 @@ def install(names: tuple[str, ...], every: bool, server: str | None, shared: boo
 @server_option
 @force_option
 def uninstall(names: tuple[str, ...], server: str | None, force: bool) -> None:
-    """Remove gitexp's hooks and put back those that were there before."""
+    """Remove gitexp's hooks; those before them come back."""
     from gitexp.ops import hooks
 
     changes = hooks.remove(_workspace(server), names or (*hooks.CLIENT, *hooks.SERVER), force=force)
@@ -155,6 +156,10 @@ def commit_msg(file: Path) -> None:
         context.say(f"gitexp: {remark}")
 
 
+def _lines() -> list[str]:
+    return sys.stdin.buffer.read().decode("utf-8", "surrogateescape").splitlines()
+
+
 @run.command("pre-push")
 @click.argument("remote", default="origin")
 @click.argument("url", default="")
@@ -163,7 +168,7 @@ def pre_push(remote: str, url: str) -> None:
     from gitexp.ops import guard
 
     workspace = context.workspace(sweep=False)
-    pushed = guard.updates(click.get_text_stream("stdin"))
+    pushed = guard.updates(_lines())
     guard.check_pushed(workspace, pushed)
     said = guard.push_along(workspace, remote, pushed)
     if said:
@@ -183,6 +188,6 @@ def pre_receive() -> None:
     """Refuse a push that would lose, forge or damage runs or facts: for servers."""
     from gitexp.ops import receive
 
-    pushed = receive.updates(click.get_text_stream("stdin", errors="surrogateescape"))
+    pushed = receive.updates(_lines())
     if pushed:
         receive.check(context.workspace(sweep=False), pushed)
