@@ -181,9 +181,13 @@ def environment(variables: Mapping[str, str], names: Iterable[str]) -> dict[str,
     chosen: dict[str, str] = {}
     for name in sorted(variables):
         if any(name == pattern or fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
-            value = variables[name]
-            chosen[name] = MARK if value and _is_secret(name, value) else text(value)
+            chosen[name] = value(name, variables[name])
     return chosen
+
+
+def value(name: str, content: str) -> str:
+    """Return what a variable or param of this name holds, or `[redacted]` where the name says that it is a secret."""
+    return MARK if content and _is_secret(name, content) else text(content)
 
 
 def find(value: bytes) -> bool:

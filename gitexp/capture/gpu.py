@@ -121,7 +121,7 @@ def sample(nvml: Any, device: Device) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, read in readings.items():
         with suppress(nvml.NVMLError):
-            found[name] = float(read())
+            found[name] = read()
     return found
 
 
