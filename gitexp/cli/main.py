@@ -15,6 +15,7 @@ from gitexp.cli.context import Options
 # a test holds each line against the command's own.
 COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "Record": (
+        ("run", "run", "Run a command and record it as a run."),
     ),
     "Look": (
         ("log", "log", "List runs, newest first."),
@@ -29,9 +30,11 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("push", "push", "Send runs to a remote."),
         ("fetch", "fetch", "Bring runs from a remote."),
         ("bundle", "bundle", "Put runs, facts and large files into one file."),
-        ("unbundle", "unbundle", "Take the runs of such a file in."),
+        ("unbundle", "unbundle", "Take in the runs of such a file."),
     ),
     "Set up and look after": (
+        ("recover", "recover", "Complete runs whose process was lost."),
+        ("import-spool", "import_spool", "Commit runs that were recorded where there was no repository."),
         ("hooks", "hooks", "Install, list and remove Git hooks that look after runs."),
         ("help", "help", "Show the help of gitexp or of one command."),
     ),

@@ -42,10 +42,7 @@ class Fetched:
         """Return the JSON of `gitexp fetch --json`."""
         return {
             "remote": self.remote,
-            "new": self.landed.new,
-            "updated": self.landed.updated,
-            "forks": [{"ref": fork.ref, "fork": fork.fork} for fork in self.landed.forks],
-            "skipped": [{"ref": ref, "reason": reason} for ref, reason in self.landed.skipped],
+            **self.landed.to_json(),
             "facts": self.facts,
             "running": self.running,
             "files": self.files,

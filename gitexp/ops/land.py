@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from gitexp import ids, text
 from gitexp.errors import Conflict, Damaged, GitexpError, Unsupported
@@ -39,6 +40,15 @@ class Landed:
     updated: list[str] = field(default_factory=list)
     forks: list[Fork] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON of this part of `gitexp fetch --json`."""
+        return {
+            "new": self.new,
+            "updated": self.updated,
+            "forks": [{"ref": fork.ref, "fork": fork.fork} for fork in self.forks],
+            "skipped": [{"ref": ref, "reason": reason} for ref, reason in self.skipped],
+        }
 
 
 @dataclass(frozen=True, slots=True)
