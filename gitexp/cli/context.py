@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -31,13 +31,13 @@ def options() -> Options:
     return found if found is not None else Options()
 
 
-def workspace(*, sweep: bool = True) -> Workspace:
+def workspace(*, sweep: bool = True, overrides: Mapping[str, str] | None = None) -> Workspace:
     """Open the repository of this invocation once; dead runs are closed and lost refs put back first, and said."""
     chosen = options()
     if not chosen.opened:
         from gitexp.store import workspace as workspaces
 
-        chosen.opened.append(workspaces.open(chosen.repo))
+        chosen.opened.append(workspaces.open(chosen.repo, overrides))
         if sweep:
             _sweep(chosen.opened[0])
     return chosen.opened[0]
@@ -71,9 +71,12 @@ def print_json(value: Any) -> None:
 
 def confirm(question: str) -> bool:
     """Ask on a terminal; without one the answer is no."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return False
-    return click.confirm(question, err=True)
+    return on_terminal() and click.confirm(question, err=True)
+
+
+def on_terminal() -> bool:
+    """Say whether somebody is there to answer."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def terminal_width() -> int | None:

@@ -83,6 +83,11 @@ class Repo:
         return self.work_tree is None
 
     @property
+    def has_remotes(self) -> bool:
+        """There is somewhere to push to."""
+        return any(True for _ in self.raw.remotes.names())
+
+    @property
     def is_shallow(self) -> bool:
         """History is cut off somewhere."""
         return (self.common_dir / "shallow").exists()

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from gitexp.capture.system import Sampler
 from gitexp.ops.lifecycle import Session
 
 FLUSH_SECONDS = 0.5
@@ -16,8 +17,8 @@ STOP_SECONDS = 30.0
 class Keeper:
     """The background thread of one session.
 
-    `first` runs once at the start, in the thread; `regular` are (seconds, function) that run again and again. What one
-    of them raises goes to `trouble`, never into the training.
+    `first` runs once at the start, in the thread; `regular` are (seconds, function) that run again and again; the
+    `sampler` has a thread of its own. What one of them raises goes to `trouble`, never into the training.
     """
 
     def __init__(
@@ -26,12 +27,16 @@ class Keeper:
         trouble: Callable[[Exception], None],
         first: Callable[[], None] | None = None,
         regular: tuple[tuple[float, Callable[[], None]], ...] = (),
+        sampler: Sampler | None = None,
     ) -> None:
         self._session = session
         self._trouble = trouble
         self._first = first
         self._regular = [(seconds, work, time.monotonic() + seconds) for seconds, work in regular]
         self._regular.append((TOUCH_SECONDS, session.writer.touch, time.monotonic() + TOUCH_SECONDS))
+        self._sampler = sampler
+        if sampler is not None:
+            sampler.start()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="gitexp", daemon=True)
         self._thread.start()
@@ -62,5 +67,13 @@ class Keeper:
     def stop(self) -> None:
         """End the thread; waits for what it is doing, a stuck driver for half a minute."""
         self._stop.set()
+        if self._sampler is not None:
+            self._sampler.stop()
+            if self._sampler.gpu_seconds:
+                self._guarded(self._say_gpu)
         if threading.current_thread() is not self._thread:
             self._thread.join(STOP_SECONDS)
+
+    def _say_gpu(self) -> None:
+        if self._sampler is not None:
+            self._session.writer.event("gpu", seconds=self._sampler.gpu_seconds)

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from gitexp import clock, ids, redact
+from gitexp import clock, ids, redact, text
 from gitexp.capture import code
 from gitexp.errors import Conflict, NotFound
 from gitexp.git import objects, refs
 from gitexp.ops import dirty, hooks, naming, recover
+from gitexp.record import message
 from gitexp.record.run import RunRecord
 from gitexp.store import journal, live, runs, seal
 from gitexp.store import workspace as workspaces
@@ -156,6 +157,7 @@ def finish(
     _wait_for_others(session.folder, wait_seconds)
     run = seal.seal(session.workspace, session.folder, writer.summary)
     writer.close()
+    dirty.note_outputs(session.workspace, session.start.record.start_ms)
     if session.start.record.code.get("snapshot"):
         recover.drop_code_ref(session.workspace, session.id)
     return run
@@ -228,6 +230,19 @@ def _offset_minutes(time_ms: int) -> int:
 
 def _ref(workspace: Workspace, record: RunRecord) -> str:
     return ids.run_ref(ids.experiment_slug(record.experiment), record.name, record.id)
+
+
+def closing(run: Run) -> str:
+    """Return the one line that a run says at its end."""
+    record = run.record
+    lost = sum(record.lost.values())
+    said = [f"{text.safe(f'{record.experiment}/{record.name}')} ({ids.short(record.id)}) "]
+    said.append(message.ending(record, run.summary) + ".")
+    if lost:
+        said.append(f" {text.plural(lost, 'value')} could not be recorded.")
+    if not run.workspace.settings.flag("autoPush") and run.workspace.repo.has_remotes:
+        said.append(" Not pushed.")
+    return "".join(said)
 
 
 def running(session: Session) -> Run:

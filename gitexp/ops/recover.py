@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from gitexp import canonical, files, ids
 from gitexp.errors import Conflict, GitexpError
@@ -26,6 +27,16 @@ class Swept:
     restored: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `gitexp recover --json` prints."""
+        return {
+            "closed": [run.id for run in self.closed],
+            "completed": [run.id for run in self.completed],
+            "restored": self.restored,
+            "missing": self.missing,
+            "failed": self.failed,
+        }
 
     def line(self) -> str:
         """Return all of it on one line, "" where there was nothing to do."""

@@ -33,6 +33,10 @@ class Imported:
     known: list[str] = field(default_factory=list)
     without_code: list[str] = field(default_factory=list)
 
+    def to_json(self) -> dict[str, list[str]]:
+        """Return what `gitexp import-spool --json` prints."""
+        return {"imported": [run.id for run in self.runs], "known": self.known, "without_code": self.without_code}
+
 
 def workspace(folder: Path) -> Workspace:
     """Return the workspace of a spool; makes it where it is not there yet."""

@@ -29,11 +29,9 @@ class Trailers:
 def encode(record: RunRecord, summary: Mapping[str, Aggregate]) -> str:
     """Return the message; subject `experiment/name: status in duration, metric value`."""
     main = main_metrics(summary)
-    took = "" if record.duration_seconds is None else f" in {text.duration(record.duration_seconds)}"
-    head = f", {one_line(main[0])} {text.number(summary[main[0]].value)}" if main else ""
     # No name that is given here has new lines; one that came with a foreign record must not forge a trailer.
     experiment, run = (name.replace("\n", " ") for name in (record.experiment, record.name))
-    lines = [f"{experiment}/{run}: {record.status}{took}{head}", ""]
+    lines = [f"{experiment}/{run}: {ending(record, summary)}", ""]
     lines += [_metric_line(name, summary[name]) for name in main] + ([""] if main else [])
     if record.description:
         lines += [record.description.strip(), ""]
@@ -46,6 +44,14 @@ def encode(record: RunRecord, summary: Mapping[str, Aggregate]) -> str:
     if record.code.get("dirty"):
         lines.append("Dirty: yes")
     return "\n".join([*lines, f"Format: {FORMAT}", ""])
+
+
+def ending(record: RunRecord, summary: Mapping[str, Aggregate]) -> str:
+    """Return how a run ended: `completed in 4:12, val_auc 0.9410`."""
+    main = main_metrics(summary)
+    took = "" if record.duration_seconds is None else f" in {text.duration(record.duration_seconds)}"
+    head = f", {one_line(main[0])} {text.number(summary[main[0]].value)}" if main else ""
+    return f"{record.status}{took}{head}"
 
 
 def decode(message: str) -> Trailers | None:
@@ -70,13 +76,13 @@ def decode(message: str) -> Trailers | None:
 
 
 def main_metrics(summary: Mapping[str, Aggregate]) -> list[str]:
-    """Return up to five metrics for a headline: validation, then test, then the rest, each as first seen."""
+    """Return up to five metrics for a headline: validation, then test, then the rest, by name."""
 
     def rank(name: str) -> int:
         words = re.split(r"[^a-z]+", name.lower())
         return 0 if any(word.startswith("val") for word in words) else 1 if "test" in words else 2
 
-    return sorted(summary, key=rank)[:MAIN_METRICS]
+    return sorted(summary, key=lambda name: (rank(name), name))[:MAIN_METRICS]
 
 
 def one_line(name: str) -> str:

@@ -17,7 +17,7 @@ from gitexp.errors import GitexpError, UsageError
 from gitexp.ops import annotate, attach, lifecycle
 from gitexp.ops.background import Keeper
 from gitexp.ops.lifecycle import Session
-from gitexp.record import message, params, points, values
+from gitexp.record import params, points, values
 from gitexp.record.summary import Aggregate
 from gitexp.store import events, journal
 from gitexp.store.journal import BACKLOG_ROWS, type_Row
@@ -324,14 +324,7 @@ class Run:
         return counts
 
     def _closing_line(self, stored: StoredRun) -> str:
-        record = stored.record
-        main = message.main_metrics(stored.summary)
-        best = f", {text.safe(main[0])} {text.number(stored.summary[main[0]].value)}" if main else ""
-        took = text.duration(record.duration_seconds)
-        lost = sum(record.lost.values())
-        lacking = f" {text.plural(lost, 'value')} could not be recorded." if lost else ""
-        who = text.safe(f"{record.experiment}/{record.name}")
-        return f"gitexp: {who} ({ids.short(self.id)}) {record.status} in {took}{best}.{lacking}"
+        return f"gitexp: {lifecycle.closing(stored)}"
 
     def __enter__(self) -> Run:
         self._entered = True

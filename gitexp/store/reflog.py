@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gitexp import clock
@@ -78,3 +78,18 @@ def recorded(workspace: Workspace) -> dict[str, int]:
             found.pop(line.ref, None)
             found[line.ref] = line.time_ms
     return found
+
+
+def forget(workspace: Workspace, refs: Collection[str]) -> None:
+    """Blank the lines of refs whose runs were purged, in place: writers that append meanwhile are not disturbed."""
+    try:
+        with open(workspace.home / "refs.log", "r+b") as file:
+            at = 0
+            for line in file.readlines():
+                parts = line.rstrip(b"\n").split(b" ", 4)
+                if len(parts) == 5 and parts[4].decode("utf-8", "replace") in refs:
+                    file.seek(at)
+                    file.write(b"#" * (len(line) - 1))
+                at += len(line)
+    except FileNotFoundError:
+        return

@@ -87,8 +87,9 @@ def _renamed(start: Start, renamed: Mapping[str, str]) -> Start:
     wanted = {key: value for key, value in renamed.items() if key not in start.fixed}
     if not wanted or start.previous is not None:
         return start
-    record = replace(start.record, experiment_id="", **wanted)
-    record = replace(record, experiment_id=ids.experiment_id(record.experiment))
+    experiment = ids.check_experiment(wanted.get("experiment", start.record.experiment))
+    name = ids.check_name(wanted.get("name", start.record.name))
+    record = replace(start.record, experiment=experiment, name=name, experiment_id=ids.experiment_id(experiment))
     ref = ids.run_ref(ids.experiment_slug(record.experiment), record.name, record.id)
     return replace(start, record=record, ref=ref)
 
