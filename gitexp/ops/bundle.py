@@ -184,6 +184,7 @@ def _land(workspace: Workspace, archive: zipfile.ZipFile, manifest: Mapping[str,
         try:
             _fetch(workspace, path)
             came = refs.listing(workspace.repo, _INCOMING)
+            _check_all(wanted, came)
             facts = came.get(_INCOMING + "notes/experiments")
             count = fetch.merge_facts(workspace, facts) if facts else 0
             purged = {ids.short(run_id) for run_id in said.purged(workspace)}
@@ -191,6 +192,12 @@ def _land(workspace: Workspace, archive: zipfile.ZipFile, manifest: Mapping[str,
             return Unbundled(land.land(workspace, "unbundle", fit), count)
         finally:
             _clear(workspace)
+
+
+def _check_all(wanted: Mapping[str, str], came: Mapping[str, str]) -> None:
+    for ref, oid in wanted.items():
+        if came.get(_INCOMING + ref.removeprefix("refs/")) != oid:
+            raise Damaged(f"{text.safe(ref)} is not in the git bundle as bundle.json says", hint="ask for the file again")
 
 
 def _fetch(workspace: Workspace, path: Path) -> None:

@@ -155,7 +155,9 @@ def test_a_run_deleted_at_the_remote_on_purpose_goes_again_only_by_name(workspac
 
 
 def test_a_host_that_refuses_custom_refs_is_told_of_with_what_helps(workspace: Workspace, bare: Path) -> None:
-    hook = support.write(bare / "hooks/update", '#!/bin/sh\ncase $1 in refs/heads/*) ;; *) echo "branches only" >&2; exit 1;; esac\n')
+    hook = support.write(
+        bare / "hooks/update", '#!/bin/sh\ncase $1 in refs/heads/*) ;; *) echo "branches only" >&2; exit 1;; esac\n'
+    )
     hook.chmod(0o755)
     sharing.make_run(workspace)
     with pytest.raises(RemoteError) as caught:
