@@ -45,7 +45,7 @@ _COLOURS = {"completed": "green", "running": "cyan", "failed": "red", "killed": 
 def _title(found: Page) -> str:
     run = found.run
     name = found.state.title or run.name
-    return f"run {ids.short(run.id)}   {text.safe(run.experiment)} / {text.safe(name)}"
+    return f"run {ids.short(run.id)}   {text.safe(found.experiment)} / {text.safe(name)}"
 
 
 def _status(run: Run) -> str:

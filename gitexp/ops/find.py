@@ -38,7 +38,7 @@ def one(workspace: Workspace, name: str, *, removed: bool = False) -> Run:
 def _one(places: Places, name: str, *, removed: bool) -> Run:
     if name.startswith("@"):
         return _special(places, name)
-    found = _matching(places.listing, name)
+    found = _matching(places, name)
     if found and not removed:
         found = _present(places, found, name)
     if len(found) > 1:
@@ -131,12 +131,12 @@ def value_of(run: Run, metric: str, aggregate: str) -> int | float | None:
     return summary.set if summary.set is not None else getattr(summary, aggregate)
 
 
-def _matching(known: Sequence[Place], name: str) -> list[Place]:
+def _matching(places: Places, name: str) -> list[Place]:
     """Return the runs that a name, experiment/name, ref (or its end) or id prefix means."""
     short = name.removeprefix("refs/").removeprefix("experiments/")
-    slug, paths = ids.slug(name), _paths(name)
+    slug, paths = ids.slug(name), _paths(places, name) if "/" in name else set()
     found = []
-    for place in known:
+    for place in places.listing:
         leaf = f"{place.slug}-{ids.short(place.id)}"
         if (
             place.slug == slug
@@ -148,12 +148,14 @@ def _matching(known: Sequence[Place], name: str) -> list[Place]:
     return found
 
 
-def _paths(name: str) -> set[tuple[str, str]]:
+def _paths(places: Places, name: str) -> set[tuple[str, str]]:
     """Return what (experiment path, run slug) a name with slashes can mean; run names may hold slashes too."""
-    parts = name.split("/")
-    splits = [("/".join(parts[:at]), "/".join(parts[at:])) for at in range(1, len(parts))]
-    found = {(path, ids.slug(leaf)) for path, leaf in splits}
-    return found | {(ids.experiment_slug(path), ids.slug(leaf)) for path, leaf in splits if path}
+    parts, found = name.split("/"), set()
+    for at in range(1, len(parts)):
+        experiment, leaf = "/".join(parts[:at]), ids.slug("/".join(parts[at:]))
+        found |= {(experiment, leaf), (ids.experiment_slug(experiment), leaf)}
+        found |= {(path, leaf) for path, now in places.renamed.items() if now == experiment}
+    return found
 
 
 def _present(places: Places, found: Sequence[Place], name: str) -> list[Place]:
@@ -241,14 +243,17 @@ def code(workspace: Workspace, run: Run) -> str | None:
     return None
 
 
-def describe(run: Run, state: State = EMPTY) -> dict[str, Any]:
-    """Return a run as the JSON that every command, the SDK and the web give of it (docs/scripting.md)."""
+def describe(run: Run, state: State = EMPTY, *, experiment: str = "") -> dict[str, Any]:
+    """Return a run as the JSON that every command, the SDK and the web give of it (docs/scripting.md).
+
+    `experiment` is what its experiment is called now, where that is not what the record says.
+    """
     record = run.record
     return {
         "id": run.id,
         "name": run.name,
         "title": state.title,
-        "experiment": run.experiment,
+        "experiment": experiment or run.experiment,
         "experiment_id": record.experiment_id,
         "status": run.status,
         "live": run.live,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -18,7 +17,7 @@ from gitexp.ops.places import Place, Places
 from gitexp.record import message
 from gitexp.record.facts import EMPTY, State
 from gitexp.store import annotations as annotated
-from gitexp.store import reflog, remotes, runs
+from gitexp.store import experiments, reflog, remotes, runs
 from gitexp.store.runs import Head, Run
 from gitexp.store.workspace import Workspace
 
@@ -116,30 +115,32 @@ def oneline(row: Row) -> str:
 
 def describe(workspace: Workspace, listing: Listing) -> list[dict[str, Any]]:
     """Return the JSON of the runs of a list."""
-    return [find.describe(load(workspace, row), row.state) for row in listing.rows]
+    return [find.describe(load(workspace, row), row.state, experiment=row.experiment) for row in listing.rows]
 
 
 def _rows(places: Places, found: Iterable[Place]) -> list[Row]:
     states, rows = annotated.states(places.workspace), []
     for place in found:
         if place.live is not None:
-            rows.append(_live_row(place, place.live, states))
+            rows.append(_live_row(places, place, place.live, states))
         elif (head := places.head(place)) is not None:
-            rows.append(_stored_row(place, head, states))
+            rows.append(_stored_row(places, place, head, states))
     return sorted(rows, key=lambda row: (row.start_ms, row.id), reverse=True)
 
 
-def _live_row(place: Place, run: Run, states: Mapping[str, State]) -> Row:
+def _live_row(places: Places, place: Place, run: Run, states: Mapping[str, State]) -> Row:
     record, user = run.record, run.record.user
     author = f"{user.get('name', '')} <{user.get('email', '')}>"
     subject = f"{record.experiment}/{record.name}: {record.status}\n\n{record.description}"
+    experiment = places.renamed.get(place.path, record.experiment)
     state = states.get(run.id, EMPTY)
-    return Row(place, run.id, run.experiment, run.name, run.status, author, record.start_ms, subject, state)
+    return Row(place, run.id, experiment, run.name, run.status, author, record.start_ms, subject, state)
 
 
-def _stored_row(place: Place, head: Head, states: Mapping[str, State]) -> Row:
+def _stored_row(places: Places, place: Place, head: Head, states: Mapping[str, State]) -> Row:
+    experiment = places.renamed.get(place.path, head.experiment)
     state = states.get(head.id, EMPTY)
-    return Row(place, head.id, head.experiment, head.name, head.status, head.author, head.start_ms, head.message, state)
+    return Row(place, head.id, experiment, head.name, head.status, head.author, head.start_ms, head.message, state)
 
 
 def _newest(places: Places) -> str:
@@ -150,13 +151,10 @@ def _newest(places: Places) -> str:
 def _path(places: Places, name: str) -> str:
     if not name:
         return places.current_experiment()
-    paths = {place.path for place in places.listing}
-    for path in (ids.experiment_slug(name), name.strip("/")):
-        if any(_is_below(item, path) for item in paths):
-            return path
-    near = difflib.get_close_matches(name, paths, n=3, cutoff=0.5)
-    hint = f"did you mean: {', '.join(near)}" if near else "list them with: gitexp experiment ls"
-    raise NotFound(f"no experiment {text.safe(name)!r}", hint=hint)
+    group = name.strip("/")
+    if any(_is_below(place.path, group) for place in places.listing):
+        return group
+    return experiments.resolve(places.workspace, name).path
 
 
 def _is_below(path: str, above: str) -> bool:

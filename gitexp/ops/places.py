@@ -10,7 +10,7 @@ from functools import cached_property
 from gitexp import ids
 from gitexp.git import objects, refs
 from gitexp.store import annotations as annotated
-from gitexp.store import live, reflog, runs
+from gitexp.store import experiments, live, reflog, runs
 from gitexp.store import workspace as workspaces
 from gitexp.store.live import LiveRun
 from gitexp.store.runs import Head, Run
@@ -47,10 +47,7 @@ class Places:
     @cached_property
     def listing(self) -> list[Place]:
         """All runs, removed ones too: those running here, those recorded, those running elsewhere."""
-        found = [
-            Place(run.id, ids.experiment_slug(run.experiment), ids.slug(run.name), live=run)
-            for run in live.listing(self.workspace)
-        ]
+        found = [_of_live(run) for run in live.listing(self.workspace)]
         found += _from_refs(runs.listing(self.workspace), runs.REF_PREFIX)
         ended = {ids.short(place.id) for place in found}
         published = _from_refs(refs.listing(self.workspace.repo, PUBLISHED_PREFIX), PUBLISHED_PREFIX)
@@ -93,7 +90,8 @@ class Places:
         The one that is set; else the one called like the branch, where it has runs; else that of the newest run here,
         or, in a clone that has recorded none, of the newest run.
         """
-        chosen = ids.experiment_slug(workspaces.default_experiment(self.workspace))
+        name = workspaces.default_experiment(self.workspace)
+        chosen = experiments.resolve(self.workspace, name, new=True).path
         if self.workspace.settings.text("experiment") or not self.listing:
             return chosen
         if chosen != ids.DEFAULT_EXPERIMENT and any(place.path == chosen for place in self.listing):
@@ -101,12 +99,16 @@ class Places:
         newest = next(self.recent(), None)
         return newest.path if newest is not None else self.by_age(self.listing)[0].path
 
-    @staticmethod
-    def path_of(run: Run) -> str:
-        """Return the path of a run's experiment: fixed at creation, whatever it is called now."""
-        if run.ref:
-            return run.ref.removeprefix(runs.REF_PREFIX).removeprefix(PUBLISHED_PREFIX).rpartition("/")[0]
-        return ids.experiment_slug(run.experiment)
+    @cached_property
+    def renamed(self) -> dict[str, str]:
+        """The names of now, by path, of the experiments of which something is said."""
+        return {item.path: item.name for item in experiments.said_of(self.workspace)}
+
+    def experiment_of(self, run: Run) -> str:
+        """Return what the experiment of a run is called now."""
+        ref = run.start.ref if isinstance(run, LiveRun) else run.ref or ""
+        path = ref.removeprefix(runs.REF_PREFIX).removeprefix(PUBLISHED_PREFIX).rpartition("/")[0]
+        return self.renamed.get(path, run.experiment)
 
     def by_code(self, commit: str) -> list[Place]:
         """Return the runs whose code is `commit`: as it is, or with uncommitted edits on top."""
@@ -124,6 +126,11 @@ class Places:
         if not head.dirty or not objects.exists(self.workspace.repo, first):  # not there in a shallow clone
             return (first,)
         return (first, *objects.read_commit(self.workspace.repo, first).parents[:1])
+
+
+def _of_live(run: LiveRun) -> Place:
+    record, path = run.start.record, run.start.ref.removeprefix(runs.REF_PREFIX).rpartition("/")[0]
+    return Place(record.id, path, ids.slug(record.name), live=run)
 
 
 def _from_refs(known: Mapping[str, str], prefix: str) -> list[Place]:

@@ -24,6 +24,7 @@ class Page:
 
     run: Run
     state: State
+    experiment: str  # what it is called now
     subject: str
     children: tuple[Run, ...]
     held_by: tuple[str, ...]  # remotes known to hold the run as it is
@@ -36,6 +37,7 @@ def page(workspace: Workspace, run: Run) -> Page:
     return Page(
         run,
         annotated.state(workspace, run),
+        Places(workspace).experiment_of(run),
         _subject(workspace, str(run.record.code.get("commit") or "")),
         _children(workspace, run),
         tuple(sorted(name for name, held in holdings.items() if held.get(str(run.ref)) == run.commit)),
@@ -46,7 +48,7 @@ def page(workspace: Workspace, run: Run) -> Page:
 def describe(workspace: Workspace, found: Page) -> dict[str, Any]:
     """Return the JSON of a run in full: that of lists, the environment, and where the bytes are."""
     run = found.run
-    value = find.describe(run, found.state)
+    value = find.describe(run, found.state, experiment=found.experiment)
     value["artifacts"] = [
         {**item, "here": is_here(workspace, artifact)}
         for item, artifact in zip(value["artifacts"], run.artifacts, strict=True)
