@@ -25,6 +25,12 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "Compare and go back": (
     ),
     "Describe": (
+        ("tag", "tag", "Tag runs."),
+        ("note", "note", "Add a note to runs."),
+        ("title", "title", "Give a run a title."),
+        ("rm", "rm", "Hide runs from lists."),
+        ("undelete", "undelete", "Bring removed runs back."),
+        ("experiment", "experiment", "Look after experiments as a whole."),
     ),
     "Share": (
         ("push", "push", "Send runs to a remote."),

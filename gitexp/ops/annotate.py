@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from gitexp import canonical, ids
-from gitexp.errors import Refused, UsageError
+from gitexp import canonical, ids, text
+from gitexp.errors import NotFound, Refused, UsageError
+from gitexp.ops import find
 from gitexp.record import facts
 from gitexp.record.facts import Fact, Note
 from gitexp.store import annotations as said
@@ -30,21 +31,21 @@ def untag(workspace: Workspace, runs: Runs, keys: Iterable[str]) -> tuple[Fact, 
     return _say(workspace, runs, lambda run: [_of(run, "untag", key=key) for key in keys])
 
 
-def note(workspace: Workspace, runs: Runs, text: str) -> tuple[Fact, ...]:
+def note(workspace: Workspace, runs: Runs, words: str) -> tuple[Fact, ...]:
     """Add a note."""
-    checked = check_text(text, "note")
+    checked = check_text(words, "note")
     return _say(workspace, runs, lambda run: [_of(run, "note", text=checked)])
 
 
-def title(workspace: Workspace, runs: Runs, text: str) -> tuple[Fact, ...]:
+def title(workspace: Workspace, runs: Runs, words: str) -> tuple[Fact, ...]:
     """Give a title that stands before the name; an empty one takes it away."""
-    checked = ids.check_name(text, "title") if text else ""
+    checked = ids.check_name(words, "title") if words else ""
     return _say(workspace, runs, lambda run: [_of(run, "title", text=checked)])
 
 
-def describe(workspace: Workspace, runs: Runs, text: str) -> tuple[Fact, ...]:
+def describe(workspace: Workspace, runs: Runs, words: str) -> tuple[Fact, ...]:
     """Replace the description; an empty one gives the record's back."""
-    checked = check_text(text, "description") if text else ""
+    checked = check_text(words, "description") if words else ""
     return _say(workspace, runs, lambda run: [_of(run, "description", text=checked)])
 
 
@@ -87,6 +88,58 @@ def undelete(workspace: Workspace, runs: Runs, reason: str = "") -> tuple[Fact, 
     return _say(workspace, removed, lambda run: [_of(run, "undelete", reason=reason)])
 
 
+def label(run: Run) -> str:
+    """Return a run as messages name it: churn/lr0.05 (kqzvmxr)."""
+    return f"{text.safe(run.experiment)}/{text.safe(run.name)} ({ids.short(run.id)})"
+
+
+def parse_tags(words: Iterable[str]) -> dict[str, str]:
+    """Return the tags that words like owner=ana and production mean."""
+    return {key: value for key, _, value in (word.partition("=") for word in words)}
+
+
+def tags_line(tags: Mapping[str, str], between: str = "  ") -> str:
+    """Return tags on one line, as they are typed."""
+    return between.join(text.safe(f"{key}={value}" if value else key) for key, value in tags.items())
+
+
+def tags_of(workspace: Workspace, run: Run) -> dict[str, str]:
+    """Return the tags of a run: those of its record as facts leave them."""
+    return dict(sorted(said.state(workspace, run).tags_over(run.record.tags).items()))
+
+
+def title_of(workspace: Workspace, run: Run) -> str | None:
+    """Return the title of a run."""
+    return said.state(workspace, run).title
+
+
+def notes_json(workspace: Workspace, run: Run) -> list[dict[str, Any]]:
+    """Return the JSON of a run's notes, oldest first."""
+    return [note_json(item) for item in said.state(workspace, run).notes]
+
+
+def notes_lines(workspace: Workspace, run: Run) -> list[str]:
+    """Return a run's notes as lines: when, who, what; further lines of a note are indented."""
+    found = []
+    for item in said.state(workspace, run).notes:
+        first, *more = text.safe_lines(item.text).split("\n")
+        found.append(f"{canonical.iso(item.time_ms)[:16].replace('T', ' ')} {text.safe(item.author.name)}: {first}")
+        found += ["    " + line for line in more]
+    return found
+
+
+def removed(workspace: Workspace, names: Iterable[str]) -> list[Run]:
+    """Return the removed runs that names and globs mean; raises NotFound where one means none that is removed."""
+    found: dict[str, Run] = {}
+    for name in names:
+        runs = find.many(workspace, [name], removed=True)
+        gone = {run.id: run for run in runs if said.state(workspace, run).removal is not None}
+        if not gone:
+            raise NotFound(f"no removed run {text.safe(name)!r}", hint="list them with: gitexp log --removed --all")
+        found |= gone
+    return list(found.values())
+
+
 def note_json(note: Note) -> dict[str, Any]:
     """Return the JSON of a note (docs/scripting.md)."""
     author = {"name": note.author.name, "email": note.author.email}
@@ -98,7 +151,7 @@ def refuse_live(runs: Runs, what: str) -> None:
     for run in runs:
         if run.live:
             raise Refused(
-                f"run {run.name} ({ids.short(run.id)}) is running: it cannot be {what}",
+                f"{label(run)} is running: it cannot be {what}",
                 hint=f"gitexp stop {ids.short(run.id)}",
             )
 
@@ -113,13 +166,13 @@ def check_tag(key: str, value: str) -> str:
     return key
 
 
-def check_text(text: str, what: str) -> str:
+def check_text(words: str, what: str) -> str:
     """Return a text; raises UsageError for an empty one, or one beyond what a fact holds."""
-    if not isinstance(text, str) or not text.strip():
+    if not isinstance(words, str) or not words.strip():
         raise UsageError(f"{what} is empty", hint="give it some words")
-    if len(text) > facts.MAX_TEXT:
-        raise UsageError(f"{what} of {len(text)} characters: at most {facts.MAX_TEXT}", hint="log it as an artifact")
-    return text
+    if len(words) > facts.MAX_TEXT:
+        raise UsageError(f"{what} of {len(words)} characters: at most {facts.MAX_TEXT}", hint="log it as an artifact")
+    return words
 
 
 def _check_key(key: str, what: str) -> None:
