@@ -17,8 +17,7 @@ from gitexp.record.run import RunRecord
 from gitexp.store import runs
 
 GROUP = 200  # refs looked at together: what is in memory does not grow with the push
-CSV_LIMIT = 256 << 10  # bytes up to which every row of a CSV is read; of a larger one its shape is looked at
-CSV_TOTAL = 32 << 20  # and so for all CSVs of one push
+CSV_TOTAL = 32 << 20  # bytes of one push's CSVs that are read row by row, since they are not as gitexp writes them
 MAX_COMMIT_BYTES = 1 << 20
 MAX_TREE_BYTES = 16 << 20
 MAX_CHAIN = 1000  # new commits of one run
@@ -28,6 +27,12 @@ _FILES = (objects.FILE, objects.EXECUTABLE)
 _JSON = ("run.json", "params.json", "summary.json", "environment.json", "data.json")
 _CSV = ("metrics.csv", "system.csv")
 _READ = (*_JSON, *_CSV, ".gitattributes")
+# A whole metrics.csv as gitexp writes it; possessive, so time is linear: ten times as fast as reading the rows.
+_ROWS = re.compile(
+    rb"metric,step,time,value\n"
+    rb'(?:(?:[^,"\r\n]++|"(?:[^"]++|"")*+"),-?\d++,-?\d++\.\d{3},'
+    rb"(?:-?\d++(?:\.\d++)?(?:e[+-]?\d++)?|nan|-?inf)\n)*+"
+)
 _NEEDED = ("run.json", ".gitattributes")
 _SEPARATOR = re.compile(r"[/\\\x00-\x1f]")
 
@@ -247,17 +252,13 @@ class Vet:
         return None
 
     def _check_csv(self, data: bytes) -> None:
-        if len(data) <= min(CSV_LIMIT, self._csv_left):
-            self._csv_left -= len(data)
-            for _ in points.decode(data):
-                pass
+        if _ROWS.fullmatch(data):
             return
-        head, _, _ = data.partition(b"\n")
-        plain = b'"' not in data
-        if head + b"\n" != points.HEADER.encode() or not data.endswith(b"\n"):
-            raise Bad("does not begin with its header, or is cut off")
-        if plain and data.count(b",") != 3 * data.count(b"\n"):
-            raise Bad("has rows that are not four fields")
+        self._csv_left -= len(data)
+        if self._csv_left < 0:
+            raise Bad("more rows than a push may have that are not as gitexp writes them")
+        for _ in points.decode(data):
+            pass
 
     def _check_one(self, revision: _Revision, record: RunRecord, tops: Mapping[str, _Tree | None]) -> None:
         """Compare a commit with what its record says of it, and its tree with that of the code."""
