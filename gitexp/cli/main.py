@@ -16,10 +16,13 @@ from gitexp.cli.context import Options
 COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "Record": (
         ("run", "run", "Run a command and record it as a run."),
+        ("stop", "stop", "Ask a running run to stop, with SIGTERM; it is recorded as killed."),
     ),
     "Look": (
         ("log", "log", "List runs, newest first."),
         ("show", "show", "Show a run in full: @, the newest recorded here, if none is named."),
+        ("status", "status", "Show what is running, what needs help, and what each remote lacks."),
+        ("watch", "watch", "Watch a running run: its latest metrics, and a small curve of each."),
         ("ref", "ref", "Print the ref of a run, for plain Git: git show $(gitexp ref @)."),
     ),
     "Compare and go back": (

@@ -1,0 +1,152 @@
+"""What is going on: live runs and their last sign of life, journals that need help, what each remote lacks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from gitexp import canonical, clock, text
+from gitexp.errors import Damaged
+from gitexp.git import transport
+from gitexp.ops import find
+from gitexp.ops.places import PUBLISHED_PREFIX, Places
+from gitexp.store import annotations as annotated
+from gitexp.store import live, reflog, remotes, runs
+from gitexp.store.journal import Start
+from gitexp.store.live import LiveRun
+from gitexp.store.runs import Run
+from gitexp.store.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """A run that has not ended: `state` is running, silent (no sign of life, on another host) or unowned."""
+
+    run: LiveRun
+    experiment: str
+    state: str
+    silent_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """A remote, how many finished runs it is not known to hold, and how many of them were recorded here."""
+
+    remote: str
+    runs: int
+    own: int
+    seen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The state of a workspace."""
+
+    live: tuple[Alive, ...]
+    elsewhere: tuple[Run, ...]  # running runs that others published
+    damaged: tuple[str, ...]  # journals that do not parse
+    missing: tuple[str, ...]  # refs gone whose commits are gone too
+    lacks: tuple[Lack, ...]
+    pruning: tuple[tuple[str, str], ...]  # (remote, refspec) with which a plain fetch deletes unpushed runs
+    crash: str  # the log of the last crash, "" for none
+    newest: Run | None  # the newest run recorded here
+
+
+def look(workspace: Workspace) -> Status:
+    """Return what is going on."""
+    places = Places(workspace)
+    newest = next(places.recent(), None)
+    published = [place for place in places.listing if place.ref.startswith(PUBLISHED_PREFIX)]
+    crash = workspace.home / "crash.log"
+    return Status(
+        live=tuple(_alive(places, run) for run in live.listing(workspace)),
+        elsewhere=tuple(places.load(place) for place in published),
+        damaged=tuple(_damaged(workspace)),
+        missing=tuple(sorted(ref for ref, _ in reflog.lost(workspace, runs.listing(workspace)))),
+        lacks=tuple(_lacks(places)),
+        pruning=tuple(transport.pruning_refspecs(workspace.repo)) if _remotes(workspace) else (),
+        crash=str(crash) if crash.exists() else "",
+        newest=None if newest is None else places.load(newest),
+    )
+
+
+def _alive(places: Places, run: LiveRun) -> Alive:
+    state = "unowned" if not run.start.owned else "running" if run.alive else "silent"
+    return Alive(run, places.experiment_of(run), state, live.age_seconds(run))
+
+
+def _damaged(workspace: Workspace) -> list[str]:
+    found = []
+    for folder in live.folders(workspace):
+        try:
+            Start.read(folder)
+        except Damaged:
+            found.append(str(folder))
+    return found
+
+
+def _remotes(workspace: Workspace) -> list[str]:
+    return [str(name) for name in workspace.repo.raw.remotes.names()]
+
+
+def _lacks(places: Places) -> list[Lack]:
+    workspace, names = places.workspace, _remotes(places.workspace)
+    if not names:
+        return []
+    holdings, own = remotes.holdings(workspace), reflog.recorded(workspace)
+    states = annotated.states(workspace)
+    ended = [
+        place
+        for place in places.listing
+        if place.ref.startswith(runs.REF_PREFIX) and (head := places.head(place)) and not _removed(states, head.id)
+    ]
+    found = []
+    for name in names:
+        held = holdings.get(name, {})
+        lacking = [place for place in ended if held.get(place.ref) != place.commit]
+        found.append(Lack(name, len(lacking), sum(place.ref in own for place in lacking), name in holdings))
+    return found
+
+
+def _removed(states: Any, run_id: str) -> bool:
+    return run_id in states and states[run_id].removed
+
+
+def describe(workspace: Workspace, status: Status) -> dict[str, Any]:
+    """Return the JSON of a status."""
+    now = clock.now_ms()
+    return {
+        "time": canonical.iso(now),
+        "live": [
+            {
+                "id": item.run.id, "name": item.run.name, "experiment": item.experiment, "state": item.state,
+                "start": canonical.iso(item.run.record.start_ms), "host": item.run.host, "pid": item.run.pid,
+                "last_sign": canonical.iso(item.run.last_sign_ms), "silent_seconds": round(item.silent_seconds, 1),
+            }
+            for item in status.live
+        ],
+        "elsewhere": [find.describe(run) for run in status.elsewhere],
+        "damaged": list(status.damaged),
+        "missing": list(status.missing),
+        "remotes": [
+            {"name": item.remote, "lacks": item.runs, "lacks_own": item.own, "seen": item.seen} for item in status.lacks
+        ],
+        "pruning": [{"remote": remote, "refspec": refspec} for remote, refspec in status.pruning],
+        "crash": status.crash or None,
+        "newest": None if status.newest is None else status.newest.id,
+    }  # fmt: skip
+
+
+def porcelain(status: Status) -> list[str]:
+    """Return lines for scripts, fields parted by tabs; the first is the kind, later fields may be added at the end."""
+    lines = [
+        "\t".join(("live", item.state, item.run.id, text.safe(item.experiment), text.safe(item.run.name),
+                   str(item.run.pid), text.safe(item.run.host), str(int(item.silent_seconds))))
+        for item in status.live
+    ]  # fmt: skip
+    lines += [f"elsewhere\t{run.id}\t{text.safe(run.experiment)}\t{text.safe(run.name)}" for run in status.elsewhere]
+    lines += [f"damaged\t{text.safe(path)}" for path in status.damaged]
+    lines += [f"missing\t{ref}" for ref in status.missing]
+    lines += [f"remote\t{text.safe(item.remote)}\t{item.runs}\t{item.own}" for item in status.lacks]
+    lines += [f"pruning\t{text.safe(remote)}\t{text.safe(refspec)}" for remote, refspec in status.pruning]
+    return lines + ([f"crash\t{text.safe(status.crash)}"] if status.crash else [])
