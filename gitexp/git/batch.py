@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import IO
 
@@ -31,7 +32,8 @@ class Batch:
         for process in (self._contents, self._sizes):
             for stream in (process.stdin, process.stdout):
                 if stream is not None:
-                    stream.close()
+                    with suppress(BrokenPipeError):  # git ended early; who asked has been told
+                        stream.close()
             process.wait()
 
     def sizes(self, oids: Sequence[str]) -> Iterator[tuple[str, str, int]]:
@@ -63,8 +65,11 @@ def _ask(process: subprocess.Popen[bytes], oids: Sequence[str]) -> Iterator[Sequ
     assert stream is not None
     for start in range(0, len(oids), _CHUNK):
         asked = oids[start : start + _CHUNK]
-        stream.write("".join(oid + "\n" for oid in asked).encode())
-        stream.flush()
+        try:
+            stream.write("".join(oid + "\n" for oid in asked).encode())
+            stream.flush()
+        except BrokenPipeError:
+            raise _ended() from None
         yield asked
 
 
@@ -79,7 +84,11 @@ def _header(process: subprocess.Popen[bytes]) -> tuple[str, int]:
         return words[1].decode(), int(words[2])
     if len(words) == 2:
         return "missing", 0
-    raise Damaged("git cat-file ended before it had read all objects", hint="git fsck --full")
+    raise _ended()
+
+
+def _ended() -> Damaged:
+    return Damaged("git cat-file ended before it had read all objects", hint="git fsck --full")
 
 
 def _content(stream: IO[bytes], kind: str, size: int, limit_bytes: int) -> bytes | None:
