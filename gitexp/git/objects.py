@@ -5,6 +5,7 @@ Trees and commits are written from their bytes, so what a partial or sparse clon
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -97,8 +98,24 @@ def write_entries(repo: Repo, entries: list[Entry]) -> str:
 
 def graft(repo: Repo, tree: str | None, name: str, subtree: str | None) -> str:
     """Return `tree` with its entry `name` replaced by a subtree (None: without it); no tree at all is an empty one."""
-    kept = [entry for entry in entries(repo, tree) if entry.name != name] if tree else []
-    return write_entries(repo, kept + ([Entry(name, TREE, subtree)] if subtree else []))
+    wanted = name.encode()
+    rows = [(mode, path, oid) for mode, path, oid in _rows(_read(repo, tree, _TREE)) if path != wanted] if tree else []
+    if subtree is not None:
+        rows.append((b"40000", wanted, bytes.fromhex(subtree)))
+        rows.sort(key=lambda row: row[1] + b"/" if row[0] in _TREE_MODES else row[1])
+    return _write(repo, _TREE, b"".join([b"%s %s\0%s" % row for row in rows]))
+
+
+_ROW = re.compile(rb"([0-7]{5,6}) ([^\0]+)\0(.{20})", re.DOTALL)
+_TREE_MODES = (b"40000", b"040000")
+
+
+def _rows(data: bytes) -> list[tuple[bytes, bytes, bytes]]:
+    """Return (mode, name, binary oid) of a tree's bytes; raises ValueError where they are none."""
+    rows: list[tuple[bytes, bytes, bytes]] = _ROW.findall(data)
+    if sum([len(mode) + len(name) + 22 for mode, name, _ in rows]) != len(data):
+        raise ValueError("a tree that does not parse")
+    return rows
 
 
 def entries(repo: Repo, tree: str) -> list[Entry]:
@@ -108,14 +125,7 @@ def entries(repo: Repo, tree: str) -> list[Entry]:
 
 def decode_tree(data: bytes) -> list[Entry]:
     """Return the entries of a tree's bytes; raises ValueError where they are none."""
-    found, at = [], 0
-    while at < len(data):
-        space = data.index(b" ", at)
-        end = data.index(b"\0", space)
-        name = data[space + 1 : end].decode("utf-8", "surrogateescape")
-        found.append(Entry(name, int(data[at:space], 8), data[end + 1 : end + 21].hex()))
-        at = end + 21
-    return found
+    return [Entry(name.decode("utf-8", "surrogateescape"), int(mode, 8), oid.hex()) for mode, name, oid in _rows(data)]
 
 
 def entry(repo: Repo, tree: str, path: str) -> Entry | None:
@@ -124,9 +134,11 @@ def entry(repo: Repo, tree: str, path: str) -> Entry | None:
     for part in path.split("/"):
         if found is not None and found.mode != TREE:
             return None
-        found = next((item for item in entries(repo, tree) if item.name == part), None)
-        if found is None:
+        wanted = part.encode("utf-8", "surrogateescape")
+        row = next((row for row in _rows(_read(repo, tree, _TREE)) if row[1] == wanted), None)
+        if row is None:
             return None
+        found = Entry(part, int(row[0], 8), row[2].hex())
         tree = found.oid
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from gitexp import files
@@ -10,6 +11,7 @@ from gitexp.git.worktree import Rules, Status
 from gitexp.store.workspace import Workspace
 
 MAX_OUTPUTS = 1000
+MAX_SESSIONS = 100
 _CODE = (".py", ".pyx", ".ipynb", ".sh", ".sql", ".r", ".R", ".jl", ".cu", ".c", ".cc", ".cpp", ".h", ".rs", ".go")
 
 
@@ -32,18 +34,37 @@ def outputs(workspace: Workspace) -> list[str]:
         return []
 
 
-def note_outputs(workspace: Workspace, start_ms: int) -> None:
-    """Remember what the run that began at `start_ms` wrote: untracked data of that time. Code is never an output."""
-    repo = workspace.repo
-    if repo.work_tree is None:
-        return
-    known = outputs(workspace)
-    new = [path for path in worktree.status(repo, rules(workspace)).untracked if not path.endswith(_CODE)]
-    new = [path for path in new if _changed_ms(repo.work_tree / path) >= start_ms]
+def note_session(workspace: Workspace, start_ms: int, end_ms: int) -> None:
+    """Remember when a run was running here: data that is as old as that is its output."""
+    path = workspace.home / "sessions"
+    lines = [*_lines(path)[1 - MAX_SESSIONS :], f"{start_ms} {end_ms}"]
+    files.write(path, "".join(line + "\n" for line in lines).encode())
+
+
+def learn_outputs(workspace: Workspace, paths: Sequence[str]) -> bool:
+    """Take untracked data that was written while a run was running for its output; say whether there is any new.
+
+    Code is never an output: people edit it while they wait.
+    """
+    top = workspace.repo.work_tree
+    found = [path for path in paths if not path.endswith(_CODE)]
+    if top is None or not found:
+        return False
+    sessions = [tuple(map(int, line.split())) for line in _lines(workspace.home / "sessions")]
+    times = {path: _changed_ms(top / path) for path in found}
+    new = [path for path, time in times.items() if any(start <= time <= end for start, end in sessions)]
     if new:
-        kept = [path for path in known if (repo.work_tree / path).exists()]
+        kept = [path for path in outputs(workspace) if (top / path).exists()]
         text = "".join(f"{path}\0" for path in [*kept, *new][-MAX_OUTPUTS:])
         files.write(workspace.home / "outputs", text.encode("utf-8", "surrogateescape"))
+    return bool(new)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text("utf-8").splitlines()
+    except FileNotFoundError:
+        return []
 
 
 def _changed_ms(path: Path) -> int:

@@ -12,7 +12,8 @@ from typing import Any
 
 from gitexp import clock, ids, redact, text
 from gitexp.capture import code
-from gitexp.errors import Conflict, NotFound
+from gitexp.capture.code import CodeState
+from gitexp.errors import Conflict, DirtyTree, NotFound
 from gitexp.git import objects, refs
 from gitexp.ops import dirty, hooks, naming, recover
 from gitexp.record import message
@@ -79,13 +80,7 @@ def start(workspace: Workspace, request: Request) -> Session:
     )
     if told:
         print(told, file=sys.stderr)
-    state = code.capture(
-        workspace.repo,
-        policy=_policy(workspace),
-        origin=workspace.settings.origin("dirty")[1],
-        rules=dirty.rules(workspace),
-        imported=request.imported,
-    )
+    state = _code(workspace, request)
     record = replace(record, code=state.to_json() | ({"commit": request.spooled} if request.spooled else {}))
     commit = state.parent
     begun = Start(
@@ -107,6 +102,21 @@ def start(workspace: Workspace, request: Request) -> Session:
         if values:
             session.writer.event("params", source=source, values=values)
     return session
+
+
+def _code(workspace: Workspace, request: Request) -> CodeState:
+    """Fix the code; data that earlier runs wrote is told from dirt when it first stands in the way."""
+    policy, origin = workspace.settings.choice("dirty"), workspace.settings.origin("dirty")[1]
+    while True:
+        rules = dirty.rules(workspace)
+        try:
+            state = code.capture(workspace.repo, policy=policy, origin=origin, rules=rules, imported=request.imported)
+        except DirtyTree as error:
+            if dirty.learn_outputs(workspace, [path for status, path in error.paths if status == "??"]):
+                continue
+            raise
+        if not dirty.learn_outputs(workspace, state.untracked):
+            return state
 
 
 def join(workspace: Workspace, run_id: str, name: str) -> Session:
@@ -157,7 +167,7 @@ def finish(
     _wait_for_others(session.folder, wait_seconds)
     run = seal.seal(session.workspace, session.folder, writer.summary)
     writer.close()
-    dirty.note_outputs(session.workspace, session.start.record.start_ms)
+    dirty.note_session(session.workspace, session.start.record.start_ms, clock.now_ms())
     if session.start.record.code.get("snapshot"):
         recover.drop_code_ref(session.workspace, session.id)
     return run
@@ -177,10 +187,6 @@ def _wait_for_others(folder: Path, seconds: float) -> None:
         if not any(journal.held(folder, name) for name in journal.writers(folder) if name != journal.MAIN):
             return
         time.sleep(0.02)
-
-
-def _policy(workspace: Workspace) -> str:
-    return workspace.settings.choice("dirty")
 
 
 def _previous(workspace: Workspace, request: Request) -> Run | None:

@@ -314,17 +314,14 @@ class Run:
                 self._session.writer.close()
         if self._on_finish is not None:
             self._on_finish(self)
-        if self._stored is not None:
-            self._say(self._closing_line(self._stored))
+        if self._stored is not None and not self._quiet:
+            self._say(f"gitexp: {lifecycle.closing(self._stored)}")
 
     def _counts(self) -> dict[str, int]:
         counts = dict(self._lost)
         if self._session is not None and self._session.writer.lost:
             counts["points"] = counts.get("points", 0) + self._session.writer.lost
         return counts
-
-    def _closing_line(self, stored: StoredRun) -> str:
-        return f"gitexp: {lifecycle.closing(stored)}"
 
     def __enter__(self) -> Run:
         self._entered = True

@@ -1,7 +1,8 @@
 """Remotes: which one is meant, what it was last seen to hold, and what the user agreed to send there.
 
-Below .git/gitexp/remotes/, two files for each, by its quoted name: `<name>.refs` is append-only, the address, then
-`<oid> <ref>` a line (forty zeros: gone); `<name>.json` holds what was agreed. Both count for the address they name.
+Below .git/gitexp/remotes/, two files for each, by its quoted name: `<name>.refs` has the address, the time of the last
+look in ms, then, append-only, `<oid> <ref>` a line (forty zeros: gone); `<name>.json` holds what was agreed. Both count
+for the address they name.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from gitexp import canonical, files, locks, redact, text
+from gitexp import canonical, clock, files, locks, redact, text
 from gitexp.errors import Conflict, NotFound
 from gitexp.git import transport
 from gitexp.store.workspace import Workspace
@@ -108,10 +109,14 @@ def seen(workspace: Workspace, remote: Remote) -> dict[str, str]:
     return _read_refs(_file(workspace, remote, "refs"), remote.url)
 
 
-def was_seen(workspace: Workspace, remote: Remote) -> bool:
-    """Say whether the remote was ever looked at from here, at this address."""
-    path = _file(workspace, remote, "refs")
-    return path.exists() and path.read_text("utf-8", "surrogateescape").partition("\n")[0] == _line(remote.url)
+def looked_ms(workspace: Workspace, remote: Remote) -> int:
+    """Return when all that the remote holds was last looked at from here; 0 for never at this address."""
+    try:
+        with open(_file(workspace, remote, "refs"), encoding="utf-8", errors="surrogateescape") as file:
+            where, when = file.readline().rstrip("\n"), file.readline().strip()
+    except FileNotFoundError:
+        return 0
+    return int(when) if where == _line(remote.url) and when.isdigit() else 0
 
 
 def holdings(workspace: Workspace) -> dict[str, dict[str, str]]:
@@ -125,7 +130,7 @@ def holdings(workspace: Workspace) -> dict[str, dict[str, str]]:
 
 def remember(workspace: Workspace, remote: Remote, changes: Mapping[str, str | None]) -> None:
     """Add to what the remote is known to hold; None: it does not hold that ref any more."""
-    if not was_seen(workspace, remote):
+    if not looked_ms(workspace, remote):
         replace(workspace, remote, {ref: oid for ref, oid in changes.items() if oid is not None})
         return
     data = "".join(f"{oid or _GONE} {ref}\n" for ref, oid in changes.items())
@@ -138,7 +143,7 @@ def remember(workspace: Workspace, remote: Remote, changes: Mapping[str, str | N
 
 def replace(workspace: Workspace, remote: Remote, refs: Mapping[str, str]) -> None:
     """Set what the remote is known to hold, after a look at all of it."""
-    lines = [_line(remote.url), *(f"{oid} {ref}" for ref, oid in refs.items())]
+    lines = [_line(remote.url), str(clock.now_ms()), *(f"{oid} {ref}" for ref, oid in refs.items())]
     files.write(_file(workspace, remote, "refs"), ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape"))
 
 
@@ -198,7 +203,7 @@ def _read_refs(path: Path, url: str) -> dict[str, str]:
     if lines[0] != _line(url):
         return {}
     # The last line is empty, or one that a crash tore.
-    found = {line[41:]: line[:40] for line in lines[1:-1] if len(line) > 41}
+    found = {line[41:]: line[:40] for line in lines[2:-1] if len(line) > 41}
     return {ref: oid for ref, oid in found.items() if oid != _GONE}
 
 

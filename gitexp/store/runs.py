@@ -307,7 +307,9 @@ def write(workspace: Workspace, draft: Draft) -> Run:
     commit = _write_commit(workspace, draft, tree)
     if commit != draft.previous:
         _move(workspace, draft, commit)
-    return load(workspace, commit, draft.ref)
+    run = load(workspace, commit, draft.ref)
+    run.__dict__["record"] = draft.record  # what was written a moment ago need not be read back
+    return run
 
 
 def _move(workspace: Workspace, draft: Draft, commit: str) -> None:
