@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -81,7 +82,10 @@ def go_on(workspace: Workspace, run: Run, *, loss: float) -> Run:
     code = next(parent for parent in run.record.parents if parent.role == "code")
     record = replace(run.record, parents=(code, Parent("previous", run.commit)), end_ms=START_MS + int(loss * 10_000))
     curve = [Point("loss", 9, START_MS + 9, loss)]
-    content: dict[str, Content] = {"metrics.csv": points.encode(curve), "summary.json": summary.encode(summary.of(curve))}
+    content: dict[str, Content] = {
+        "metrics.csv": points.encode(curve),
+        "summary.json": summary.encode(summary.of(curve)),
+    }
     tree = objects.read_commit(workspace.repo, code.commit).tree
     return runs.write(workspace, Draft(run.ref, record, summary.of(curve), content, tree, run.commit))
 
@@ -89,7 +93,9 @@ def go_on(workspace: Workspace, run: Run, *, loss: float) -> Run:
 def _snapshot(workspace: Workspace, head: str, text: str) -> str:
     repo = workspace.repo
     blob = objects.write_blob(repo, f"print({text!r})\n".encode())
-    entries = [entry for entry in objects.entries(repo, objects.read_commit(repo, head).tree) if entry.name != "train.py"]
+    entries = [
+        entry for entry in objects.entries(repo, objects.read_commit(repo, head).tree) if entry.name != "train.py"
+    ]
     tree = objects.write_entries(repo, [*entries, objects.Entry("train.py", objects.FILE, blob)])
     person = objects.Signature("gitexp", "", 0)
     return objects.write_commit(repo, objects.Commit(tree, (head,), person, person, "uncommitted edits\n"))
@@ -115,7 +121,14 @@ def start_gitexp(path: Path, *args: str, env: Mapping[str, str] | None = None) -
         env={**os.environ, "PYTHONPATH": str(root), **(env or {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        start_new_session=True,
     )
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process that `start_gitexp` started, and the git commands below it, as a power cut would."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
 
 
 def stray_refs(workspace: Workspace) -> dict[str, str]:

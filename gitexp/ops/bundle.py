@@ -197,7 +197,8 @@ def _land(workspace: Workspace, archive: zipfile.ZipFile, manifest: Mapping[str,
 def _check_all(wanted: Mapping[str, str], came: Mapping[str, str]) -> None:
     for ref, oid in wanted.items():
         if came.get(_INCOMING + ref.removeprefix("refs/")) != oid:
-            raise Damaged(f"{text.safe(ref)} is not in the git bundle as bundle.json says", hint="ask for the file again")
+            said_so = f"bundle.json names {text.safe(ref)}, which is not in the git bundle"
+            raise Damaged(said_so, hint="ask for the file again")
 
 
 def _fetch(workspace: Workspace, path: Path) -> None:

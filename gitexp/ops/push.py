@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from gitexp import ids, text
+from gitexp import clock, ids, text
 from gitexp.errors import Damaged, Refused, Unsupported, UsageError
 from gitexp.git import notes, objects, refs, transport
 from gitexp.git.transport import Options, Result
@@ -25,6 +25,7 @@ from gitexp.store.runs import Head, Run
 from gitexp.store.workspace import Workspace
 
 _TRIES = 6
+_BELIEVED_MS = 3_600_000  # how long what the remote was seen to hold is believed: others may delete there
 DIRTY, OTHERS, REMOVED, DELETED, PURGED = "dirty", "not yours", "removed", "deleted there", "purged"
 FOREIGN = "no run"
 
@@ -84,11 +85,12 @@ class Pushed:
 
 
 def plan(workspace: Workspace, remote: Remote, choice: Choice, options: Options, *, measure: bool = False) -> Plan:
-    """Decide what would be sent. What the remote was last seen to hold is believed while there is something to send."""
+    """Decide what would be sent. What the remote was seen to hold is believed for an hour if that leaves something."""
     wanted = [run.ref for run in _named(workspace, choice.names)] if choice.names else None
     local = runs.listing(workspace)
     held = remotes.seen(workspace, remote)
-    if measure or not remotes.was_seen(workspace, remote) or not _lacking(local, held, wanted):
+    old = clock.now_ms() - remotes.looked_ms(workspace, remote) > _BELIEVED_MS
+    if measure or old or not _lacking(local, held, wanted):
         held = sync.look(workspace, remote, options)
     lacking = _lacking(local, held, wanted)
     kept, left_out = _part(workspace, lacking, _reasons(workspace, remote, choice))
