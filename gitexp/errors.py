@@ -52,6 +52,12 @@ class DirtyTree(Refused):
         super().__init__(message, hint=hint)
         self.paths = tuple(paths)
 
+    def __str__(self) -> str:
+        """Return all of it: from Python a traceback is all that is seen."""
+        lines = [f"  {code} {path}" for code, path in self.paths[:20]]
+        more = [f"  and {len(self.paths) - 20} more"] if len(self.paths) > 20 else []
+        return "\n".join([self.message, *lines, *more, *filter(None, [self.hint])])
+
 
 class NotFound(GitexpError, LookupError):
     """No such run, experiment, artifact, or remote."""
