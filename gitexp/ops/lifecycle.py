@@ -18,8 +18,9 @@ from gitexp.git import objects, refs
 from gitexp.ops import dirty, hooks, naming, recover
 from gitexp.record import message
 from gitexp.record.run import RunRecord
-from gitexp.store import journal, live, runs, seal
+from gitexp.store import experiments, journal, live, runs, seal
 from gitexp.store import workspace as workspaces
+from gitexp.store.experiments import Experiment
 from gitexp.store.journal import Start, Writer
 from gitexp.store.runs import Run
 from gitexp.store.workspace import Workspace
@@ -74,7 +75,10 @@ def start(workspace: Workspace, request: Request) -> Session:
     """
     previous = _previous(workspace, request)
     run_id = previous.id if previous else request.run_id or ids.new_run_id()
-    record = _record(workspace, request, run_id)
+    experiment = experiments.resolve(
+        workspace, request.experiment or workspaces.default_experiment(workspace), new=True
+    )
+    record = _record(workspace, request, run_id, experiment)
     told = hooks.pre_run(
         workspace, name=record.name, experiment=record.experiment, command=record.command, verify=request.verify
     )
@@ -87,7 +91,7 @@ def start(workspace: Workspace, request: Request) -> Session:
         record=record,
         code_tree=objects.read_commit(workspace.repo, commit).tree if commit else None,
         code_commit=commit,
-        ref=str(previous.ref) if previous else _ref(workspace, record),
+        ref=str(previous.ref) if previous else ids.run_ref(experiment.path, record.name, record.id),
         pid=os.getpid(),
         boot=journal.boot(),
         owned=request.owned,
@@ -200,10 +204,7 @@ def _previous(workspace: Workspace, request: Request) -> Run | None:
     return found
 
 
-def _record(workspace: Workspace, request: Request, run_id: str) -> RunRecord:
-    experiment = (
-        ids.check_experiment(request.experiment) if request.experiment else workspaces.default_experiment(workspace)
-    )
+def _record(workspace: Workspace, request: Request, run_id: str, experiment: Experiment) -> RunRecord:
     merged: dict[str, Any] = {}
     for values in request.params.values():
         merged |= values
@@ -212,8 +213,8 @@ def _record(workspace: Workspace, request: Request, run_id: str) -> RunRecord:
     user = {} if "user" in privacy else workspaces.user(workspace)
     return RunRecord(
         id=run_id,
-        experiment=experiment,
-        experiment_id=ids.experiment_id(experiment),
+        experiment=experiment.name,
+        experiment_id=experiment.id,
         name=naming.choose(request.name, workspace.settings.text("nameTemplate"), merged, request.derived_name, run_id),
         status="running",
         start_ms=now,
@@ -232,10 +233,6 @@ def _record(workspace: Workspace, request: Request, run_id: str) -> RunRecord:
 def _offset_minutes(time_ms: int) -> int:
     offset = time.localtime(time_ms // 1000).tm_gmtoff
     return round(offset / 60)
-
-
-def _ref(workspace: Workspace, record: RunRecord) -> str:
-    return ids.run_ref(ids.experiment_slug(record.experiment), record.name, record.id)
 
 
 def closing(run: Run) -> str:

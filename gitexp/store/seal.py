@@ -15,7 +15,7 @@ from gitexp.record.pointer import Pointer
 from gitexp.record.points import Point
 from gitexp.record.run import Parent, RunRecord
 from gitexp.record.summary import Aggregate
-from gitexp.store import events, journal, runs
+from gitexp.store import events, experiments, journal, runs
 from gitexp.store import objects as large
 from gitexp.store.journal import Start
 from gitexp.store.runs import Content, Draft, Run
@@ -70,7 +70,7 @@ def seal(workspace: Workspace, folder: Path, own: Mapping[str, Aggregate] | None
 
 def _begin(workspace: Workspace, folder: Path) -> _Work:
     start, total = Start.read(folder), events.of(folder)
-    start = _renamed(start, total.renamed)
+    start = _renamed(workspace, start, total.renamed)
     work = _Work(workspace, folder, start, total, None)
     if (folder / LATE).exists():
         said = canonical.loads((folder / LATE).read_bytes())
@@ -82,16 +82,15 @@ def _begin(workspace: Workspace, folder: Path) -> _Work:
     return work
 
 
-def _renamed(start: Start, renamed: Mapping[str, str]) -> Start:
+def _renamed(workspace: Workspace, start: Start, renamed: Mapping[str, str]) -> Start:
     """Take the script's own experiment and name where the command line gave none; a resumed run keeps its ref."""
     wanted = {key: value for key, value in renamed.items() if key not in start.fixed}
     if not wanted or start.previous is not None:
         return start
-    experiment = ids.check_experiment(wanted.get("experiment", start.record.experiment))
+    said = experiments.resolve(workspace, wanted.get("experiment", start.record.experiment), new=True)
     name = ids.check_name(wanted.get("name", start.record.name))
-    record = replace(start.record, experiment=experiment, name=name, experiment_id=ids.experiment_id(experiment))
-    ref = ids.run_ref(ids.experiment_slug(record.experiment), record.name, record.id)
-    return replace(start, record=record, ref=ref)
+    record = replace(start.record, experiment=said.name, name=name, experiment_id=said.id)
+    return replace(start, record=record, ref=ids.run_ref(said.path, name, record.id))
 
 
 def _params(work: _Work) -> dict[str, Any]:
