@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("ref", "ref", "Print the ref of a run, for plain Git: git show $(gitexp ref @)."),
     ),
     "Compare and go back": (
+        ("diff", "diff", "Compare runs: metrics, params, code, data, environment, artifacts."),
     ),
     "Describe": (
         ("tag", "tag", "Tag runs."),
@@ -45,6 +46,9 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("recover", "recover", "Complete runs whose process was lost."),
         ("import-spool", "import_spool", "Commit runs that were recorded where there was no repository."),
         ("hooks", "hooks", "Install, list and remove Git hooks that look after runs."),
+        ("init", "init", "Set this repository up; recording needs none of it."),
+        ("config", "config", "Show or change settings."),
+        ("completion", "completion", "Print the script that completes commands, options, runs and experiments in a shell."),
         ("help", "help", "Show the help of gitexp or of one command."),
     ),
 }  # fmt: skip

@@ -1,0 +1,223 @@
+"""The page of `gitexp diff`: two runs in sections, more of them as a table of what differs."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import click
+
+from gitexp import clock, ids, text
+from gitexp.cli import diff_parts, tables
+from gitexp.cli.tables import Cell, Column, Table
+from gitexp.ops import code, diff
+from gitexp.ops.diff import Comparison
+from gitexp.ops.difference import MISSING, MetricRow, Row
+
+PIPE_WIDTH = 100  # what lines are folded at in a pipe
+_LABEL, _VALUE = 21, 9  # columns of a section's name and, at least, of a value
+_WIDE = 26  # a longer value gets a line of its own
+
+
+def echo(found: Comparison, *, every: bool, width: int | None) -> None:
+    """Print a comparison; `every` shows what is equal too."""
+    for line in _heads(found):
+        click.echo(line)
+    click.echo()
+    if len(found.runs) == 2:
+        _echo_two(found, every, width or PIPE_WIDTH)
+    else:
+        _echo_many(found, every, width)
+    for line in found.unread:
+        click.echo(text.safe(line))
+
+
+def _heads(found: Comparison) -> Iterator[str]:
+    """Yield a line a run: its label, id, name, age and code."""
+    now, rows = clock.now_ms(), []
+    for label, run in zip(diff.labels(len(found.runs)), found.runs, strict=True):
+        status = "" if run.status == "completed" else run.status
+        began = f"{text.age(run.record.start_ms, now)} ago"
+        name = f"{text.safe(run.experiment)}/{text.safe(run.name)}"
+        rows.append((f"{label} {ids.short(run.id)}", name, began, _code_of(code.of(run)), status))
+    yield from tables.plain(Table(tuple(Column("") for _ in range(5)), tuple(rows)))
+
+
+def _code_of(side: code.Code) -> str:
+    commit = side.commit[:7] if side.commit else "no commit yet"
+    return f"{commit} + uncommitted edits" if side.dirty else commit
+
+
+def _echo_two(found: Comparison, every: bool, width: int) -> None:
+    for line in _table(found, every):
+        click.echo(line)
+    for title, items in diff_parts.sections(found, every):
+        for line in section(title, items, width):
+            click.echo(line)
+    click.echo(verdict(found))
+
+
+def _table(found: Comparison, every: bool) -> Iterator[str]:
+    """Yield metrics and params: both have a value on each side, so they share their columns."""
+    metrics = [row for row in found.metrics if every or not row.equal]
+    params = [row for row in found.params if every or not row.equal]
+    shown = [(f"  {text.safe(row.label)}", _numbers(row)) for row in metrics]
+    values = {row.name: tuple(_value(value) for value in row.values) for row in params}
+    short = {name: pair for name, pair in values.items() if max(map(tables.cell_width, pair)) <= _WIDE}
+    named = [(f"  {text.safe(name)}", pair) for name, pair in short.items()]
+    left = max([_LABEL, *(tables.cell_width(name) + 1 for name, _ in shown + named)])
+    wide = max([_VALUE, *(tables.cell_width(cell) for _, pair in shown + named for cell in pair)])
+    yield from _metric_lines(found, metrics, left, wide)
+    equal = _equal(len(found.params) - len([row for row in found.params if not row.equal]), len(found.params), "param")
+    yield _pad("params", left) + equal
+    for row in params:
+        if row.name in short:
+            yield _pad(f"  {text.safe(row.name)}", left) + _pair(short[row.name], wide) + _only(row)
+        else:
+            yield from _long(row, values[row.name], left)
+
+
+def _metric_lines(found: Comparison, metrics: Sequence[MetricRow], left: int, wide: int) -> Iterator[str]:
+    total, equal = len(found.metrics), sum(row.equal for row in found.metrics)
+    if not metrics:
+        yield _pad("metrics", left) + _equal(equal, total, "metric")
+        return
+    yield _pad("metrics", left) + _pair(("A", "B"), wide) + f"  {'change':>9}"
+    for row in metrics:
+        style = tables.STYLES.get(row.verdict)
+        comment = diff_parts.comment(row)
+        tail = f"  {_signed(row.change):>9}  {_percent(row.percent):>7}  {click.style(comment, fg=style)}"
+        yield (_pad(f"  {text.safe(row.label)}", left) + _pair(_numbers(row), wide) + tail).rstrip()
+    if equal and len(metrics) < total:
+        yield f"  {text.plural(equal, 'metric')} more {'is' if equal == 1 else 'are'} equal"
+
+
+def _equal(equal: int, total: int, noun: str) -> str:
+    return f"{equal} equal" if total else f"no {noun}s recorded"
+
+
+def _numbers(row: MetricRow) -> tuple[str, ...]:
+    return tuple("-" if value is None else text.number(value) for value in row.values)
+
+
+def _value(value: Any) -> str:
+    return "-" if value is MISSING else text.value(value)
+
+
+def _pair(pair: Sequence[str], wide: int) -> str:
+    return " ".join(" " * (wide - tables.cell_width(cell)) + cell for cell in pair)
+
+
+def _pad(label: str, left: int) -> str:
+    return label + " " * max(left - tables.cell_width(label), 1)
+
+
+def _only(row: Row) -> str:
+    if MISSING not in row.values:
+        return ""
+    return "   only in B" if row.values[0] is MISSING else "   only in A"
+
+
+def _long(row: Row, pair: Sequence[str], left: int) -> Iterator[str]:
+    yield f"  {text.safe(row.name)}"
+    for label, value in zip(diff.labels(2), pair, strict=True):
+        yield " " * (left - 2) + f"{label} {value}"
+
+
+def _signed(change: float | None) -> str:
+    if change is None:
+        return "-"
+    return "0" if change == 0 else ("+" if change > 0 else "") + text.number(change)
+
+
+def _percent(percent: float | None) -> str:
+    if percent is None or not math.isfinite(percent):
+        return ""
+    return f"{percent:+.1f} %" if abs(percent) < 1000 else f"{percent:+.0f} %"
+
+
+def section(title: str, items: Iterable[str], width: int) -> Iterator[str]:
+    """Yield a section's lines: items are joined by "; " and folded between them, never cut; one that ends with a new
+    line ends the line."""
+    line = ""
+    for item in items:
+        whole, ends = item.rstrip("\n"), item.endswith("\n")
+        if line and _LABEL + tables.cell_width(line) + 2 + tables.cell_width(whole) > width:
+            yield _pad(title, _LABEL) + line + ";"
+            title, line = "", ""
+        line = f"{line}; {whole}" if line else whole
+        if ends:
+            yield _pad(title, _LABEL) + line
+            title, line = "", ""
+    if line:
+        yield _pad(title, _LABEL) + line
+
+
+def verdict(found: Comparison) -> str:
+    """Return the last line: how many causes the difference can have."""
+    listed = diff.causes(found)
+    if not listed:
+        alike = all(row.equal for row in found.metrics)
+        return (
+            "nothing differs."
+            if alike
+            else "nothing recorded differs but the metrics: chance, or what is not recorded."
+        )
+    counts: dict[str, int] = {}
+    for cause in listed:
+        counts[cause.kind] = counts.get(cause.kind, 0) + 1
+    if len(listed) == 1:
+        return f"1 cause possible: {_kind(listed[0].kind)}{text.safe(listed[0].name)}."
+    parts = ", ".join(_counted(kind, count) for kind, count in counts.items())
+    return f"{len(listed)} causes possible ({parts}): rerun with one changed to know which."
+
+
+def _kind(kind: str) -> str:
+    return "" if kind in ("code", "command", "Python") else f"{kind} "
+
+
+def _counted(kind: str, count: int) -> str:
+    return (
+        kind
+        if kind in ("code", "command", "Python", "machine")
+        else text.plural(count, kind, "data" * (kind == "data"))
+    )
+
+
+def _echo_many(found: Comparison, every: bool, width: int | None) -> None:
+    columns = (Column("", keep=10), *(Column(label, right=True) for label in diff.labels(len(found.runs))))
+    rows = list(_many_rows(found, every))
+    dropped = tables.echo(Table(columns, tuple(rows)), width) if rows else []
+    if dropped:
+        click.echo(f"too narrow for {', '.join(dropped)}: widen the terminal, or pipe it: gitexp diff … | less -S")
+    click.echo("" if rows else "nothing differs.", nl=not rows)
+    equal = sum(row.equal for row in found.metrics), sum(row.equal for row in found.params)
+    if not every and any(equal):
+        click.echo(f"equal: {text.plural(equal[0], 'metric')}, {text.plural(equal[1], 'param')} (--all shows them)")
+
+
+def _many_rows(found: Comparison, every: bool) -> Iterator[tuple[str | Cell, ...]]:
+    for metric in found.metrics:
+        if every or not metric.equal:
+            cells = [Cell(f"*{n}", "best") if i == metric.best else n for i, n in enumerate(_numbers(metric))]
+            yield (text.safe(metric.label), *cells)
+    yield from _row_cells("", found.params, every)
+    if every or not found.command.equal:
+        yield ("command", *(text.safe(shlex.join(words)) for words in found.command.values))
+    if every or not found.code.equal:
+        yield ("code", *(diff_parts.revision(side) for side in found.code.sides))
+    yield from _row_cells("data ", found.data, every)
+    yield from _row_cells("seed ", found.seeds, every)
+    yield from _row_cells("", found.packages, every)
+    yield from _row_cells("", found.surroundings, every)
+    for row in found.artifacts:
+        if every or row.name not in found.same_artifacts:
+            yield (text.safe(row.name), *(diff_parts.artifact(value) for value in row.values))
+
+
+def _row_cells(prefix: str, rows: Iterable[Row], every: bool) -> Iterator[tuple[str, ...]]:
+    for row in rows:
+        if every or not row.equal:
+            yield (prefix + text.safe(row.name), *(_value(value) for value in row.values))

@@ -1,0 +1,229 @@
+"""The words of `gitexp diff` for code, data, environment and artifacts of two runs."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from gitexp import text
+from gitexp.git.compare import FileChange
+from gitexp.ops import diff, difference
+from gitexp.ops.code import Code, CodeDifference
+from gitexp.ops.diff import Comparison
+from gitexp.ops.difference import MISSING, MetricRow, Row
+
+_BAR = 20  # columns of a diffstat's pluses and minuses
+_LISTED = 10
+
+
+def sections(found: Comparison, every: bool) -> Iterator[tuple[str, Iterable[str]]]:
+    """Yield (title, items) of all sections below metrics and params."""
+    if every or not found.command.equal:
+        yield "command", _command(found.command)
+    yield "code", list(_code(found.code))
+    yield from _inputs(found)
+    yield "environment", list(_environment(found, every))
+    if found.artifacts:
+        yield "artifacts", list(_artifacts(found, every))
+
+
+def comment(row: MetricRow) -> str:
+    """Return what a metric's change means, and how that is known."""
+    if None in row.values:
+        return "only in B" if row.values[0] is None else "only in A"
+    if row.equal:
+        return "equal"
+    if not row.goal.best:
+        return "better or worse is not known"
+    way = "higher" if row.goal.best == "max" else "lower"
+    return f"{row.verdict:<6} ({way}: {row.goal.why})"
+
+
+def _command(row: Row) -> list[str]:
+    lines = [text.safe(shlex.join(words)) or "-" for words in row.values]
+    return [f"same: {lines[0]}"] if row.equal else [f"A  {lines[0]}\n", f"B  {lines[1]}"]
+
+
+def revision(side: Code) -> str:
+    """Return a code in a cell: its commit, with a `+` for edits."""
+    return (side.commit[:7] if side.commit else "none") + "+" * side.dirty
+
+
+def _code(found: CodeDifference) -> Iterator[str]:
+    yield _relation(found)
+    edits = [_edits(label, side) for label, side in zip("AB", found.sides, strict=True)]
+    said = [line for line in edits if line]
+    if found.equal and all(side.dirty for side in found.sides):
+        yield "same edits"
+        return
+    files = found.files
+    if files is None:
+        yield from said
+        yield f"the files cannot be compared: {text.safe(found.why)}"
+        return
+    hint = "   (--code shows them)"
+    if not files:
+        yield from said
+    elif len(files) == 1:
+        yield "; ".join([*said[:-1], f"{said[-1]}: " if said else ""]) + stat(files)[0] + hint
+    else:
+        yield from said
+        yield f"{len(files)} files, {_lines(files)}{hint}\n"
+        yield from (line + "\n" for line in stat(files[:_LISTED]))
+        if len(files) > _LISTED:
+            yield f"and {len(files) - _LISTED} more files (--stat)"
+
+
+def _relation(found: CodeDifference) -> str:
+    first = found.sides[0]
+    if found.same_commit:
+        return f"same: {first.commit[:7]}" if found.equal and first.commit and not first.dirty else "same commit"
+    if found.apart is None:
+        return "other commits"
+    alike = ", the same files" if found.equal else ""
+    back, forth = found.apart
+    if back and forth:
+        return f"{text.plural(back, 'commit')} only in A, {forth} only in B{alike}"
+    return f"{text.plural(back + forth, 'commit')} between{alike}"
+
+
+def _edits(label: str, side: Code) -> str:
+    if side.kept:
+        return f"{label} has edits" if side.dirty else ""
+    known = "" if side.revision != side.commit else ", which are not recorded"
+    return f"{label} has edits{known or ', not all of which are recorded'}"
+
+
+def stat(files: Sequence[FileChange]) -> list[str]:
+    """Return a line a file, as `git diff --stat` draws it."""
+    paths = [_path(item) for item in files]
+    counts = ["Bin" if item.added is None else str(item.added + (item.deleted or 0)) for item in files]
+    most = max((item.added or 0) + (item.deleted or 0) for item in files)
+    scale = min(1.0, _BAR / most) if most else 1.0
+    left, right = max(map(len, paths)), max(map(len, counts))
+    return [
+        f"{path:<{left}} | {count:>{right}} {_bar(item, scale)}".rstrip()
+        for path, count, item in zip(paths, counts, files, strict=True)
+    ]
+
+
+def _bar(item: FileChange, scale: float) -> str:
+    added, deleted = item.added or 0, item.deleted or 0
+    return "+" * _scaled(added, scale) + "-" * _scaled(deleted, scale)
+
+
+def _scaled(count: int, scale: float) -> int:
+    return max(round(count * scale), 1) if count else 0
+
+
+def _path(item: FileChange) -> str:
+    path = text.safe(item.path)
+    return f"{text.safe(item.old_path)} => {path}" if item.old_path else path
+
+
+def _lines(files: Sequence[FileChange]) -> str:
+    return f"+{sum(item.added or 0 for item in files)} -{sum(item.deleted or 0 for item in files)}"
+
+
+def _inputs(found: Comparison) -> Iterator[tuple[str, list[str]]]:
+    """Yield data and seed: on one line where both are the same."""
+    data, seeds = diff.differing(found.data), diff.differing(found.seeds)
+    if not data and not seeds:
+        known = [*([_datasets(found.data)] if found.data else []), *([_seed(found.seeds, 0)] if found.seeds else [])]
+        missing = "" if found.data and found.seeds else "no seed recorded" if found.data else "no data recorded"
+        none = (
+            "neither recorded"
+            if not known
+            else f"{'; '.join(['same: ' + known[0], *known[1:], *filter(None, [missing])])}"
+        )
+        yield "data, seed", [none]
+        return
+    yield (
+        "data",
+        [_change(row, 8) for row in data] or [f"same: {_datasets(found.data)}" if found.data else "not recorded"],
+    )
+    if not seeds:
+        yield "seed", [f"same: {_seed(found.seeds, 0)}" if found.seeds else "not recorded"]
+    else:
+        sides = [_seed(found.seeds, side) for side in (0, 1)]
+        yield "seed", [f"{sides[0]} -> {sides[1]}"]
+
+
+def _datasets(rows: Iterable[Row]) -> str:
+    return ", ".join(f"{text.safe(row.name)} {text.safe(str(row.values[0]))[:8]}" for row in rows)
+
+
+def _seed(rows: Iterable[Row], side: int) -> str:
+    """Return the seeds of one run: one number where all are the same."""
+    known = {row.name: text.value(row.values[side]) for row in rows if row.values[side] is not MISSING}
+    seeds = {name: value for name, value in known.items() if name != "python_hash"} or known
+    if len(set(seeds.values())) == 1 and len(seeds) > 1:
+        return next(iter(seeds.values()))
+    if list(seeds) in (["seed"], ["python"]):
+        return next(iter(seeds.values()))
+    return ", ".join(f"{text.safe(name)} {value}" for name, value in seeds.items()) or "none"
+
+
+def _change(row: Row, length: int | None = None) -> str:
+    """Return `name old -> new`, or where it is."""
+    old, new = (None if value is MISSING else text.value(value)[:length] for value in row.values)
+    name = text.safe(row.name)
+    if old is None or new is None:
+        return f"{name} {new if old is None else old} only in {'B' if old is None else 'A'}"
+    return f"{name} {old} -> {new}"
+
+
+def _environment(found: Comparison, every: bool) -> Iterator[str]:
+    for label, has in zip("AB", found.has_environment, strict=True):
+        if not has:
+            yield f"not recorded in {label}"
+    surroundings = diff.differing(found.surroundings)
+    if all(found.has_environment):
+        changed = [_change(row) for row in [*diff.differing(found.packages), *surroundings]]
+        yield from changed if every else changed[:_LISTED]
+        if len(changed) > _LISTED and not every:
+            yield f"and {len(changed) - _LISTED} more (--all)"
+    elif not found.surroundings:
+        return
+    equal = list(_equal_parts(found))
+    if equal:
+        *most, last = equal
+        yield f"{', '.join(most)} and {last} equal" if most else f"{last} equal"
+
+
+def _equal_parts(found: Comparison) -> Iterator[str]:
+    same = {row.name for row in found.surroundings if row.equal}
+    packages = sum(row.equal for row in found.packages)
+    if packages:
+        yield text.plural(packages, "package")
+    yield from (name for name in (difference.PYTHON, "host", "GPU") if name in same)
+
+
+def _artifacts(found: Comparison, every: bool) -> Iterator[str]:
+    equal = len(found.same_artifacts)
+    for row in found.artifacts:
+        if row.name not in found.same_artifacts:
+            yield _artifact_change(row)
+        elif every:
+            yield f"{text.safe(row.name)} equal"
+    if equal and not every:
+        yield f"{equal} equal"
+
+
+def _artifact_change(row: Row) -> str:
+    name, (one, other) = text.safe(row.name), row.values
+    if one is MISSING or other is MISSING:
+        return f"{name} {artifact(other if one is MISSING else one)} only in {'B' if one is MISSING else 'A'}"
+    sizes = [text.size(value.size_bytes) for value in (one, other)]
+    if sizes[0] == sizes[1]:
+        return f"{name} differs"
+    units = [size.split(" ") for size in sizes]
+    return f"{name} {units[0][0] if units[0][1] == units[1][1] else sizes[0]} -> {sizes[1]}"
+
+
+def artifact(value: Any) -> str:
+    """Return an artifact in a cell: its size, and the beginning of its hash."""
+    if value is MISSING:
+        return "-"
+    return text.size(value.size_bytes) + (f" {value.sha256[:8]}" if value.sha256 else "")
