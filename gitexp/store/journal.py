@@ -28,6 +28,7 @@ from gitexp.record.run import RunRecord
 from gitexp.record.summary import Aggregate
 
 MAIN = "main"
+CLAIM = "claim.lock"  # of a recovery; no sign of the run's own life
 BACKLOG_ROWS = 100_000  # rows in memory before the caller writes them itself: about 20 MB
 _CHUNK_ROWS = 4096
 
@@ -274,7 +275,8 @@ def last_sign_ms(folder: Path) -> int:
     newest = 0
     try:
         for item in os.scandir(folder):
-            newest = max(newest, item.stat().st_mtime_ns // 1_000_000)
+            if item.name != CLAIM and not item.name.startswith("."):
+                newest = max(newest, item.stat().st_mtime_ns // 1_000_000)
     except FileNotFoundError:
         return newest
     return newest
@@ -313,7 +315,7 @@ def is_claimed(folder: Path) -> bool:
 
 def lock_claim(folder: Path) -> int | None:
     """Hold a claimed folder's lock while it is turned into a commit; None where somebody does that now."""
-    descriptor = os.open(folder / "claim.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    descriptor = os.open(folder / CLAIM, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
