@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("title", "title", "Give a run a title."),
         ("rm", "rm", "Hide runs from lists."),
         ("undelete", "undelete", "Bring removed runs back."),
+        ("purge", "purge", "Delete runs for good."),
         ("experiment", "experiment", "Look after experiments as a whole."),
     ),
     "Share": (

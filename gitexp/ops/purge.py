@@ -1,0 +1,294 @@
+"""The real removal of runs: refs, objects, facts, journals, here and at remotes; a tombstone stays (docs/facts.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gitexp import ids, text
+from gitexp.errors import Damaged, NotFound, Unsupported
+from gitexp.git import erase, notes, objects, refs
+from gitexp.git.transport import Options
+from gitexp.ops import annotate, find, land, recover, sync
+from gitexp.record import facts, pointer
+from gitexp.store import annotations as said
+from gitexp.store import journal, live, reflog, remotes, runs
+from gitexp.store import objects as large
+from gitexp.store.remotes import Remote
+from gitexp.store.runs import Run
+from gitexp.store.workspace import Workspace
+
+_OWN_REFS = (runs.REF_PREFIX, sync.LIVE_PREFIX, "refs/gitexp/")
+_SNAPSHOT_EMAIL = "gitexp@localhost"  # as git/snapshot.py signs them
+_KEPT_FACTS = "refs/gitexp/remotes/"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A run to purge: its refs here with their commits (none where it was purged before), and all its commits."""
+
+    id: str
+    label: str
+    refs: dict[str, str] = field(default_factory=dict)
+    commits: frozenset[str] = frozenset()
+
+    def is_ref(self, ref: str) -> bool:
+        """Say whether a ref, here or at a remote, is one of this run's."""
+        return ref.startswith(_OWN_REFS[:2]) and ref.endswith("-" + ids.short(self.id))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a purge will take away: runs, the remotes it reaches, and those known to hold the runs that it does not."""
+
+    targets: tuple[Target, ...]
+    remotes: tuple[Remote, ...]
+    elsewhere: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Purged:
+    """What was done, and what could not be reached."""
+
+    runs: list[str]
+    refs: int = 0
+    objects: int = 0
+    files: int = 0
+    size_bytes: int = 0
+    remotes: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `gitexp purge --json` prints."""
+        return {
+            "runs": self.runs,
+            "refs": self.refs,
+            "objects": self.objects,
+            "files": self.files,
+            "size": self.size_bytes,
+            "remotes": self.remotes,
+            "left": self.left,
+        }
+
+
+def plan(workspace: Workspace, names: Sequence[str], *, follow: bool = False, at: Sequence[Remote] = ()) -> Plan:
+    """Decide what to purge; `follow` adds the runs that others purged and that are still here.
+
+    Raises Refused for a running run, NotFound for a name that means none.
+    """
+    gone = sorted(said.purged(workspace))
+    again = {name: [run_id for run_id in gone if ids.is_id_prefix(name) and run_id.startswith(name)] for name in names}
+    found = find.many(workspace, [name for name in names if not again[name]], removed=True)
+    annotate.refuse_live(found, "purged")
+    targets = {run.id: _target(workspace, run) for run in found}
+    targets |= {run_id: _purged_before(workspace, run_id) for known in again.values() for run_id in known}
+    for target in [_purged_before(workspace, run_id) for run_id in gone] if follow else []:
+        if target.refs:
+            targets.setdefault(target.id, target)
+    if not targets:
+        raise NotFound("no run that was purged elsewhere is here", hint="gitexp fetch")
+    reached = {remote.name for remote in at}
+    elsewhere = [
+        name
+        for name, held in remotes.holdings(workspace).items()
+        if name not in reached and any(target.is_ref(ref) for ref in held for target in targets.values())
+    ]
+    return Plan(tuple(targets.values()), tuple(at), tuple(elsewhere))
+
+
+def _target(workspace: Workspace, run: Run) -> Target:
+    found = Target(run.id, annotate.label(run))
+    own = {ref: oid for prefix in _OWN_REFS[:2] for ref, oid in refs.listing(workspace.repo, prefix).items()}
+    mine = {ref: oid for ref, oid in own.items() if found.is_ref(ref) and _is_of(workspace, oid, run.id)}
+    tips = {*mine.values(), *([run.commit] if run.commit else [])}
+    commits = frozenset(commit for tip in tips for commit in land.chain(workspace, tip))
+    return Target(run.id, found.label, mine, commits)
+
+
+def _is_of(workspace: Workspace, commit: str, run_id: str) -> bool:
+    head = runs.head(workspace, "", commit) if objects.exists(workspace.repo, commit) else None
+    return head is not None and head.id == run_id
+
+
+def _purged_before(workspace: Workspace, run_id: str) -> Target:
+    """Return a run that has a tombstone already: what of it is still, or again, here."""
+    run = runs.by_id(workspace, run_id)
+    return _target(workspace, run) if run is not None else Target(run_id, ids.short(run_id))
+
+
+def describe(planned: Plan) -> list[str]:
+    """Return the plan, line by line."""
+    lines = [
+        f"{target.label}: {text.plural(len(target.refs), 'ref')}, its record and facts" for target in planned.targets
+    ]
+    lines += [f"also at {remote.label} = {remote.where}" for remote in planned.remotes]
+    return lines + [f"not at {name}, which holds it: --remote {name}" for name in planned.elsewhere]
+
+
+def execute(workspace: Workspace, planned: Plan, reason: str, options: Options | None = None) -> Purged:
+    """Purge: first the tombstone and the remotes, then the refs, then what nothing else needs.
+
+    Interrupted at any point, the same command completes it.
+    """
+    done = Purged([target.id for target in planned.targets])
+    commits = frozenset(commit for target in planned.targets for commit in target.commits)
+    doomed = _objects(workspace, commits) | _noted(workspace, planned.targets)
+    before = refs.get(workspace.repo, notes.REF)
+    said.purge(workspace, done.runs, reason)
+    for remote in planned.remotes:
+        doomed |= _at_remote(workspace, remote, planned.targets, options or Options())
+        done.remotes.append(remote.label)
+    _drop_refs(workspace, planned.targets, done)
+    _drop_traces(workspace, done.runs, rewritten=before != refs.get(workspace.repo, notes.REF))
+    _drop_objects(workspace, doomed, commits, done)
+    done.left += _out_of_reach(workspace, planned)
+    return done
+
+
+def _objects(workspace: Workspace, commits: frozenset[str]) -> set[str]:
+    """Return the objects that make these run commits and their snapshots, but for those of the user's own code."""
+    repo, found, code = workspace.repo, set[str](), set[str]()
+    for commit in commits:
+        found |= _tree_of(workspace, commit)
+        for parent in objects.read_commit(repo, commit).parents:
+            if parent in commits or not objects.exists(repo, parent):
+                continue
+            if _is_snapshot(workspace, parent):
+                found |= _tree_of(workspace, parent)
+                code |= {oid for base in objects.read_commit(repo, parent).parents for oid in _tree_of(workspace, base)}
+            else:
+                code |= _tree_of(workspace, parent)
+    return found - code
+
+
+def _tree_of(workspace: Workspace, commit: str) -> set[str]:
+    repo = workspace.repo
+    if not objects.exists(repo, commit):
+        return set()
+    tree = objects.read_commit(repo, commit).tree
+    found, waiting = {commit, tree}, [tree]
+    while waiting:
+        folder = waiting.pop()
+        for entry in objects.entries(repo, folder) if objects.exists(repo, folder) else ():
+            if entry.mode == objects.TREE and entry.oid not in found:
+                waiting.append(entry.oid)
+            if entry.mode != objects.SUBMODULE:
+                found.add(entry.oid)
+    return found
+
+
+def _is_snapshot(workspace: Workspace, commit: str) -> bool:
+    """Say whether gitexp made a commit: it signs snapshots with a name that no user has."""
+    return objects.read_commit(workspace.repo, commit).author.email == _SNAPSHOT_EMAIL
+
+
+def _noted(workspace: Workspace, targets: Iterable[Target], *tips: str) -> set[str]:
+    """Return the blobs that ever held lines about these runs in the history of the notes."""
+    known = said.ledger(workspace)
+    lines = {line.place for target in targets for line in known.lines(facts.RUN, target.id)}
+    places = lines | {commit for target in targets for commit in target.commits}
+    tip, wanted = refs.get(workspace.repo, notes.REF), {target.id for target in targets}
+    for other in tips:
+        for place, (_, blobs) in notes.changed(workspace.repo, tip, other).items():
+            said_there = facts.parse(notes.lines(workspace.repo, blobs, strict=False))[0]
+            places |= {place} if any(fact.target in wanted for fact in said_there) else set()
+    kept = [oid for ref, oid in refs.listing(workspace.repo, _KEPT_FACTS).items() if ref.endswith("/facts")]
+    try:
+        return erase.below(workspace.repo, [*([tip] if tip else []), *kept, *tips], places)
+    except Unsupported:
+        return set()
+
+
+def _at_remote(workspace: Workspace, remote: Remote, targets: Sequence[Target], options: Options) -> set[str]:
+    """Delete the runs' refs at a remote and give it the facts without them; return what its notes held of them."""
+    held = sync.look(workspace, remote, options)
+    theirs = held.get(notes.REF)
+    gone: dict[str, str | None] = {ref: None for ref in held for target in targets if target.is_ref(ref)}
+    with sync.brought(workspace, remote, {notes.REF: theirs} if theirs else {}, options):
+        doomed = _noted(workspace, targets, *([theirs] if theirs else []))
+        if theirs is not None:
+            said.merge(workspace, theirs)
+        told = said.outgoing(workspace, theirs, ())
+    sync.rewrite(workspace, remote, {**gone, **({notes.REF: told} if told else {})}, options)
+    remotes.replace(workspace, remote, remotes.seen(workspace, remote))
+    return doomed
+
+
+def _drop_refs(workspace: Workspace, targets: Iterable[Target], done: Purged) -> None:
+    dropped = {ref: oid for target in targets for ref, oid in target.refs.items()}
+    for target in targets:
+        code = refs.get(workspace.repo, recover.CODE_PREFIX + target.id)
+        dropped |= {recover.CODE_PREFIX + target.id: code} if code else {}
+    for ref, oid in dropped.items():
+        reflog.append(workspace, "purge", [(ref, oid, None)])
+        refs.delete(workspace.repo, ref, old=oid)
+    reflog.forget(workspace, dropped)
+    done.refs = len(dropped)
+
+
+def _drop_traces(workspace: Workspace, run_ids: Iterable[str], *, rewritten: bool) -> None:
+    """Take away journals, caches, and what keeps the old notes reachable."""
+    for run_id in run_ids:
+        for folder in live.folders(workspace):
+            if folder.name.startswith(run_id):
+                journal.remove(folder)
+    (workspace.home / "facts.cache").unlink(missing_ok=True)
+    if rewritten:
+        (workspace.repo.common_dir / "logs" / notes.REF).unlink(missing_ok=True)
+        for ref, oid in refs.listing(workspace.repo, _KEPT_FACTS).items():
+            refs.delete(workspace.repo, ref, old=oid)
+
+
+def _drop_objects(workspace: Workspace, doomed: set[str], commits: frozenset[str], done: Purged) -> None:
+    pointers = {oid: found for oid in doomed if (found := _pointer(workspace, oid)) is not None}
+    sizes = {oid: objects.size_of(workspace.repo, oid) for oid in doomed if objects.exists(workspace.repo, oid)}
+    erased = erase.erase(workspace.repo, doomed)
+    done.objects = len(erased.gone)
+    done.size_bytes = sum(sizes[oid] for oid in erased.gone)
+    busy = _in_journals(workspace)
+    for oid in erased.gone & pointers.keys():
+        if pointers[oid].sha256 not in busy:
+            done.files += _drop_file(workspace, pointers[oid].sha256)
+    if commits & erased.needed:
+        held = erase.holders(workspace.repo, commits & erased.needed)
+        done.left.append(f"its commits here, which are held by {', '.join(held) or 'a reflog'}")
+    if erased.left:
+        done.left.append(
+            f"{text.plural(len(erased.left), 'object')} in packs that cannot be rewritten: git repack -a -d"
+        )
+
+
+def _pointer(workspace: Workspace, oid: str) -> pointer.Pointer | None:
+    repo = workspace.repo
+    if not objects.exists(repo, oid) or objects.size_of(repo, oid) > pointer.MAX_BYTES:
+        return None
+    try:
+        return pointer.decode(objects.read_blob(repo, oid))
+    except Damaged:  # a tree or a commit
+        return None
+
+
+def _in_journals(workspace: Workspace) -> set[str]:
+    """Return the large files that running runs have logged."""
+    return {item.sha256 for run in live.listing(workspace) for item in run.artifacts if item.sha256}
+
+
+def _drop_file(workspace: Workspace, sha256: str) -> int:
+    lfs = workspace.repo.common_dir / "lfs/objects" / sha256[:2] / sha256[2:4] / sha256
+    lfs.unlink(missing_ok=True)
+    path = large.path(workspace, sha256)
+    if path is None:
+        return 0
+    path.unlink(missing_ok=True)
+    return 1
+
+
+def _out_of_reach(workspace: Workspace, planned: Plan) -> list[str]:
+    short = " ".join(target.id for target in planned.targets)
+    lines = [f"{name} still holds it: gitexp purge {short} --remote {name}" for name in planned.elsewhere]
+    lines += [
+        f"{remote.label} keeps the objects until it collects garbage, and large files in its LFS store: ask its host"
+        for remote in planned.remotes
+    ]
+    return [*lines, "other clones keep what they fetched until there: gitexp fetch; gitexp purge --follow; bundles too"]
