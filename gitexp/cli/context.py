@@ -118,7 +118,11 @@ def complete_experiments(context: click.Context, parameter: click.Parameter, inc
 
 
 def _quiet_workspace(context: click.Context) -> Workspace:
+    """Open the repository of a half-typed line: its -C and --repo are not acted upon yet."""
+    import os
+
     from gitexp.store import workspace as workspaces
 
-    root = context.find_root()
-    return workspaces.open(root.params.get("repo"))
+    given = context.find_root().params
+    folder = os.path.join("", *(given.get("paths") or ()))  # noqa: PTH118 - as -C adds up, "" being none
+    return workspaces.open(os.path.join(folder, given["repo"]) if given.get("repo") else folder or None)  # noqa: PTH118

@@ -222,12 +222,12 @@ def _ambiguous(places: Places, found: Sequence[Place], message: str) -> Ambiguou
 
 def completions(workspace: Workspace, beginning: str) -> list[tuple[str, str]]:
     """Return (what can be typed, what it is) for the runs whose name, experiment/name or id begins so."""
-    found = []
+    found: dict[str, str] = {}
     for place in Places(workspace).listing:
         typed = (place.name,) if not beginning else (place.slug, place.name, ids.short(place.id))
         if name := next((name for name in typed if name.startswith(beginning)), None):
-            found.append((name, f"{ids.short(place.id)} {place.name}"))
-    return found
+            found.setdefault(name, f"{ids.short(place.id)} {place.name}")
+    return list(found.items())
 
 
 def experiment_names(workspace: Workspace) -> list[str]:
