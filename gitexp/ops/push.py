@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from gitexp import clock, ids, text
@@ -131,7 +131,7 @@ def _part(
 def _reasons(workspace: Workspace, remote: Remote, choice: Choice) -> Callable[[Head], str]:
     """Return what says why a run is left out of a push, "" for one that goes."""
     refused = workspace.settings.choice("pushDirty") == "refuse"
-    recorded = frozenset() if choice.everything or choice.names else frozenset(reflog.recorded(workspace))
+    recorded = cache(lambda: frozenset(reflog.recorded(workspace)))  # most runs are known by their author alone
     deleted = frozenset() if choice.names else remotes.agreement(workspace, remote).deleted
     states = said.states(workspace)
     me = workspaces.user(workspace)["email"]
@@ -153,8 +153,8 @@ def _reasons(workspace: Workspace, remote: Remote, choice: Choice) -> Callable[[
             return REMOVED
         if head.ref in deleted:
             return DELETED
-        mine = head.ref in recorded or head.author.endswith(f"<{me}>")
-        return "" if choice.everything or mine else OTHERS
+        mine = choice.everything or head.author.endswith(f"<{me}>") or head.ref in recorded()
+        return "" if mine else OTHERS
 
     return why
 

@@ -134,10 +134,11 @@ def _grouped(
 
 def _lease_of_facts(workspace: Workspace, remote: Remote, wanted: Mapping[str, str]) -> dict[str, str]:
     """Return the lease with which facts after a purge replace those of the remote; {} where they only go forward."""
-    new, base = wanted.get(notes.REF), remotes.seen(workspace, remote).get(notes.REF)
-    if new is None or base is None or notes.contains(workspace.repo, new, base):
+    new = wanted.get(notes.REF)
+    if new is None:
         return {}
-    return {notes.REF: base}
+    base = remotes.seen(workspace, remote).get(notes.REF)
+    return {} if base is None or notes.contains(workspace.repo, new, base) else {notes.REF: base}
 
 
 def _send_branch(
