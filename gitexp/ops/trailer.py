@@ -9,7 +9,7 @@ from pathlib import Path
 from gitexp import text
 from gitexp.errors import GitexpError, Refused
 from gitexp.git import command, source
-from gitexp.ops import find, places
+from gitexp.ops import find
 from gitexp.store import runs
 from gitexp.store.runs import Run
 from gitexp.store.workspace import Workspace
@@ -28,7 +28,7 @@ def prepare(workspace: Workspace, path: Path, kind: str = "") -> None:
     wish = workspace.settings.choice("runTrailer")
     if wish == "off" or kind not in (*_OWN_MESSAGE, "message") or named(workspace, path):
         return
-    newest = list(islice(places.recent(workspace), _LOOKED_AT))
+    newest = list(islice(find.recent(workspace), _LOOKED_AT))
     run = next((run for run in newest if _is_citable(run)), None)
     if run is None:
         return
