@@ -177,12 +177,18 @@ def command(argv: Sequence[str]) -> list[str]:
 
 def environment(variables: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
     """Return the variables that `names` lists (`SLURM_*` is a pattern), with their secrets replaced."""
-    patterns = tuple(names)
-    chosen: dict[str, str] = {}
-    for name in sorted(variables):
-        if any(name == pattern or fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
-            chosen[name] = value(name, variables[name])
-    return chosen
+    listed = tuple(names)
+    chosen = {name for name in listed if name in variables}
+    pattern = _patterns(listed)
+    if pattern is not None:
+        chosen.update(name for name in variables if pattern.fullmatch(name))
+    return {name: value(name, variables[name]) for name in sorted(chosen)}
+
+
+@functools.lru_cache(maxsize=16)
+def _patterns(names: tuple[str, ...]) -> re.Pattern[str] | None:
+    found = [fnmatch.translate(name) for name in names if any(sign in name for sign in "*?[")]
+    return re.compile("|".join(found)) if found else None
 
 
 def value(name: str, content: str) -> str:

@@ -39,7 +39,15 @@ def platform() -> dict[str, str]:
 
 
 def capture(root: Path = ROOT) -> dict[str, Any]:
-    """Return processor, cores and memory that this process may use, and the machine's own where they are more."""
+    """Return processor, cores and memory that this process may use, and the machine's own where they are more.
+
+    Read once in a process: a limit that changes while it runs is not seen.
+    """
+    return dict(_capture(root))
+
+
+@cache
+def _capture(root: Path) -> dict[str, Any]:
     cores, total = usable_cores(root), os.cpu_count()
     memory, physical = usable_memory_bytes(root), _physical_bytes()
     found: dict[str, Any] = {"cpu": _cpu(root), "cores": cores, "memory_bytes": memory}
@@ -70,10 +78,10 @@ def usable_memory_bytes(root: Path = ROOT) -> int | None:
 
 def container(environ: Mapping[str, str], root: Path = ROOT) -> dict[str, str]:
     """Return runtime, id, image and digest of the container, as far as they can be read; {} outside of one."""
-    podman = _read(root / "run/.containerenv")
+    engine, container_id, podman = _container_files(root)
     found = {
-        "runtime": _runtime(environ, root),
-        "id": _container_id(root) or _unquoted(podman, "id"),
+        "runtime": _runtime(environ) or engine,
+        "id": container_id or _unquoted(podman, "id"),
         "image": _first(environ, _IMAGE_VARIABLES) or _unquoted(podman, "image"),
     }
     if not found["runtime"] and not found["id"]:
@@ -85,16 +93,20 @@ def container(environ: Mapping[str, str], root: Path = ROOT) -> dict[str, str]:
     return {key: redact.text(value) for key, value in found.items() if value}
 
 
-def _runtime(environ: Mapping[str, str], root: Path) -> str:
+@cache
+def _container_files(root: Path) -> tuple[str, str, str]:
+    """Return engine, container id and podman's own file, as far as the file system tells them."""
+    podman = root / "run/.containerenv"
+    engine = "podman" if podman.exists() else "docker" if (root / ".dockerenv").exists() else ""
+    return engine, _container_id(root), _read(podman)
+
+
+def _runtime(environ: Mapping[str, str]) -> str:
     if environ.get("APPTAINER_CONTAINER") or environ.get("SINGULARITY_CONTAINER"):
         return "apptainer"
     if environ.get("KUBERNETES_SERVICE_HOST"):
         return "kubernetes"
-    if (root / "run/.containerenv").exists():
-        return "podman"
-    if (root / ".dockerenv").exists():
-        return "docker"
-    told = environ.get("container", "")  # systemd's convention: lxc, systemd-nspawn, oci
+    told = environ.get("container", "")  # by systemd's convention: lxc, podman, systemd-nspawn
     return told if re.fullmatch(r"[a-z-]{1,20}", told) else ""
 
 

@@ -22,11 +22,45 @@ FIRST_DELAY_SECONDS = 1.0
 MAX_FAILURES = 5  # in a row; then the machine will not tell, and asking again would be a waste
 
 
-class Sampler:
-    """Reads the use of the machine every `interval_seconds` and hands it to `write`, in a thread of its own.
+class Meter:
+    """Reads the use of the machine when it is asked; call it from one thread. It never raises: `failures` counts."""
 
-    The first readings come sooner (after 1, 2, 4 … seconds), so that short runs have some. Nothing is ever raised
-    into the training; what failed is counted in `failures`. A forked child has no such thread and needs none.
+    def __init__(self, *, pid: int | None = None, environ: Mapping[str, str] | None = None) -> None:
+        self.failures = 0
+        self.gpu_seconds = 0.0
+        self._failed_last = 0
+        self._root = pid or os.getpid()
+        self._environ = os.environ if environ is None else environ  # live: scripts set CUDA_VISIBLE_DEVICES late
+        self._started = time.monotonic()
+        self._readings: _Readings | None = None
+
+    def sample(self) -> list[Sample]:
+        """Return (metric, time in ms, value) of everything that can be read now; the first call loads the libraries."""
+        if self._failed_last >= MAX_FAILURES:
+            return []
+        try:
+            self._readings = self._readings or _Readings(self._root, self._environ, self._started)
+            samples = self._readings.take()
+            self.gpu_seconds = self._readings.gpu_seconds
+            self._failed_last = 0
+            return samples
+        except Exception:  # whatever a driver or /proc did: a training must not end for it
+            self.failures += 1
+            self._failed_last += 1
+            return []
+
+    def close(self) -> None:
+        """Let the driver go; `gpu_seconds` is final then."""
+        if self._readings is not None:
+            self.gpu_seconds = self._readings.close()
+            self._readings = None
+
+
+class Sampler:
+    """A thread that reads a Meter every `interval_seconds` and hands what it read to `write`.
+
+    The first readings come sooner (after 1, 2, 4 … seconds), so that short runs have some. A forked child has no such
+    thread and needs none.
     """
 
     def __init__(
@@ -37,23 +71,30 @@ class Sampler:
         pid: int | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
-        self.failures = 0
-        self.gpu_seconds = 0.0
+        self._meter = Meter(pid=pid, environ=environ)
+        self._failures = 0
         self._write = write
         self._interval = max(0.05, interval_seconds)
-        self._root = pid or os.getpid()
-        self._environ = os.environ if environ is None else environ  # live: scripts set CUDA_VISIBLE_DEVICES late
-        self._started = time.monotonic()
         self._owner = os.getpid()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="gitexp-system", daemon=True)
+
+    @property
+    def gpu_seconds(self) -> float:
+        """Seconds times the run's own GPUs, until now or the end."""
+        return self._meter.gpu_seconds
+
+    @property
+    def failures(self) -> int:
+        """How many readings or writes failed."""
+        return self._failures + self._meter.failures
 
     def start(self) -> None:
         """Begin; a machine that allows no further thread is sampled no more, and that counts as a failure."""
         try:
             self._thread.start()
         except RuntimeError:
-            self.failures += 1
+            self._failures += 1
 
     def stop(self, timeout_seconds: float = 1.0) -> None:
         """End; a reading that hangs in a driver is left behind."""
@@ -65,25 +106,19 @@ class Sampler:
 
     def _run(self) -> None:
         delay = min(FIRST_DELAY_SECONDS, self._interval)
-        failed = 0
-        readings: _Readings | None = None
-        while not self._stopping.wait(delay) and failed < MAX_FAILURES:
+        while not self._stopping.wait(delay):
+            samples = self._meter.sample()
             try:
-                readings = readings or _Readings(self._root, self._environ, self._started)
-                samples = readings.take()
-                self.gpu_seconds = readings.gpu_seconds
-                self._write(samples)
-                failed = 0
-            except Exception:  # whatever a driver, /proc or the writer did: a training must not end for it
-                self.failures += 1
-                failed += 1
+                if samples:
+                    self._write(samples)
+            except Exception:  # a full disk is said by what else is written there
+                self._failures += 1
             delay = min(delay * 2, self._interval)
-        if readings:
-            self.gpu_seconds = readings.close()
+        self._meter.close()
 
 
 class _Readings:
-    """The libraries, and what was read before: rates are differences. Made and used in the sampler's thread alone."""
+    """The libraries, and what was read before: rates are differences."""
 
     def __init__(self, root: int, environ: Mapping[str, str], started: float) -> None:
         import psutil  # here, because it takes 20 ms that the training should not wait for
