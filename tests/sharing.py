@@ -6,7 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -129,6 +130,14 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     """Kill a process that `start_gitexp` started, and the git commands below it, as a power cut would."""
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
+
+
+def wait_for(done: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait until something that another process does is done."""
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
 
 
 def stray_refs(workspace: Workspace) -> dict[str, str]:

@@ -63,7 +63,7 @@ def interactive() -> Options:
 
 def ls_remote(repo: Repo, remote: str, patterns: Sequence[str], options: Options = Options()) -> dict[str, str]:
     """Return {ref: oid} of what the remote holds under these full names or `…/*` patterns."""
-    args = ["ls-remote", "--refs", "--quiet", remote, *patterns]
+    args = ["ls-remote", "--refs", "--quiet", "--", remote, *patterns]
     out = _network(repo, remote, args, options)
     return parse_listing(out.stdout, patterns)
 
@@ -125,7 +125,7 @@ def push(
     args = [*_settings(config | dict(options.config)), "push", "--porcelain", "--no-recurse-submodules"]
     args += [f"--force-with-lease={ref}:{oid}" for ref, oid in (leases or {}).items()]
     # --quiet would leave out the lines of what went well
-    args += [*(_talk(options) if options.progress else ()), remote, *refspecs]
+    args += [*(_talk(options) if options.progress else ()), "--", remote, *refspecs]
     out = _network(repo, remote, args, options, env={PUSHING: "1"}, check=False)
     results = parse_push(out.stdout.decode("utf-8", "surrogateescape"))
     if out.code and not results:

@@ -14,15 +14,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from gitexp import canonical, clock, files, locks, redact, text
-from gitexp.errors import Conflict, NotFound
+from gitexp.errors import Conflict, NotFound, UsageError
 from gitexp.git import transport
 from gitexp.store.workspace import Workspace
 
 _GONE = "0" * 40
 _LOCK_SECONDS = 30
+_PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,8 @@ def choose(workspace: Workspace, name: str | None = None) -> Remote:
 def _named(known: Mapping[str, str], wanted: str) -> Remote:
     if wanted in known:
         return Remote(wanted, known[wanted])
+    if wanted.startswith("-"):  # Git would take it for an option, and some of them start programs
+        raise UsageError(f"{text.safe(wanted)!r} is no remote", hint="git remote -v")
     if Path(wanted).exists():  # Git runs at the top of the work tree, the user may be elsewhere
         path = os.path.abspath(wanted)  # noqa: PTH100 - links stay as they were typed
         return Remote(path, path, configured=False)
@@ -183,7 +186,8 @@ def busy(workspace: Workspace, remote: Remote) -> Iterator[None]:
 
 def key(remote: Remote) -> str:
     """Return the remote's name as one file name and ref component."""
-    quoted = quote(remote.name, safe="").replace("%", "_").replace(".", "_2E").strip("-")
+    data = remote.name.encode("utf-8", "surrogateescape")
+    quoted = "".join(chr(byte) if byte in _PLAIN else f"_{byte:02X}" for byte in data)
     return quoted if len(quoted) <= 100 else f"{quoted[:60]}_{hashlib.sha256(quoted.encode()).hexdigest()[:16]}"
 
 

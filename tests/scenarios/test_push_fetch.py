@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,13 +33,6 @@ def clone(bare: Path | str, path: Path) -> Workspace:
 
 def top(workspace: Workspace) -> str:
     return str(workspace.repo.work_tree)
-
-
-def wait_for(done: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("kind", ["path", "file", "ssh", "http"])
@@ -99,7 +91,7 @@ def test_a_push_that_was_killed_leaves_nothing_wrong_and_the_next_completes_it(
     hook = support.write(bare / "hooks/pre-receive", f"#!/bin/sh\ntouch {tmp_path}/there\nexec sleep 5\n")
     hook.chmod(0o755)
     process = sharing.start_gitexp(project, "push", "--yes")
-    wait_for((tmp_path / "there").exists)
+    sharing.wait_for((tmp_path / "there").exists)
     sharing.kill(process)
     hook.unlink()
     assert support.gitexp("push").stdout == "origin: 10 runs sent, facts sent\n"
@@ -117,7 +109,7 @@ def test_a_fetch_that_was_killed_leaves_nothing_wrong_and_the_next_completes_it(
     slow.chmod(0o755)
     support.git(tmp_path, "config", "--global", "uploadpack.packObjectsHook", str(slow))
     process = sharing.start_gitexp(Path(top(theirs)), "fetch")
-    wait_for((tmp_path / "there").exists)
+    sharing.wait_for((tmp_path / "there").exists)
     sharing.kill(process)
     support.git(tmp_path, "config", "--global", "--unset", "uploadpack.packObjectsHook")
     with support.untouched(top(theirs)):
@@ -270,14 +262,14 @@ def test_runs_are_pushed_after_their_end_by_a_process_of_its_own(ours: Workspace
     first = sharing.make_run(here)
     log = here.home / "push.log"
     publish.spawn_auto(here)
-    wait_for(lambda: log.exists() and "nothing sent to origin" in log.read_text())
+    sharing.wait_for(lambda: log.exists() and "nothing sent to origin" in log.read_text())
     assert support.run_refs(bare) == {}
     support.gitexp("push", "--yes")
     second = sharing.make_run(here, "second")
     for _ in range(3):
         publish.spawn_auto(here)
-    wait_for(lambda: "1 runs sent" in log.read_text())
-    wait_for(lambda: not (here.home / "push.again").exists())
+    sharing.wait_for(lambda: "1 runs sent" in log.read_text())
+    sharing.wait_for(lambda: not (here.home / "push.again").exists())
     assert set(support.run_refs(bare)) == {first.ref, second.ref}
 
 

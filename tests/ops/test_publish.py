@@ -1,0 +1,116 @@
+"""Publishing: running runs that others can see, and pushes that nobody waits for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gitexp.errors import Unconfirmed
+from gitexp.ops import lifecycle, publish
+from gitexp.ops.lifecycle import Request, Session
+from gitexp.store import live, remotes
+from gitexp.store.workspace import Workspace
+from tests import sharing, support
+
+
+@pytest.fixture
+def workspace(project: Path, bare: Path) -> Iterator[Workspace]:
+    with support.untouched(project):
+        yield sharing.opened(project)
+
+
+@pytest.fixture
+def session(workspace: Workspace) -> Iterator[Session]:
+    started = lifecycle.start(workspace, Request(experiment="churn", name="long"))
+    yield started
+    if started.folder.exists():
+        lifecycle.finish(started, "completed")
+
+
+def log(session: Session, step: int, value: float) -> None:
+    session.writer.rows.append(("loss", step, sharing.START_MS + step, value))
+    session.writer.drain()
+
+
+def published(bare: Path) -> dict[str, str]:
+    lines = support.git(
+        bare, "for-each-ref", "--format=%(refname) %(objectname)", "refs/experiments-live/"
+    ).splitlines()
+    return dict(line.split() for line in lines)
+
+
+def test_nothing_of_a_running_run_is_published_before_somebody_agreed(session: Session, bare: Path) -> None:
+    workspace = session.workspace
+    with pytest.raises(Unconfirmed):
+        publish.live_by_id(workspace, session.id)
+    publish.logged_live(workspace, session.id)
+    assert "nothing sent to origin" in (workspace.home / "push.log").read_text()
+    assert published(bare) == {}
+
+
+def test_a_running_run_is_published_again_and_again_and_goes_with_the_push_of_its_end(
+    session: Session, bare: Path, project: Path
+) -> None:
+    workspace = session.workspace
+    sharing.make_run(workspace, "before")
+    support.gitexp("push", "--yes")
+    log(session, 1, 0.5)
+    publish.live_by_id(workspace, session.id)
+    log(session, 2, 0.25)
+    publish.live_by_id(workspace, session.id)
+    ((ref, commit),) = published(bare).items()
+    assert ref == session.start.ref.replace("refs/experiments/", "refs/experiments-live/")
+    assert support.record(bare, commit)["status"] == "running"
+    assert support.record(bare, commit, "summary.json")["loss"]["last"] == 0.25
+    assert support.git(bare, "show", f"{commit}:.gitexp/metrics.csv").splitlines()[1:] != []
+    lifecycle.finish(session, "completed")
+    support.gitexp("push")
+    assert published(bare) == {}
+    assert session.start.ref in support.run_refs(bare)
+
+
+def test_a_published_run_is_taken_away_at_its_end(session: Session, bare: Path, project: Path) -> None:
+    workspace = session.workspace
+    remotes.agree(workspace, remotes.choose(workspace), ["runs"])
+    publish.live_by_id(workspace, session.id)
+    assert len(published(bare)) == 1
+    publish.logged_end_live(workspace, session.id)
+    assert published(bare) == {}
+    assert publish.end_live(workspace, session.id) == "origin: 0 published runs taken away"
+    assert support.run_refs(project) == {}
+
+
+def test_long_curves_are_thinned_evenly_to_what_stands_in_git(session: Session) -> None:
+    rows = [("loss", step, sharing.START_MS + step, 0.123456789) for step in range(60_000)]
+    session.writer.rows.extend(rows)
+    session.writer.drain()
+    run = live.by_id(session.workspace, session.id)
+    assert run is not None
+    data = publish._curves(session.workspace, run)
+    assert 300_000 < len(data) <= 1 << 20
+    assert data.splitlines()[-1].split(b",")[1] > b"59900"
+
+
+def test_a_push_in_the_background_is_not_waited_for_and_leaves_no_child(workspace: Workspace, project: Path) -> None:
+    support.git(project, "config", "gitexp.autoPush", "true")
+    publish.spawn_auto(sharing.opened(project))
+    assert support.zombies() == []
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+    # Taking the same lock waits for the process to end, so that it writes into no folder that is gone.
+    log_file = workspace.home / "push.log"
+    sharing.wait_for(lambda: "everything" in log_file.read_text() or "0 runs sent" in log_file.read_text())
+
+
+@pytest.mark.usefixtures("bare")
+def test_a_remote_that_is_gone_fails_no_run_and_is_in_the_log(project: Path) -> None:
+    workspace = sharing.opened(project)
+    support.git(project, "remote", "set-url", "origin", str(project / "nowhere.git"))
+    publish.auto(sharing.opened(project))
+    assert "origin: fatal: " in (workspace.home / "push.log").read_text()
+    support.git(project, "remote", "remove", "origin")
+    publish.auto(sharing.opened(project))
+    assert "there is no remote to share runs with" in (workspace.home / "push.log").read_text()
