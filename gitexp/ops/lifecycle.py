@@ -163,7 +163,7 @@ def finish(
             writer.event("error", error=dict(error))
         writer.close()
         return None
-    if not session.folder.exists():
+    if not (session.folder / "start.json").exists():
         _take_back(session)
     writer.event(
         "end", status=status, end=clock.now_ms(), exit_code=exit_code, error=None if error is None else dict(error)
