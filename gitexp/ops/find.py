@@ -25,6 +25,7 @@ _BACK = re.compile(r"@(?:~(\d{0,9}))?")
 _BEST = re.compile(r"@\{(last:)?(max|min):(.+)\}")
 _GLOB = re.compile(r"[*?\[]")
 _LISTED = 12  # candidates named in one message
+_COMPARED = 5000  # names that are looked at for near ones
 
 
 def one(workspace: Workspace, name: str, *, removed: bool = False) -> Run:
@@ -199,8 +200,8 @@ def _by_commit(places: Places, name: str) -> Run:
 
 
 def _not_found(known: Sequence[Place], name: str) -> NotFound:
-    names = {place.slug: place.slug for place in known} | {place.name: place.name for place in known}
-    near = difflib.get_close_matches(name.casefold(), names, n=3, cutoff=0.5)
+    names = {place.name if "/" in name else place.slug for place in known}
+    near = difflib.get_close_matches(name.casefold(), sorted(names)[:_COMPARED], n=3, cutoff=0.5)
     near += sorted({ids.short(place.id) for place in known if _close_id(place.id, name)})[:3]
     hint = f"did you mean: {', '.join(near)}" if near else "list the runs with: gitexp log --all"
     return NotFound(f"no run {text.safe(name)!r}", hint=hint)
