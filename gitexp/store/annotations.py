@@ -267,11 +267,13 @@ def outgoing(
 
 
 def purge(workspace: Workspace, run_ids: Collection[str], reason: str) -> tuple[Fact, ...]:
-    """Take all lines about these runs out of the notes, also out of their history, and leave a tombstone for each.
+    """Take all lines about these runs out of the notes, also out of their history; each has a tombstone then.
 
     The notes begin anew with one commit when there was such a line; otherwise the tombstones are added to them.
     """
-    tombstones = add(workspace, [Change(RUN, run_id, place(run_id), "purge", {"reason": reason}) for run_id in run_ids])
+    gone = purged(workspace)
+    lacking = [run_id for run_id in run_ids if run_id not in gone]
+    tombstones = add(workspace, [Change(RUN, run_id, place(run_id), "purge", {"reason": reason}) for run_id in lacking])
     signature = _signature(who(workspace), clock.now_ms())
     drop = _about_purged(run_ids)
 
