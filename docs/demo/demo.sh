@@ -39,13 +39,13 @@ try git exp run --experiment digits -- python forest.py --trees 50
 
 say "Look"
 try git exp log
-best=$(git exp log --best val_accuracy -n 1 --format '{id}')
-first=$(git exp log --format '{id}' | tail -n 1)
+best=$(git exp log --best val_accuracy -n 1 --format '{id}' | cut -c 1-7)
 try git exp show "$best"
-try git exp diff "$first" "$best"
+try git exp diff "$best" @~1
 
 say "Plain Git knows all of it: a run is a commit, its parent the code"
-try "git show --stat --format=fuller $best_ref"
+try "git show --stat \$(git exp ref $best)"
+try "git diff \$(git exp ref $best) \$(git exp ref @~1) -- train.py .gitexp/params.json"
 try git log --oneline --graph --all
 
 say "Share: a bare repository is all it takes"
