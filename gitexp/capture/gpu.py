@@ -68,7 +68,7 @@ def library() -> Iterator[Any]:
     try:
         yield pynvml
     finally:
-        with suppress(pynvml.NVMLError):
+        with suppress(*_refusals(pynvml)):
             pynvml.nvmlShutdown()
 
 
@@ -104,10 +104,18 @@ def own(nvml: Any, environ: Mapping[str, str], pids: Collection[int]) -> list[De
 def pids_on(nvml: Any, device: Device) -> set[int]:
     """Return the processes that hold memory on a GPU, for computing or drawing."""
     pids: set[int] = set()
-    for ask in (nvml.nvmlDeviceGetComputeRunningProcesses, nvml.nvmlDeviceGetGraphicsRunningProcesses):
-        with suppress(nvml.NVMLError):
-            pids.update(process.pid for process in ask(device.handle))
+    for kind in ("Compute", "Graphics"):
+        for version in ("", "_v2"):  # an older driver has only the second
+            with suppress(*_refusals(nvml)):
+                ask = getattr(nvml, f"nvmlDeviceGet{kind}RunningProcesses{version}")
+                pids.update(process.pid for process in ask(device.handle))
+                break
     return pids
+
+
+def _refusals(nvml: Any) -> tuple[type[Exception], ...]:
+    """Return the ways in which the library says that it cannot tell: AttributeError for a call it does not know."""
+    return nvml.NVMLError, getattr(nvml, "NVMLLibraryMismatchError", nvml.NVMLError), AttributeError
 
 
 def sample(nvml: Any, device: Device) -> dict[str, float]:
@@ -120,16 +128,16 @@ def sample(nvml: Any, device: Device) -> dict[str, float]:
     }
     found: dict[str, float] = {}
     for name, read in readings.items():
-        with suppress(nvml.NVMLError):
+        with suppress(*_refusals(nvml)):
             found[name] = read()
     return found
 
 
 def _describe(nvml: Any, environ: Mapping[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {"gpus": [_facts(nvml, device) for device in visible(nvml, environ)]}
-    with suppress(nvml.NVMLError):
+    with suppress(*_refusals(nvml)):
         found["driver"] = _text(nvml.nvmlSystemGetDriverVersion())
-    with suppress(nvml.NVMLError):
+    with suppress(*_refusals(nvml)):
         version = nvml.nvmlSystemGetCudaDriverVersion()
         found["cuda"] = f"{version // 1000}.{version % 1000 // 10}"
     return found
@@ -137,9 +145,9 @@ def _describe(nvml: Any, environ: Mapping[str, str]) -> dict[str, Any]:
 
 def _facts(nvml: Any, device: Device) -> dict[str, Any]:
     facts: dict[str, Any] = {"index": device.index, "uuid": device.uuid}
-    with suppress(nvml.NVMLError):
+    with suppress(*_refusals(nvml)):
         facts["name"] = _text(nvml.nvmlDeviceGetName(device.handle))
-    with suppress(nvml.NVMLError):
+    with suppress(*_refusals(nvml)):
         facts["memory_bytes"] = nvml.nvmlDeviceGetMemoryInfo(device.handle).total
     return facts
 
@@ -148,7 +156,7 @@ def _by_index(nvml: Any, index: int) -> Device | None:
     try:
         handle = nvml.nvmlDeviceGetHandleByIndex(index)
         return Device(index, _text(nvml.nvmlDeviceGetUUID(handle)), handle)
-    except nvml.NVMLError:
+    except _refusals(nvml):
         return None
 
 
@@ -157,7 +165,7 @@ def _by_name(nvml: Any, name: str) -> Device | None:
     if name.isdigit():
         return _by_index(nvml, int(name)) if int(name) < nvml.nvmlDeviceGetCount() else None
     if name.startswith("MIG-"):
-        with suppress(nvml.NVMLError):
+        with suppress(*_refusals(nvml)):
             handle = nvml.nvmlDeviceGetHandleByUUID(name.encode())
             parent = nvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(handle)
             return Device(nvml.nvmlDeviceGetIndex(parent), name, handle)
