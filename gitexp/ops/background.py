@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from gitexp.capture.system import Sampler
+from gitexp.capture.system import Meter
 from gitexp.ops.lifecycle import Session
 
 FLUSH_SECONDS = 0.5
@@ -17,26 +18,31 @@ STOP_SECONDS = 30.0
 class Keeper:
     """The background thread of one session.
 
-    `first` runs once at the start, in the thread; `regular` are (seconds, function) that run again and again; the
-    `sampler` has a thread of its own. What one of them raises goes to `trouble`, never into the training.
+    `first` runs once at the start, in the thread; `meter` is read after 1, 2, 4 … seconds, then every
+    `meter_seconds`, so that short runs have some; `regular` is (seconds, function) that runs again and again. What one
+    of them raises goes to `trouble`, never into the training.
     """
 
     def __init__(
         self,
         session: Session,
         trouble: Callable[[Exception], None],
+        *,
         first: Callable[[], None] | None = None,
-        regular: tuple[tuple[float, Callable[[], None]], ...] = (),
-        sampler: Sampler | None = None,
+        meter: Meter | None = None,
+        meter_seconds: float = 15.0,
+        regular: tuple[float, Callable[[], None]] | None = None,
     ) -> None:
         self._session = session
         self._trouble = trouble
         self._first = first
-        self._regular = [(seconds, work, time.monotonic() + seconds) for seconds, work in regular]
-        self._regular.append((TOUCH_SECONDS, session.writer.touch, time.monotonic() + TOUCH_SECONDS))
-        self._sampler = sampler
-        if sampler is not None:
-            sampler.start()
+        self._meter = meter
+        now = time.monotonic()
+        self._works = [_Work(session.writer.touch, TOUCH_SECONDS, TOUCH_SECONDS, now + TOUCH_SECONDS)]
+        if meter is not None:
+            self._works.append(_Work(self._read_meter, 1.0, meter_seconds, now + min(1.0, meter_seconds)))
+        if regular is not None:
+            self._works.append(_Work(regular[1], regular[0], regular[0], now + regular[0]))
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="gitexp", daemon=True)
         self._thread.start()
@@ -49,14 +55,11 @@ class Keeper:
             self._session.writer.drain(wait=False)
             if self._session.writer.trouble is not None:
                 self._trouble(self._session.writer.trouble)
-            self._do_regular()
-
-    def _do_regular(self) -> None:
-        now = time.monotonic()
-        for index, (seconds, work, due) in enumerate(self._regular):
-            if now >= due:
-                self._regular[index] = (seconds, work, now + seconds)
-                self._guarded(work)
+            for work in self._works:
+                if time.monotonic() >= work.due:
+                    work.delay = min(work.delay * 2, work.every)
+                    work.due = time.monotonic() + work.delay
+                    self._guarded(work.do)
 
     def _guarded(self, work: Callable[[], None]) -> None:
         try:
@@ -64,16 +67,30 @@ class Keeper:
         except Exception as error:  # whatever the machine, a driver or a file system does, the training goes on
             self._trouble(error)
 
+    def _read_meter(self) -> None:
+        if self._meter is not None:
+            self._session.writer.system(self._meter.sample())
+
     def stop(self) -> None:
         """End the thread; waits for what it is doing, a stuck driver for half a minute."""
         self._stop.set()
-        if self._sampler is not None:
-            self._sampler.stop()
-            if self._sampler.gpu_seconds:
-                self._guarded(self._say_gpu)
         if threading.current_thread() is not self._thread:
             self._thread.join(STOP_SECONDS)
+        if self._meter is not None and not self._thread.is_alive():
+            self._meter.close()
+            if self._meter.gpu_seconds:
+                self._guarded(self._say_gpu)
 
     def _say_gpu(self) -> None:
-        if self._sampler is not None:
-            self._session.writer.event("gpu", seconds=self._sampler.gpu_seconds)
+        if self._meter is not None:
+            self._session.writer.event("gpu", seconds=self._meter.gpu_seconds)
+
+
+@dataclass(slots=True)
+class _Work:
+    """Something to do again and again: the delay doubles until it is `every`."""
+
+    do: Callable[[], None]
+    delay: float
+    every: float
+    due: float

@@ -29,15 +29,17 @@ def keep(
         return Keeper(session, trouble)
     settings = session.workspace.settings
     environ = os.environ if environ is None else environ
-    regular: list[tuple[float, Callable[[], None]]] = []
+    regular = None
     if settings.flag("publish"):
-        every = settings.duration_seconds("publishEvery")
-        regular.append((every, lambda: publish.spawn_live(session.workspace, session.id)))
-    sampler = None
-    if settings.flag("systemMetrics"):
-        every = settings.duration_seconds("systemInterval")
-        sampler = system.Sampler(session.writer.system, interval_seconds=every, pid=pid, environ=environ)
-    return Keeper(session, trouble, lambda: _capture(session, command, environ), tuple(regular), sampler)
+        regular = (settings.duration_seconds("publishEvery"), lambda: publish.spawn_live(session.workspace, session.id))
+    return Keeper(
+        session,
+        trouble,
+        first=lambda: _capture(session, command, environ),
+        meter=system.Meter(pid=pid, environ=environ) if settings.flag("systemMetrics") else None,
+        meter_seconds=settings.duration_seconds("systemInterval"),
+        regular=regular,
+    )
 
 
 def _capture(session: Session, command: tuple[str, ...], environ: Mapping[str, str]) -> None:

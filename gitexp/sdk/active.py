@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 from gitexp import ids
-from gitexp.capture import seeds
+from gitexp.capture import arguments, seeds
 from gitexp.errors import Conflict, NoRepository, UsageError
 from gitexp.ops import find, lifecycle, surroundings
 from gitexp.ops import spool as spools
@@ -77,6 +77,7 @@ def start_run(
     request = Request(
         experiment=experiment,
         name=name,
+        derived_name=arguments.name(arguments.params([sys.executable, *sys.argv])),
         params={"sdk": converted} if converted else {},
         tags={key: str(value) for key, value in (tags or {}).items()},
         description=description or "",

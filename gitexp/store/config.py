@@ -98,6 +98,7 @@ class Settings:
 
     repo: Repo | None
     overrides: Mapping[str, str] = field(default_factory=dict)
+    _known: dict[str, tuple[str, str]] = field(default_factory=dict, repr=False, compare=False)
 
     def text(self, key: str) -> str:
         """Return a setting's text, "" where it is empty."""
@@ -105,7 +106,12 @@ class Settings:
 
     def origin(self, key: str) -> tuple[str, str]:
         """Return a setting's value as text and where it comes from; raises UsageError for one that does not exist."""
-        setting = find(key)
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = self._origin(find(key))
+        return known
+
+    def _origin(self, setting: Setting) -> tuple[str, str]:
         lowered = setting.key.lower()
         layers: list[tuple[str, Callable[[], str | None]]] = [
             ("command line", lambda: self.overrides.get(lowered)),

@@ -167,17 +167,21 @@ class Writer:
         self.close()
 
     def rescue(self) -> None:
-        """Write this process's files anew where another host took the folder for dead: we still hold them open."""
+        """Move to a new folder where another host took ours for dead: our descriptors still hold what we wrote."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        for descriptor, name in (
-            (self._events, f"events-{self.name}.jsonl"),
-            (self._metrics, f"metrics-{self.name}.csv"),
-            (self._system, f"system-{self.name}.csv"),
-        ):
-            if descriptor >= 0 and not (self.folder / name).exists():
-                with open(os.dup(descriptor), "rb") as source, files.replacing(self.folder / name) as target:
-                    source.seek(0)
-                    shutil.copyfileobj(source, target)
+        with self._lock:
+            self._events = self._moved(self._events, f"events-{self.name}.jsonl")
+            self._metrics = self._moved(self._metrics, f"metrics-{self.name}.csv")
+            self._system = self._moved(self._system, f"system-{self.name}.csv")
+            locks.try_lock(self._events)
+
+    def _moved(self, descriptor: int, name: str) -> int:
+        if descriptor < 0:
+            return descriptor
+        with open(descriptor, "rb") as source, files.replacing(self.folder / name) as target:
+            source.seek(0)
+            shutil.copyfileobj(source, target)
+        return _open(self.folder / name)
 
 
 def _open(path: Path, header: str = "") -> int:

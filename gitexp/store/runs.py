@@ -110,7 +110,7 @@ class Run:
         data = self.file("params.json")
         return {} if data is None else params.decode(data)
 
-    @property
+    @cached_property
     def flat_params(self) -> dict[str, Any]:
         """{dotted path: value}."""
         return params.flatten(self.params)
