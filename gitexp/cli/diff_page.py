@@ -13,12 +13,13 @@ from gitexp import clock, ids, text
 from gitexp.cli import diff_parts, tables
 from gitexp.cli.tables import Cell, Column, Table
 from gitexp.ops import code, diff
-from gitexp.ops.diff import Comparison
+from gitexp.ops.diff import Cause, Comparison
 from gitexp.ops.difference import MISSING, MetricRow, Row
 
 PIPE_WIDTH = 100  # what lines are folded at in a pipe
 _LABEL, _VALUE = 21, 9  # columns of a section's name and, at least, of a value
 _WIDE = 26  # a longer value gets a line of its own
+_LONGEST, _AROUND = 500, 60  # characters of a value, and of it before the first difference
 
 
 def echo(found: Comparison, *, every: bool, width: int | None) -> None:
@@ -88,7 +89,7 @@ def _metric_lines(found: Comparison, metrics: Sequence[MetricRow], left: int, wi
     for row in metrics:
         style = tables.STYLES.get(row.verdict)
         comment = diff_parts.comment(row)
-        tail = f"  {_signed(row.change):>9}  {_percent(row.percent):>7}  {click.style(comment, fg=style)}"
+        tail = f"  {_signed(row):>9}  {_percent(row.percent):>7}  {click.style(comment, fg=style)}"
         yield (_pad(f"  {text.safe(row.label)}", left) + _pair(_numbers(row), wide) + tail).rstrip()
     if equal and len(metrics) < total:
         yield f"  {text.plural(equal, 'metric')} more {'is' if equal == 1 else 'are'} equal"
@@ -121,19 +122,31 @@ def _only(row: Row) -> str:
 
 
 def _long(row: Row, pair: Sequence[str], left: int) -> Iterator[str]:
+    """Yield a long value's sides on lines of their own; of very long ones what lies around the first difference."""
     yield f"  {text.safe(row.name)}"
+    apart = next((i for i, (a, b) in enumerate(zip(*pair, strict=False)) if a != b), min(map(len, pair)))
+    start = max(apart - _AROUND, 0) if max(map(len, pair)) > _LONGEST else 0
     for label, value in zip(diff.labels(2), pair, strict=True):
-        yield " " * (left - 2) + f"{label} {value}"
+        part = value[start : start + _LONGEST]
+        more = f"…   ({len(value):,} characters: --json)" if start + _LONGEST < len(value) else ""
+        yield " " * (left - 2) + f"{label} {'…' if start else ''}{part}{more}"
 
 
-def _signed(change: float | None) -> str:
+def _signed(row: MetricRow) -> str:
+    """Return the change with as many decimals as the values are shown with."""
+    change = row.change
     if change is None:
         return "-"
-    return "0" if change == 0 else ("+" if change > 0 else "") + text.number(change)
+    shown = _numbers(row)
+    decimals = max(len(cell.partition(".")[2]) for cell in shown)
+    fixed = f"{change:+.{decimals}f}"
+    if "e" in "".join(shown) or (change and not fixed.strip("+-0.")):
+        return ("+" if change > 0 else "") + text.number(change)
+    return fixed if change else "0"
 
 
 def _percent(percent: float | None) -> str:
-    if percent is None or not math.isfinite(percent):
+    if not percent or not math.isfinite(percent):
         return ""
     return f"{percent:+.1f} %" if abs(percent) < 1000 else f"{percent:+.0f} %"
 
@@ -159,31 +172,28 @@ def verdict(found: Comparison) -> str:
     """Return the last line: how many causes the difference can have."""
     listed = diff.causes(found)
     if not listed:
-        alike = all(row.equal for row in found.metrics)
-        return (
-            "nothing differs."
-            if alike
-            else "nothing recorded differs but the metrics: chance, or what is not recorded."
-        )
+        if not diff.names(found):
+            return "nothing differs."
+        return "no cause is recorded: chance, or something that is not recorded."
     counts: dict[str, int] = {}
     for cause in listed:
         counts[cause.kind] = counts.get(cause.kind, 0) + 1
     if len(listed) == 1:
-        return f"1 cause possible: {_kind(listed[0].kind)}{text.safe(listed[0].name)}."
+        return f"1 cause possible: {_kind(listed[0])}."
     parts = ", ".join(_counted(kind, count) for kind, count in counts.items())
     return f"{len(listed)} causes possible ({parts}): rerun with one changed to know which."
 
 
-def _kind(kind: str) -> str:
-    return "" if kind in ("code", "command", "Python") else f"{kind} "
+_ALONE = frozenset({"command", "code", "seed", "Python", "machine"})  # kinds that there is one of
+
+
+def _kind(cause: Cause) -> str:
+    """Return a cause by itself: `param lr`, but `code` and not `code code`."""
+    return cause.kind if cause.kind in _ALONE else f"{cause.kind} {text.safe(cause.name)}"
 
 
 def _counted(kind: str, count: int) -> str:
-    return (
-        kind
-        if kind in ("code", "command", "Python", "machine")
-        else text.plural(count, kind, "data" * (kind == "data"))
-    )
+    return kind if kind in _ALONE else text.plural(count, kind)
 
 
 def _echo_many(found: Comparison, every: bool, width: int | None) -> None:
@@ -208,7 +218,7 @@ def _many_rows(found: Comparison, every: bool) -> Iterator[tuple[str | Cell, ...
         yield ("command", *(text.safe(shlex.join(words)) for words in found.command.values))
     if every or not found.code.equal:
         yield ("code", *(diff_parts.revision(side) for side in found.code.sides))
-    yield from _row_cells("data ", found.data, every)
+    yield from _row_cells("data ", diff_parts.shortened(found.data), every)
     yield from _row_cells("seed ", found.seeds, every)
     yield from _row_cells("", found.packages, every)
     yield from _row_cells("", found.surroundings, every)

@@ -127,27 +127,35 @@ def _lines(files: Sequence[FileChange]) -> str:
 
 
 def _inputs(found: Comparison) -> Iterator[tuple[str, list[str]]]:
-    """Yield data and seed: on one line where both are the same."""
+    """Yield data and seed: on one line where neither differs."""
     data, seeds = diff.differing(found.data), diff.differing(found.seeds)
+    known = _datasets(found.data), _seed(found.seeds, 0) if found.seeds else ""
     if not data and not seeds:
-        known = [*([_datasets(found.data)] if found.data else []), *([_seed(found.seeds, 0)] if found.seeds else [])]
-        missing = "" if found.data and found.seeds else "no seed recorded" if found.data else "no data recorded"
-        none = (
-            "neither recorded"
-            if not known
-            else f"{'; '.join(['same: ' + known[0], *known[1:], *filter(None, [missing])])}"
-        )
-        yield "data, seed", [none]
+        yield "data, seed", [_known_inputs(*known)]
         return
-    yield (
-        "data",
-        [_change(row, 8) for row in data] or [f"same: {_datasets(found.data)}" if found.data else "not recorded"],
-    )
-    if not seeds:
-        yield "seed", [f"same: {_seed(found.seeds, 0)}" if found.seeds else "not recorded"]
-    else:
-        sides = [_seed(found.seeds, side) for side in (0, 1)]
-        yield "seed", [f"{sides[0]} -> {sides[1]}"]
+    yield "data", [_change(row) for row in shortened(data)] or [_same(known[0])]
+    yield "seed", [" -> ".join(_seed(found.seeds, side) for side in (0, 1)) if seeds else _same(known[1])]
+
+
+def _known_inputs(data: str, seed: str) -> str:
+    if data and seed:
+        return f"same: {data}; {seed}"
+    if not data and not seed:
+        return "neither recorded"
+    return f"same: {data}; no seed recorded" if data else f"no data recorded; same seed: {seed}"
+
+
+def _same(known: str) -> str:
+    return f"same: {known}" if known else "not recorded"
+
+
+def shortened(rows: Iterable[Row]) -> list[Row]:
+    """Return rows of hashes with their first eight digits, or all where those would not tell them apart."""
+    found = []
+    for row in rows:
+        short = Row(row.name, tuple(value if value is MISSING else str(value)[:8] for value in row.values))
+        found.append(short if short.equal == row.equal else row)
+    return found
 
 
 def _datasets(rows: Iterable[Row]) -> str:
@@ -165,9 +173,9 @@ def _seed(rows: Iterable[Row], side: int) -> str:
     return ", ".join(f"{text.safe(name)} {value}" for name, value in seeds.items()) or "none"
 
 
-def _change(row: Row, length: int | None = None) -> str:
+def _change(row: Row) -> str:
     """Return `name old -> new`, or where it is."""
-    old, new = (None if value is MISSING else text.value(value)[:length] for value in row.values)
+    old, new = (None if value is MISSING else text.value(value) for value in row.values)
     name = text.safe(row.name)
     if old is None or new is None:
         return f"{name} {new if old is None else old} only in {'B' if old is None else 'A'}"
@@ -226,4 +234,4 @@ def artifact(value: Any) -> str:
     """Return an artifact in a cell: its size, and the beginning of its hash."""
     if value is MISSING:
         return "-"
-    return text.size(value.size_bytes) + (f" {value.sha256[:8]}" if value.sha256 else "")
+    return f"{text.size(value.size_bytes)} {(value.sha256 or value.oid)[:8]}".rstrip()

@@ -45,7 +45,7 @@ class Comparison:
 class Cause:
     """Something that differs and may be why the metrics do."""
 
-    kind: str  # param, code, data, seed, package, Python, machine, variable, command
+    kind: str  # param, command, code, dataset, seed, package, Python, variable, machine
     name: str
 
 
@@ -161,8 +161,9 @@ def causes(found: Comparison) -> list[Cause]:
         listed.append(Cause("command", "command"))
     if not found.code.equal:
         listed.append(Cause("code", "code"))
-    listed += [Cause("data", row.name) for row in differing(found.data)]
-    listed += [Cause("seed", row.name) for row in differing(found.seeds)]
+    listed += [Cause("dataset", row.name) for row in differing(found.data)]
+    if seeds := differing(found.seeds):  # one number seeds several libraries
+        listed.append(Cause("seed", ", ".join(row.name for row in seeds)))
     if all(found.has_environment):
         listed += [Cause("package", row.name) for row in differing(found.packages)]
         listed += _surrounding_causes(differing(found.surroundings))

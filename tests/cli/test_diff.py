@@ -1,0 +1,351 @@
+"""gitexp diff: what it prints of two runs and of more."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gitexp.ops import lifecycle
+from tests import recording, support
+
+DATA = [{"role": "train", "sha256": "7be1c04a" + "0" * 56}]
+SEEDS = {"python": 42, "numpy": 42, "python_hash": "random"}
+
+
+def environment(**packages: str) -> dict[str, Any]:
+    listed = {name: {"version": version, "origin": "index"} for name, version in packages.items()}
+    return {**recording.ENVIRONMENT, "packages": {**recording.ENVIRONMENT["packages"], **listed}}
+
+
+def run_id(head: str) -> str:
+    return head + "k" * (16 - len(head))
+
+
+@pytest.fixture
+def two(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a project with two runs: of edited code, and of clean code with other params and another package."""
+    support.write(project / "gitexp.toml", 'maximize = ["val_*"]\n')
+    support.commit(project, "settings")
+    support.write(project / "train.py", "print(1)\n")
+    monkeypatch.setenv("GITEXP_NOW", "2026-11-20T14:00:00Z")
+    recording.record(
+        project, "lr0.1-leaves32", run_id=run_id("mzrokvu"), data=DATA, seeds=SEEDS,
+        params={"lr": 0.1, "leaves": 32, "split": {"val": 0.1}}, environment=environment(lightgbm="4.4.0"),
+        metrics={"val_auc": [0.9, 0.9312], "loss": [0.5, 0.226], "gap": [0.5, 1.5], "epochs": [2]},
+        artifacts={"model.txt": b"a" * 200_000, "plots/confusion.png": b"1", "labels.txt": b"same"},
+    )  # fmt: skip
+    support.git(project, "checkout", "--quiet", "train.py")
+    monkeypatch.setenv("GITEXP_NOW", "2026-11-20T14:08:00Z")
+    recording.record(
+        project, "lr0.05-leaves32-cw3", run_id=run_id("kqzvmxr"), data=DATA, seeds=SEEDS,
+        params={"lr": 0.05, "leaves": 32, "split": {"val": 0.1}, "scale_pos_weight": 3},
+        environment=environment(lightgbm="4.5.0"),
+        metrics={"val_auc": [0.9, 0.941], "loss": [0.5, 0.2031], "gap": [0.5, 1.25], "epochs": [2]},
+        artifacts={"model.txt": b"a" * 201_000, "plots/confusion.png": b"2", "labels.txt": b"same"},
+    )  # fmt: skip
+    monkeypatch.setenv("GITEXP_NOW", "2026-11-20T14:20:00Z")
+    return project
+
+
+def code(path: Path) -> str:
+    return support.git(path, "rev-parse", "--short=7", "HEAD")
+
+
+def test_two_runs_are_compared_section_by_section(two: Path, untouched: None) -> None:
+    head = code(two)
+    wanted = f"""\
+A mzrokvu  churn/lr0.1-leaves32       20m ago  {head} + uncommitted edits
+B kqzvmxr  churn/lr0.05-leaves32-cw3  12m ago  {head}
+
+metrics                      A         B     change
+  loss:min              0.2260    0.2031    -0.0229  -10.1 %  better (lower: guessed from the name)
+  val_auc:max           0.9312    0.9410    +0.0098   +1.1 %  better (higher: gitexp.toml)
+  gap:last               1.500     1.250     -0.250  -16.7 %  better or worse is not known
+  1 metric more is equal
+params               2 equal
+  lr                       0.1      0.05
+  scale_pos_weight           -         3   only in B
+code                 same commit; A has edits: train.py | 4 +++-   (--code shows them)
+data, seed           same: train 7be1c04a; 42
+environment          lightgbm 4.4.0 -> 4.5.0; 3 packages, Python, host and GPU equal
+artifacts            model.txt 200.0 -> 201.0 kB; plots/confusion.png differs; 1 equal
+4 causes possible (2 params, code, 1 package): rerun with one changed to know which.
+"""
+    assert support.gitexp("diff", "mzrokvu", "kqzvmxr").stdout == wanted
+    assert support.gitexp("diff").stdout == wanted
+    assert support.gitexp("diff", "lr0.1-leaves32").stdout == wanted
+    assert support.gitexp("diff", "lr0.*").stdout == wanted
+
+
+def test_all_shows_what_is_equal_too(two: Path, untouched: None) -> None:
+    shown = support.gitexp("diff", "--all").stdout
+    assert "  epochs:last                2         2          0           equal\n" in shown
+    assert "  split.val                0.1       0.1\n" in shown
+    assert "command              same: python train.py\n" in shown
+    assert "artifacts            labels.txt equal; model.txt 200.0 -> 201.0 kB" in shown
+
+
+def test_the_names_alone_are_lines_for_scripts(two: Path, untouched: None) -> None:
+    assert support.gitexp("diff", "--name-only").stdout == (
+        "metric\tloss\nmetric\tval_auc\nmetric\tgap\nparam\tlr\nparam\tscale_pos_weight\ncode\ttrain.py\n"
+        "package\tlightgbm\nartifact\tmodel.txt\nartifact\tplots/confusion.png\n"
+    )
+
+
+def test_the_code_is_what_git_diff_says_between_the_parents(two: Path, untouched: None) -> None:
+    a, b = (next(ref for ref in support.run_refs(two) if name in ref) for name in ("mzrokvu", "kqzvmxr"))
+    assert support.gitexp("diff", "--code").stdout.rstrip() == support.git(two, "diff", f"{a}^", f"{b}^")
+    assert support.gitexp("diff", "--stat").stdout.rstrip() == support.git(two, "diff", "--stat", f"{a}^", f"{b}^")
+
+
+def test_json_has_all_of_it(two: Path, untouched: None) -> None:
+    found = support.gitexp("diff", "--json").json
+    assert [(run["label"], run["id"]) for run in found["runs"]] == [("A", run_id("mzrokvu")), ("B", run_id("kqzvmxr"))]
+    assert found["metrics"][0] == {
+        "name": "loss",
+        "aggregate": "min",
+        "values": [0.226, 0.2031],
+        "change": pytest.approx(-0.0229),
+        "percent": pytest.approx(-10.13, abs=0.01),
+        "verdict": "better",
+        "goal": "min",
+        "goal_from": "guessed from the name",
+    }
+    assert found["params"][2] == {
+        "name": "scale_pos_weight", "equal": False, "values": [None, 3], "present": [False, True]
+    }  # fmt: skip
+    assert found["code"]["files"] == [{"path": "train.py", "old_path": None, "added": 3, "deleted": 1}]
+    assert found["code"]["same_commit"] is True
+    assert [(cause["kind"], cause["name"]) for cause in found["causes"]] == [
+        ("param", "lr"),
+        ("param", "scale_pos_weight"),
+        ("code", "code"),
+        ("package", "lightgbm"),
+    ]
+
+
+def test_more_than_two_runs_are_a_table_of_what_differs(two: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    head = code(two)
+    support.commit(two, "another model", model__py="x\n")
+    monkeypatch.setenv("GITEXP_NOW", "2026-11-20T14:15:00Z")
+    recording.record(
+        two, "net", run_id=run_id("pqwtzno"), status="failed", params={"lr": 0.05, "leaves": 32, "split": {"val": 0.1}},
+        metrics={"val_auc": [0.95], "epochs": [2]}, data=DATA, seeds={"python": 7}, command=("python", "net.py"),
+    )  # fmt: skip
+    monkeypatch.setenv("GITEXP_NOW", "2026-11-20T14:20:00Z")
+    with support.untouched(two):
+        shown = support.gitexp("diff", "mzrokvu", "kqzvmxr", "pqwtzno").stdout
+    blob = support.git(two, "hash-object", "--stdin", input="same")[:8]
+    assert (
+        shown
+        == f"""\
+A mzrokvu  churn/lr0.1-leaves32       20m ago  {head} + uncommitted edits
+B kqzvmxr  churn/lr0.05-leaves32-cw3  12m ago  {head}
+C pqwtzno  churn/net                  5m ago   {code(two)}                      failed
+
+                                     A                  B              C
+loss:min                        0.2260            *0.2031              -
+val_auc:max                     0.9312             0.9410        *0.9500
+gap:last                         1.500              1.250              -
+lr                                 0.1               0.05           0.05
+scale_pos_weight                     -                  3              -
+command                python train.py    python train.py  python net.py
+code                          {head}+            {head}        {code(two)}
+seed numpy                          42                 42              -
+seed python                         42                 42              7
+seed python_hash                random             random              -
+lightgbm                         4.4.0              4.5.0              -
+labels.txt            4 bytes {blob}   4 bytes {blob}              -
+model.txt            200.0 kB 2287d207  201.0 kB c55304d3              -
+plots/confusion.png    1 byte 56a6051c    1 byte d8263ee9              -
+equal: 1 metric, 2 params (--all shows them)
+"""
+    )
+
+
+def test_runs_of_other_commits_say_how_far_they_are_apart(project: Path) -> None:
+    first = code(project)
+    recording.record(project, "a", run_id=run_id("kkkk"), params={"lr": 0.1}, metrics={"loss": [0.5]})
+    for number in range(3):
+        support.commit(project, f"change {number}", **{f"file{number}__py": "x\n" * (number * 30 + 1)})
+    recording.record(project, "b", run_id=run_id("llll"), params={"lr": 0.1}, metrics={"loss": [0.5]})
+    support.git(project, "checkout", "--quiet", "-b", "side", first)
+    support.commit(project, "elsewhere", side__py="another\n")
+    recording.record(project, "c", run_id=run_id("mmmm"), params={"lr": 0.1}, metrics={"loss": [0.5]})
+    with support.untouched(project):
+        ahead, sideways = (support.gitexp("diff", *pair).stdout for pair in (("kkkk", "llll"), ("llll", "mmmm")))
+    assert (
+        "metrics              1 equal\n"
+        "params               1 equal\n"
+        "code                 3 commits between; 3 files, +93 -0   (--code shows them)\n"
+        "                     file0.py |  1 +\n"
+        "                     file1.py | 31 ++++++++++\n"
+        "                     file2.py | 61 ++++++++++++++++++++\n"
+        "data, seed           neither recorded\n"
+        "environment          3 packages, Python, host and GPU equal\n"
+        "1 cause possible: code.\n"
+    ) in ahead
+    assert "code                 3 commits only in A, 1 only in B; 4 files, +1 -93   (--code shows them)\n" in sideways
+
+
+def test_equal_runs_differ_in_nothing(project: Path, untouched: None) -> None:
+    for name in ("kkkk", "llll"):
+        recording.record(project, "same", run_id=run_id(name), params={"lr": 0.1}, metrics={"loss": [0.5]})
+    shown = support.gitexp("diff", "kkkk", "llll").stdout
+    assert f"code                 same: {code(project)}\n" in shown
+    assert shown.endswith("nothing differs.\n")
+
+
+def test_metrics_that_differ_without_a_recorded_cause_are_chance(project: Path, untouched: None) -> None:
+    for name, loss in (("kkkk", 0.5), ("llll", math.nan)):
+        recording.record(project, "same", run_id=run_id(name), metrics={"loss": [loss]})
+    shown = support.gitexp("diff", "kkkk", "llll").stdout
+    assert (
+        "  loss:min              0.5000       nan          -           worse  (lower: guessed from the name)\n" in shown
+    )
+    assert shown.endswith("no cause is recorded: chance, or something that is not recorded.\n")
+
+
+def test_edits_that_were_not_recorded_are_a_cause(project: Path) -> None:
+    recording.record(project, "a", run_id=run_id("kkkk"))
+    support.write(project / "train.py", "print(2)\n")
+    recording.record(project, "b", run_id=run_id("llll"), settings={"dirty": "allow"})
+    with support.untouched(project):
+        shown = support.gitexp("diff", "kkkk", "llll").stdout
+    assert "code                 same commit; B has edits, which are not recorded\n" in shown
+    assert shown.endswith("1 cause possible: code.\n")
+
+
+def test_equal_edits_are_no_difference(project: Path) -> None:
+    support.write(project / "train.py", "print(2)\n")
+    for name in ("kkkk", "llll"):
+        recording.record(project, name, run_id=run_id(name))
+    with support.untouched(project):
+        shown = support.gitexp("diff", "kkkk", "llll").stdout
+    assert "code                 same commit; same edits\n" in shown
+    assert shown.endswith("nothing differs.\n")
+
+
+def test_other_data_seeds_hosts_and_packages_are_named(project: Path, untouched: None) -> None:
+    recording.record(project, "a", run_id=run_id("kkkk"), data=DATA, seeds=SEEDS, settings={"host": "gpu01"})
+    other = environment(numpy="2.0", torch="2.7")
+    other |= {"python": {"version": "3.12.1"}, "variables": {"OMP_NUM_THREADS": "4"}}
+    data = [{"role": "train", "sha256": "00112233" + "0" * 56}]
+    recording.record(
+        project,
+        "b",
+        run_id=run_id("llll"),
+        data=data,
+        seeds={"python": 7},
+        environment=other,
+        settings={"host": "gpu02"},
+    )
+    shown = support.gitexp("diff", "kkkk", "llll").stdout
+    assert (
+        "data                 train 7be1c04a -> 00112233\n"
+        "seed                 42 -> 7\n"
+        "environment          numpy 1.0 -> 2.0; torch 2.7 only in B; $OMP_NUM_THREADS 4 only in B;\n"
+        "                     Python 3.11.9 -> 3.12.1; host gpu01 -> gpu02; 2 packages and GPU equal\n"
+        "7 causes possible (1 dataset, seed, 2 packages, Python, 1 variable, machine): rerun with one changed to"
+        " know which.\n"
+    ) in shown
+
+
+def test_a_run_without_environment_says_so(project: Path, untouched: None) -> None:
+    recording.record(project, "a", run_id=run_id("kkkk"), environment=None)
+    recording.record(project, "b", run_id=run_id("llll"))
+    assert "environment          not recorded in A; host equal\n" in support.gitexp("diff", "kkkk", "llll").stdout
+
+
+def test_running_runs_can_be_compared(project: Path, untouched: None) -> None:
+    recording.record(project, "a", run_id=run_id("kkkk"), params={"lr": 0.1}, metrics={"loss": [0.5]})
+    session = recording.start(project, "b", run_id=run_id("llll"), params={"lr": 0.2}, metrics={"loss": [0.25]})
+    session.writer.drain()
+    try:
+        shown = support.gitexp("diff", "kkkk", "llll").stdout
+    finally:
+        lifecycle.finish(session, "completed")
+    assert shown.splitlines()[1].endswith("  running")
+    assert (
+        "  loss:min              0.5000    0.2500    -0.2500  -50.0 %  better (lower: guessed from the name)\n" in shown
+    )
+    assert "  lr                       0.1       0.2\n" in shown
+
+
+def test_long_values_get_lines_of_their_own_and_are_never_cut(project: Path, untouched: None) -> None:
+    for name, tail in (("kkkk", "one"), ("llll", "two")):
+        recording.record(project, name, run_id=run_id(name), params={"prompt": "x" * 200 + tail, "lr": 0.1})
+    assert (f"  prompt\n                   A {'x' * 200}one\n                   B {'x' * 200}two\n") in support.gitexp(
+        "diff", "kkkk", "llll"
+    ).stdout
+
+
+@pytest.mark.parametrize("flags", [[], ["--all"], ["--name-only"], ["--json"]])
+def test_hostile_texts_reach_no_terminal(project: Path, untouched: None, flags: list[str]) -> None:
+    bad = "\x1b[2J\x07\u202e"
+    for name, value in (("kkkk", 1.0), ("llll", 2.0)):
+        recording.record(
+            project, f"n{value}", run_id=run_id(name), params={bad: bad + str(value)}, metrics={bad: [value]},
+            artifacts={f"{bad}.txt": str(value).encode()}, seeds={bad: bad}, command=(bad, str(value)),
+            data=[{"role": bad, "sha256": bad + str(value)}], environment=environment(**{bad: bad + str(value)}),
+        )  # fmt: skip
+    shown = support.gitexp("diff", "kkkk", "llll", *flags).stdout
+    assert not any(
+        character in shown.replace("\\u202e", "") for character in ("\x1b", "\x07", *"\u202e" * (flags != ["--json"]))
+    )
+    third = support.gitexp("diff", "kkkk", "llll", "kkkk").stdout if not flags else ""
+    assert "\x1b" not in third
+
+
+def test_what_cannot_be_read_is_said_and_the_rest_compared(project: Path, untouched: None) -> None:
+    for name, size in (("kkkk", 110_000), ("llll", 110_001)):
+        recording.record(
+            project, name, run_id=run_id(name), params={"text": "x" * size, "lr": 0.1}, metrics={"loss": [1]}
+        )
+    for path in (project / ".git/gitexp/objects").rglob("*"):
+        if path.is_file():
+            path.unlink()
+    shown = support.gitexp("diff", "kkkk", "llll").stdout
+    assert "metrics              1 equal\n" in shown
+    assert "params.json of A cannot be read: the bytes of params.json (" in shown
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        ([], 4, "gitexp: comparing needs two runs, and 1 run was recorded in this clone\n"),
+        (["kkkk"], 2, "gitexp: comparing needs two runs: kkkk is kkkkkkk alone\n"),
+        (["kkkk", "only"], 2, "gitexp: comparing needs two runs: kkkk and only is kkkkkkk alone\n"),
+        (["kkkk", "nothing"], 4, "gitexp: no run 'nothing'\n"),
+    ],
+)
+def test_one_run_alone_cannot_be_compared(
+    project: Path, untouched: None, args: list[str], code: int, message: str
+) -> None:
+    recording.record(project, "only", run_id=run_id("kkkk"))
+    assert support.gitexp("diff", *args, expect=code).stderr.startswith(message)
+
+
+def test_more_than_two_runs_have_no_one_code_difference(project: Path, untouched: None) -> None:
+    for name in ("kkkk", "llll", "mmmm"):
+        recording.record(project, name, run_id=run_id(name))
+    assert support.gitexp("diff", "--code", "kkkk", "llll", "mmmm", expect=2).stderr == (
+        "gitexp: --code and --stat compare two runs, not 3\ngitexp diff --code @~1 @\n"
+    )
+
+
+def test_on_a_terminal_the_code_comes_through_gits_own_pager(two: Path, untouched: None) -> None:
+    support.git(two, "config", "core.pager", "sed 's/^/paged: /'")
+    spawn = "import pty, sys; sys.exit(pty.spawn([sys.executable, '-m', 'gitexp', 'diff', '--stat']))"
+    assert support.python(two, spawn).stdout.startswith("paged:  train.py | 4 \x1b[32m+++\x1b[m")
+
+
+def test_very_long_values_show_where_they_begin_to_differ(project: Path, untouched: None) -> None:
+    for name, middle in (("kkkk", "one"), ("llll", "two")):
+        text = "x" * 3000 + middle + "y" * 3000
+        recording.record(project, name, run_id=run_id(name), params={"prompt": text})
+    shown = support.gitexp("diff", "kkkk", "llll").stdout
+    assert f"A …{'x' * 60}one{'y' * 437}…   (6,003 characters: --json)\n" in shown
