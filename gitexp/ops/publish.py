@@ -31,11 +31,24 @@ _AUTO = Options(auto=True)
 
 def spawn_auto(workspace: Workspace) -> None:
     """Push what is new in a process of its own where gitexp.autoPush is on; returns at once and never raises."""
+    if _is_on(workspace, "autoPush"):
+        _spawn_quietly(workspace)
+
+
+def after_run(workspace: Workspace, run_id: str) -> None:
+    """Do what is due when a run has ended: push it, or take away what was published of it; never raises."""
+    if _is_on(workspace, "autoPush"):
+        spawn_auto(workspace)  # takes away what was published too
+    elif _is_on(workspace, "publish"):
+        spawn_end_live(workspace, run_id)
+
+
+def _is_on(workspace: Workspace, key: str) -> bool:
     try:
-        if workspace.settings.flag("autoPush"):
-            _spawn(workspace, "--auto")
-    except (OSError, GitexpError, subprocess.SubprocessError) as error:
-        _log(workspace, f"not started: {error}")
+        return workspace.settings.flag(key)
+    except GitexpError as error:
+        _log(workspace, error.message)
+        return False
 
 
 def spawn_live(workspace: Workspace, run_id: str) -> None:

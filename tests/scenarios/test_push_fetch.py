@@ -292,3 +292,24 @@ def test_large_files_go_and_come_through_git_lfs(ours: Workspace, bare: Path, tm
     kept = objects.path(theirs, model.sha256)
     assert kept is not None and kept.read_bytes() == b"weights" * 100_000
     assert remotes.holdings(theirs)["origin"] == {run.ref: run.commit}
+
+
+def test_a_server_that_checks_takes_a_run_that_went_on_in_two_clones(
+    ours: Workspace, project: Path, bare: Path, tmp_path: Path
+) -> None:
+    support.gitexp("-C", str(bare), "hooks", "install", "pre-receive")
+    run = sharing.make_run(ours)
+    support.gitexp("push", "--yes")
+    theirs = clone(bare, tmp_path / "theirs")
+    support.gitexp("-C", top(theirs), "fetch")
+    sharing.go_on(ours, run, loss=0.1)
+    sharing.go_on(theirs, runs.load(theirs, run.commit or "", run.ref), loss=0.9)
+    sharing.tag(ours, run, "here")
+    sharing.tag(theirs, run, "there")
+    support.gitexp("push")
+    said = support.gitexp("-C", top(theirs), "push", "--all", "--yes").stdout
+    assert said.startswith("origin: 2 runs sent, facts sent\nchurn/baseline-")
+    assert "went on in two clones: yours keeps its name" in said
+    support.gitexp("fetch")
+    assert runs.listing(ours) == runs.listing(theirs) == support.run_refs(bare)
+    assert sharing.tags(ours, run.id) == {"here": "", "there": ""}
