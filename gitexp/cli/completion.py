@@ -29,7 +29,9 @@ _git-exp() {
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def command(ctx: click.Context, shell: str) -> None:
-    """Print the script that completes commands, options, runs and experiments in a shell.
+    """Print the script that completes gitexp in a shell.
+
+    Commands and options, names and ids of runs, experiments; for git exp too.
 
     bash: put `eval "$(gitexp completion bash)"` into ~/.bashrc; zsh: the same with zsh into ~/.zshrc, after compinit;
     fish: gitexp completion fish > ~/.config/fish/completions/gitexp.fish

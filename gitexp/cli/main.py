@@ -49,12 +49,16 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("hooks", "hooks", "Install, list and remove Git hooks that look after runs."),
         ("init", "init", "Set this repository up; recording needs none of it."),
         ("config", "config", "Show or change settings."),
-        ("completion", "completion", "Print the script that completes commands, options, runs and experiments in a shell."),
+        ("completion", "completion", "Print the script that completes gitexp in a shell."),
         ("help", "help", "Show the help of gitexp or of one command."),
     ),
 }  # fmt: skip
 ALIASES = {"pull": "fetch", "ls": "log"}
 _BUG, _INTERRUPTED, _CLOSED_PIPE = 70, 130, 141
+
+
+class ClosedPipe(Exception):
+    """Whoever read our output has gone (`gitexp log | head`)."""
 
 
 class Verbs(click.Group):
@@ -80,6 +84,12 @@ class Verbs(click.Group):
         if args and self.get_command(ctx, args[0]) is None and not ctx.resilient_parsing:
             raise unknown(args[0], self.list_commands(ctx))
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise ClosedPipe from error  # click would make it exit 1
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for title, rows in COMMANDS.items():
@@ -159,7 +169,7 @@ def run(arguments: Sequence[str]) -> int:
 def _failed(error: BaseException, arguments: Sequence[str]) -> int:
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 1
-    if isinstance(error, BrokenPipeError):
+    if isinstance(error, ClosedPipe | BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the last flush at exit stays quiet too
         return _CLOSED_PIPE
     if isinstance(error, KeyboardInterrupt | click.Abort):
