@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from gitexp import text
-from gitexp.errors import DirtyTree, Refused
-from gitexp.git import command, objects
-from gitexp.ops import dirty
+from gitexp.errors import DirtyTree, GitexpError, Refused, Unconfirmed
+from gitexp.git import command, objects, transport
+from gitexp.git.transport import Options
+from gitexp.ops import dirty, push
 from gitexp.record import pointer
 from gitexp.store import remotes, runs
 from gitexp.store.runs import Head
 from gitexp.store.workspace import Workspace
 
 _LISTED = 20  # paths or runs named in one message
+_ANCESTORS = 5  # processes between a hook and its git: its shell, those of other tools
 _NOBODY = "0" * 40
 
 
@@ -170,7 +171,7 @@ def check_framework_push(workspace: Workspace) -> None:
     if not ref.startswith(runs.REF_PREFIX):
         return
     pushed = [Update("", oid or None, ref)]
-    if "GITEXP_PUSHING" not in os.environ:
+    if transport.PUSHING not in os.environ:
         held = remotes.seen(workspace, remotes.choose(workspace, os.environ.get("PRE_COMMIT_REMOTE_NAME")))
         known = runs.listing(workspace).items()
         pushed += [Update("", commit, name) for name, commit in known if held.get(name) != commit and name != ref]
@@ -178,28 +179,26 @@ def check_framework_push(workspace: Workspace) -> None:
 
 
 def push_along(workspace: Workspace, remote: str, pushed: Sequence[Update]) -> str:
-    """Push experiments to the remote of a `git push` of branches, where gitexp.pushWithGit; return what it said.
+    """Push experiments to the remote of a `git push` of branches, where gitexp.pushWithGit; return what it came to.
 
-    Never raises and never asks: the user's own push goes on whatever becomes of it.
+    Asks nothing and raises nothing: the user's own push goes on whatever becomes of it.
     """
     if not _goes_along(workspace, remote, pushed):
         return ""
-    done = subprocess.run(
-        [sys.executable, "-m", "gitexp", "push", remote, "--auto"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        errors="replace",
-    )
-    said = done.stderr.strip()
-    if not done.returncode:
-        return said
-    return f"gitexp: experiments were not pushed along: {said.removeprefix('gitexp: ')}"
+    options = Options(auto=True)
+    try:
+        chosen = remotes.choose(workspace, remote)
+        planned = push.plan(workspace, chosen, push.Choice(), options)
+        done = push.push(workspace, planned, options=options)
+    except Unconfirmed:
+        return f"gitexp: runs stay here until you agree to send them, once: gitexp push {remote}"
+    except GitexpError as error:
+        return f"gitexp: no runs were pushed along: {error.message}; try: gitexp push {remote}"
+    return f"gitexp: pushed along: {text.plural(len(done.sent), 'run')}" if done.sent else ""
 
 
 def _goes_along(workspace: Workspace, remote: str, pushed: Sequence[Update]) -> bool:
-    if "GITEXP_PUSHING" in os.environ or not workspace.settings.flag("pushWithGit"):
+    if transport.PUSHING in os.environ or not workspace.settings.flag("pushWithGit"):
         return False
     if not any(item.new and item.ref.startswith("refs/heads/") for item in pushed):
         return False
@@ -211,12 +210,13 @@ def _is_dry_run() -> bool:
     import psutil
 
     try:
-        words = psutil.Process(os.getppid()).cmdline()
-        if "push" not in words:  # the hook's shell is between
-            words = psutil.Process(psutil.Process(os.getppid()).ppid()).cmdline()
+        for ancestor in psutil.Process().parents()[:_ANCESTORS]:
+            words = ancestor.cmdline()
+            if words and Path(words[0]).name == "git" and "push" in words:
+                return any(word in ("-n", "--dry-run") for word in words)
     except psutil.Error:
         return False
-    return "push" in words and any(word in ("-n", "--dry-run") for word in words)
+    return False
 
 
 def _lines(items: Sequence[str]) -> str:

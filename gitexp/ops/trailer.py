@@ -59,6 +59,9 @@ def _is_staged(workspace: Workspace, run: Run) -> bool:
 def _fill(workspace: Workspace, path: Path, run: Run) -> None:
     trailer = f"{KEY}: {_name(run)}"
     command.run(workspace.repo, "interpret-trailers", "--in-place", "--trailer", trailer, str(path.absolute()))
+    message = path.read_text("utf-8", "surrogateescape")
+    if message.startswith(f"\n{trailer}"):  # still without a subject: leave a line for it and an empty one
+        path.write_text("\n" + message, "utf-8", "surrogateescape")
 
 
 def _name(run: Run) -> str:
