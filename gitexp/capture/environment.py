@@ -39,7 +39,7 @@ PROBE_TIMEOUT_SECONDS = 10.0
 MAX_PROBE_BYTES = 16 << 20
 _PYTHON = re.compile(r"(?:python|pypy)[0-9.]*t?(?:\.exe)?", re.IGNORECASE)
 # Programs that only start another one, and their options that take a value.
-_STARTERS = {"env": "-u -C -S", "nice": "-n", "nohup": "", "time": "-o -f", "stdbuf": "-i -o -e", "ionice": "-c -n"}
+_STARTERS = {"env": "-u -C", "nice": "-n", "nohup": "", "time": "-o -f", "stdbuf": "-i -o -e", "ionice": "-c -n"}
 _PROJECT_RUNNERS = ("uv", "poetry", "pdm", "pixi", "pipenv", "hatch", "rye")
 
 

@@ -119,7 +119,7 @@ def _direct(text: str) -> dict[str, Any]:
     """Return the origin that direct_url.json tells (PEP 610): a repository, an archive, a folder."""
     try:
         direct = json.loads(text)
-        url = str(direct["url"])
+        url = "" + direct["url"]  # a TypeError for what is no text
         local = _local(url)
         where: dict[str, Any] = {"path": local} if local else {"url": url}
         if direct.get("subdirectory"):
