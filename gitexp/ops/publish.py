@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from gitexp import canonical, clock, files, ids, locks
+from gitexp import canonical, clock, files, ids, locks, text
 from gitexp.errors import Conflict, GitexpError
 from gitexp.git import objects, transport
 from gitexp.git.objects import Commit, Signature
@@ -117,7 +117,7 @@ def _push(workspace: Workspace, name: str | None) -> str:
     planned = push.plan(workspace, remote, push.Choice(), _AUTO)
     done = push.push(workspace, planned, options=_AUTO)
     left = f"; {done.bytes_left}" if done.bytes_left else ""
-    return f"{remote.label}: {len(done.sent)} runs sent{', facts too' if done.facts else ''}{left}"
+    return f"{remote.label}: {text.plural(len(done.sent), 'run')} sent{', facts too' if done.facts else ''}{left}"
 
 
 def push_live(workspace: Workspace, run: LiveRun) -> str:
@@ -138,7 +138,7 @@ def end_live(workspace: Workspace, run_id: str) -> str:
     ended = [ref for ref in remotes.seen(workspace, remote) if _is_live(ref, run_id)]
     for ref in ended:
         _replace(workspace, remote, ref, None)
-    return f"{remote.label}: {len(ended)} published runs taken away"
+    return f"{remote.label}: {text.plural(len(ended), 'published run')} taken away"
 
 
 def live_by_id(workspace: Workspace, run_id: str) -> str:
@@ -205,8 +205,8 @@ def _commit(workspace: Workspace, run: LiveRun) -> str:
     user = record.user
     person = Signature(str(user.get("name", "")), str(user.get("email", "")), record.start_ms // 1000)
     now = replace(person, time_s=clock.now_ms() // 1000)
-    text = message.encode(record, run.summary)
-    return objects.write_commit(repo, Commit(tree, tuple(item.commit for item in parents), person, now, text))
+    words = message.encode(record, run.summary)
+    return objects.write_commit(repo, Commit(tree, tuple(item.commit for item in parents), person, now, words))
 
 
 def _curves(workspace: Workspace, run: LiveRun) -> bytes:

@@ -10,7 +10,7 @@ from functools import cache, cached_property
 from typing import Any
 
 from gitexp import clock, ids, text
-from gitexp.errors import Damaged, Refused, Unsupported, UsageError
+from gitexp.errors import Damaged, NotFound, Refused, Unsupported, UsageError
 from gitexp.git import notes, objects, refs, transport
 from gitexp.git.transport import Options, Result
 from gitexp.ops import exposure, fetch, find, land, largefiles, sync
@@ -306,7 +306,15 @@ def _end_running(workspace: Workspace, remote: Remote, options: Options) -> None
 
 def doomed(workspace: Workspace, remote: Remote, names: Sequence[str], options: Options) -> list[str]:
     """Return the refs at the remote that a deletion of these names would take; raises NotFound."""
-    return sorted(fetch.select(sync.look(workspace, remote, options), names, remote))
+    held = sync.look(workspace, remote, options)
+    chosen: set[str] = set()
+    for name in names:
+        try:
+            here = [run.ref for run in find.many(workspace, [name], removed=True) if run.ref in held]
+        except NotFound:
+            here = []  # it need not be in this clone
+        chosen.update(ref for ref in (here or fetch.select(held, [name], remote)) if ref is not None)
+    return sorted(chosen)
 
 
 def delete(workspace: Workspace, remote: Remote, chosen: Sequence[str], options: Options) -> None:

@@ -186,7 +186,7 @@ def busy(workspace: Workspace, remote: Remote) -> Iterator[None]:
 
 def key(remote: Remote) -> str:
     """Return the remote's name as one file name and ref component."""
-    data = remote.name.encode("utf-8", "surrogateescape")
+    data = redact.url(remote.name).encode("utf-8", "surrogateescape")
     quoted = "".join(chr(byte) if byte in _PLAIN else f"_{byte:02X}" for byte in data)
     return quoted if len(quoted) <= 100 else f"{quoted[:60]}_{hashlib.sha256(quoted.encode()).hexdigest()[:16]}"
 

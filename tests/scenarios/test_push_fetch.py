@@ -268,7 +268,7 @@ def test_runs_are_pushed_after_their_end_by_a_process_of_its_own(ours: Workspace
     second = sharing.make_run(here, "second")
     for _ in range(3):
         publish.spawn_auto(here)
-    sharing.wait_for(lambda: "1 runs sent" in log.read_text())
+    sharing.wait_for(lambda: "1 run sent" in log.read_text())
     sharing.wait_for(lambda: not (here.home / "push.again").exists())
     assert set(support.run_refs(bare)) == {first.ref, second.ref}
 
@@ -313,3 +313,35 @@ def test_a_server_that_checks_takes_a_run_that_went_on_in_two_clones(
     support.gitexp("fetch")
     assert runs.listing(ours) == runs.listing(theirs) == support.run_refs(bare)
     assert sharing.tags(ours, run.id) == {"here": "", "there": ""}
+
+
+def test_a_partial_clone_fetches_runs_whole_and_pushes_its_own(ours: Workspace, bare: Path, tmp_path: Path) -> None:
+    run = sharing.make_run(ours, dirty=True)
+    sharing.tag(ours, run, "candidate")
+    support.gitexp("push", "--yes")
+    support.git(bare, "config", "uploadpack.allowFilter", "true")
+    support.git(tmp_path, "clone", "--quiet", "--filter=blob:none", "--no-checkout", bare.as_uri(), "partial")
+    partial = sharing.opened(tmp_path / "partial")
+    assert partial.repo.is_partial
+    support.gitexp("-C", top(partial), "fetch")
+    support.git(bare, "config", "uploadpack.allowFilter", "false")
+    support.git(top(partial), "remote", "set-url", "origin", str(bare))
+    fetched = runs.load(partial, run.commit or "", run.ref)
+    assert fetched.summary["loss"].count == 3
+    assert sharing.tags(partial, run.id) == {"candidate": ""}
+    second = sharing.make_run(partial, "second")
+    support.gitexp("-C", top(partial), "push", "--yes")
+    assert set(support.run_refs(bare)) == {run.ref, second.ref}
+
+
+def test_a_bare_repository_and_a_linked_work_tree_push_too(
+    ours: Workspace, project: Path, bare: Path, tmp_path: Path
+) -> None:
+    support.git(project, "worktree", "add", "--quiet", str(tmp_path / "linked"), "-b", "linked")
+    first = sharing.make_run(sharing.opened(tmp_path / "linked"))
+    support.gitexp("-C", str(tmp_path / "linked"), "push", "--yes")
+    support.git(tmp_path, "clone", "--quiet", "--bare", str(bare), "own.git")
+    second = sharing.make_run(sharing.opened(tmp_path / "own.git"), "second")
+    support.gitexp("-C", str(tmp_path / "own.git"), "push", "--yes")
+    assert set(support.run_refs(bare)) == {first.ref, second.ref}
+    support.git(project, "worktree", "remove", str(tmp_path / "linked"))

@@ -113,6 +113,7 @@ def test_names_of_remotes_are_safe_as_files_and_refs(project: Path) -> None:
         key = remotes.key(Remote(name, name))
         support.git(project, "check-ref-format", f"refs/gitexp/incoming/{key}/x")
         assert "/" not in key and len(key) <= 100
+    assert "s3cret" not in remotes.key(Remote("https://ana:s3cret@example.com/a", ""))
 
 
 def test_one_process_at_a_time_talks_to_a_remote(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
