@@ -73,7 +73,7 @@ def ref_namespaces() -> set[str]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found |= set(re.findall(r"refs/(?:notes/|gitexp/)?[a-z][a-z-]+", node.value))
-    return found
+    return found - {"refs/heads", "refs/remotes", "refs/tags"}  # Git's own
 
 
 def test_every_ref_namespace_is_in_the_format() -> None:
@@ -98,6 +98,40 @@ def test_every_key_of_a_record_is_in_the_format() -> None:
     page = text("format.md")
     found = {key for path in records for key in keys(json.loads(path.read_bytes()))}
     assert sorted(key for key in found if f"`{key}`" not in page and f'"{key}"' not in page) == []
+
+
+CHOSEN = {"params", "metrics", "environment", "tags", "seeds", "lost", "posts", "verdicts", "code", "left_out"}
+
+
+def printed_keys(value: object) -> Iterator[str]:
+    """Yield the keys of a JSON document but those below what the user, the machine or the record decides."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if not re.fullmatch("[k-z]{16}", key):
+                yield key
+            if key not in CHOSEN or isinstance(inner, list):
+                yield from printed_keys(inner)
+            elif key == "metrics":
+                yield from (name for aggregates in inner.values() for name in aggregates)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from printed_keys(inner)
+
+
+def test_every_key_of_json_is_in_the_reference(project: Path, bare: Path) -> None:
+    for loss in ("0.5", "0.25"):
+        code = f"with gitexp.start_run('churn', params={{'lr': {loss}}}) as run: run.log({{'loss': {loss}}})"
+        support.python(project, f"import gitexp\n{code}\nrun.note('good')\nrun.log_artifact", env={"GITEXP_QUIET": "1"})
+    lines = (
+        "log", "show @", "diff", "status", "ref @", "tag @", "note @", "title @ fine", "experiment ls",
+        "push --dry-run", "push --yes", "fetch", "status", "recover", "hooks ls", "config", "rm @~1", "undelete *",
+        "bundle churn.zip", "unbundle churn.zip",
+    )  # fmt: skip
+    page, missing = text("scripting.md"), set()
+    for line in lines:
+        found = set(printed_keys(support.gitexp(*line.split(), "--json").json))
+        missing |= {f"{line}: {key}" for key in found if f"`{key}`" not in page}
+    assert sorted(missing) == []
 
 
 def test_every_environment_variable_is_documented() -> None:
