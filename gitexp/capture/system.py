@@ -1,4 +1,4 @@
-"""System metrics of a run: a thread that now and then reads how busy CPU, memory, disk, network and GPUs are.
+"""System metrics of a run: how busy CPU, memory, disk, network and GPUs are, read now and then.
 
 `cpu.percent` and `memory.rss_bytes` are of the run's processes (100 percent is one core), `cpu.machine_percent`,
 `memory.percent` and `network.…` of the whole machine. `disk.…` counts from the start of those processes, `network.…`
@@ -8,9 +8,8 @@ from the first reading.
 from __future__ import annotations
 
 import os
-import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from typing import Any
 
@@ -18,7 +17,6 @@ from gitexp import clock
 from gitexp.capture import gpu
 
 Sample = tuple[str, int, float]
-FIRST_DELAY_SECONDS = 1.0
 MAX_FAILURES = 5  # in a row; then the machine will not tell, and asking again would be a waste
 
 
@@ -54,67 +52,6 @@ class Meter:
         if self._readings is not None:
             self.gpu_seconds = self._readings.close()
             self._readings = None
-
-
-class Sampler:
-    """A thread that reads a Meter every `interval_seconds` and hands what it read to `write`.
-
-    The first readings come sooner (after 1, 2, 4 … seconds), so that short runs have some. A forked child has no such
-    thread and needs none.
-    """
-
-    def __init__(
-        self,
-        write: Callable[[list[Sample]], object],
-        *,
-        interval_seconds: float = 15.0,
-        pid: int | None = None,
-        environ: Mapping[str, str] | None = None,
-    ) -> None:
-        self._meter = Meter(pid=pid, environ=environ)
-        self._failures = 0
-        self._write = write
-        self._interval = max(0.05, interval_seconds)
-        self._owner = os.getpid()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="gitexp-system", daemon=True)
-
-    @property
-    def gpu_seconds(self) -> float:
-        """Seconds times the run's own GPUs, until now or the end."""
-        return self._meter.gpu_seconds
-
-    @property
-    def failures(self) -> int:
-        """How many readings or writes failed."""
-        return self._failures + self._meter.failures
-
-    def start(self) -> None:
-        """Begin; a machine that allows no further thread is sampled no more, and that counts as a failure."""
-        try:
-            self._thread.start()
-        except RuntimeError:
-            self._failures += 1
-
-    def stop(self, timeout_seconds: float = 1.0) -> None:
-        """End; a reading that hangs in a driver is left behind."""
-        if os.getpid() != self._owner:
-            return  # a fork inherited the object but not the thread
-        self._stopping.set()
-        if self._thread.is_alive() and threading.current_thread() is not self._thread:
-            self._thread.join(timeout_seconds)
-
-    def _run(self) -> None:
-        delay = min(FIRST_DELAY_SECONDS, self._interval)
-        while not self._stopping.wait(delay):
-            samples = self._meter.sample()
-            try:
-                if samples:
-                    self._write(samples)
-            except Exception:  # a full disk is said by what else is written there
-                self._failures += 1
-            delay = min(delay * 2, self._interval)
-        self._meter.close()
 
 
 class _Readings:
