@@ -59,7 +59,7 @@ def test_the_newest_clean_run_is_offered_as_a_comment(project: Path, run: Run) -
 def test_it_is_filled_in_when_the_staged_code_is_that_of_the_newest_run(project: Path, run: Run) -> None:
     support.write(project / "report.md", "results")
     support.git(project, "add", "report.md")
-    assert f"\nRun: {name(run)}\n" in prepared(project)
+    assert prepared(project).startswith(f"\n\nRun: {name(run)}\n"), "a line for the subject, and an empty one"
     support.write(project / "train.py", "print(3)\n")
     support.git(project, "add", "train.py")
     assert f"\n# Run: {name(run)}\n" in prepared(project)

@@ -75,7 +75,7 @@ def test_a_server_gets_its_hook_by_path(project: Path, bare: Path) -> None:
     support.gitexp("hooks", "install", "--server", str(bare))
     assert (bare / "hooks/pre-receive").exists()
     support.gitexp("hooks", "uninstall", "--server", str(bare))
-    assert list((bare / "hooks").glob("pre-receive*")) == []
+    assert not (bare / "hooks/pre-receive").exists()
 
 
 def test_a_commit_is_offered_the_newest_run_and_held_to_a_clean_one(project: Path) -> None:
@@ -84,9 +84,7 @@ def test_a_commit_is_offered_the_newest_run_and_held_to_a_clean_one(project: Pat
     support.write(project / "report.md", "results\n")
     support.git(project, "add", "report.md")
     editor = "sed -i '1s/.*/report/'"
-    assert (
-        git(project, "commit", env={"GIT_EDITOR": editor}) == (True, git(project, "log", "-1", "--format=")[1]) or True
-    )
+    assert git(project, "commit", env={"GIT_EDITOR": editor})[0]
     message = support.git(project, "log", "-1", "--format=%B")
     assert message == f"report\n\nRun: {str(run.ref).removeprefix('refs/experiments/')}"
     support.commit(project, "more", train__py="print(2)\n")
