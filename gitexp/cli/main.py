@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
     ),
     "Compare and go back": (
         ("diff", "diff", "Compare runs: metrics, params, code, data, environment, artifacts."),
+        ("branch", "branch", "Create a branch at the exact code of a run."),
     ),
     "Describe": (
         ("tag", "tag", "Tag runs."),
