@@ -169,9 +169,8 @@ def push(workspace: Workspace, planned: Plan, *, yes: bool = False, options: Opt
         exposure.check(workspace, remote, planned.exposure, yes=yes)
     pushed = Pushed(remote.label)
     with remotes.busy(workspace, remote):
-        commits = [head.commit for head in planned.heads]
-        pushed.bytes_left = largefiles.upload(workspace, remote, commits, options)
         wanted = {head.ref: head.commit for head in planned.heads}
+        pushed.bytes_left = _send_bytes(workspace, remote, wanted, options)
         remotes.mark_deleted(workspace, remote, wanted, deleted=False)
         everything = planned.everything
         for _ in range(_TRIES):
@@ -182,6 +181,20 @@ def push(workspace: Workspace, planned: Plan, *, yes: bool = False, options: Opt
                 return pushed
             wanted, everything = _catch_up(workspace, remote, behind, wanted, pushed, options), False
     raise sync.refusal(remote, behind)
+
+
+def _send_bytes(workspace: Workspace, remote: Remote, wanted: Mapping[str, str], options: Options) -> str:
+    """Upload the large files of these runs and of those that are owed; returns why that could not be.
+
+    Bytes go before refs: a host may refuse commits whose pointers it cannot follow.
+    """
+    known = remotes.agreement(workspace, remote).owed
+    owed = {ref: commit for ref in known if (commit := refs.get(workspace.repo, ref)) is not None}
+    commits = {**owed, **wanted}
+    why = largefiles.upload(workspace, remote, commits.values(), options)
+    with_bytes = (ref for ref, commit in commits.items() if largefiles.here(workspace, [commit]))
+    remotes.owe(workspace, remote, with_bytes if why else ())
+    return why
 
 
 def _attempt(workspace: Workspace, planned: Plan, sending: sync.Sending, options: Options) -> list[Result]:

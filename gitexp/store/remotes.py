@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from dataclasses import replace as replace_fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -53,10 +54,14 @@ class Remote:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """What the user agreed to for one remote, by kind, and the refs deleted there that must not go again by itself."""
+    """What the user agreed to for one remote, by kind, and the refs deleted there that must not go again by themselves.
+
+    `owed` are the refs of runs whose large files could not go with them.
+    """
 
     kinds: frozenset[str] = frozenset()
     deleted: frozenset[str] = frozenset()
+    owed: frozenset[str] = frozenset()
 
 
 def choose(workspace: Workspace, name: str | None = None) -> Remote:
@@ -155,13 +160,13 @@ def agreement(workspace: Workspace, remote: Remote) -> Agreement:
     value = _read_json(_file(workspace, remote, "json"))
     if value.get("url") != redact.url(remote.url):
         return Agreement()
-    return Agreement(frozenset(value.get("agreed", ())), frozenset(value.get("deleted", ())))
+    return Agreement(*(frozenset(value.get(name, ())) for name in ("agreed", "deleted", "owed")))
 
 
 def agree(workspace: Workspace, remote: Remote, kinds: Iterable[str]) -> None:
     """Remember that these kinds of exposure are agreed to."""
     before = agreement(workspace, remote)
-    _write(workspace, remote, Agreement(before.kinds | set(kinds), before.deleted))
+    _write(workspace, remote, replace_fields(before, kinds=before.kinds | set(kinds)))
 
 
 def mark_deleted(workspace: Workspace, remote: Remote, refs: Iterable[str], *, deleted: bool = True) -> None:
@@ -169,7 +174,14 @@ def mark_deleted(workspace: Workspace, remote: Remote, refs: Iterable[str], *, d
     before = agreement(workspace, remote)
     after = before.deleted | set(refs) if deleted else before.deleted - set(refs)
     if after != before.deleted:
-        _write(workspace, remote, Agreement(before.kinds, after))
+        _write(workspace, remote, replace_fields(before, deleted=after))
+
+
+def owe(workspace: Workspace, remote: Remote, refs: Iterable[str]) -> None:
+    """Set the runs whose large files the next push has to try again."""
+    before, after = agreement(workspace, remote), frozenset(refs)
+    if after != before.owed:
+        _write(workspace, remote, replace_fields(before, owed=after))
 
 
 @contextmanager
@@ -220,5 +232,6 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _write(workspace: Workspace, remote: Remote, agreed: Agreement) -> None:
-    value = {"url": redact.url(remote.url), "agreed": sorted(agreed.kinds), "deleted": sorted(agreed.deleted)}
+    lists = {"agreed": agreed.kinds, "deleted": agreed.deleted, "owed": agreed.owed}
+    value = {"url": redact.url(remote.url), **{name: sorted(items) for name, items in lists.items()}}
     files.write(_file(workspace, remote, "json"), canonical.dumps(value))

@@ -345,3 +345,24 @@ def test_a_bare_repository_and_a_linked_work_tree_push_too(
     support.gitexp("-C", str(tmp_path / "own.git"), "push", "--yes")
     assert set(support.run_refs(bare)) == {first.ref, second.ref}
     support.git(project, "worktree", "remove", str(tmp_path / "linked"))
+
+
+def test_a_remote_without_git_lfs_gets_the_runs_and_their_bytes_once_there_is_a_place_for_them(
+    ours: Workspace, project: Path, bare: Path, tmp_path: Path
+) -> None:
+    support.needs("git-lfs")
+    from gitexp.store import objects
+
+    model = objects.put_bytes(ours, b"weights" * 100_000)
+    run = sharing.make_run(ours, files={"artifacts/model.bin": model})
+    with servers.reached("http", bare, project) as (address, _):
+        support.git(project, "remote", "set-url", "origin", address)
+        first, second = support.gitexp("push", "--yes").stdout.splitlines()
+        assert first == "origin: 1 run sent"
+        assert second.startswith("large files stay here: ")
+        assert support.run_refs(bare) == {run.ref: run.commit}
+        support.git(tmp_path, "init", "--quiet", "--bare", "lfs.git")
+        support.git(project, "config", "lfs.url", (tmp_path / "lfs.git").as_uri())
+        assert support.gitexp("push").stdout == "origin: everything is there already\n"
+    assert [path.name for path in (tmp_path / "lfs.git/lfs/objects").rglob("*") if path.is_file()] == [model.sha256]
+    assert remotes.agreement(ours, remotes.choose(sharing.opened(project))).owed == frozenset()
