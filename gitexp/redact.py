@@ -70,7 +70,7 @@ _QUERY = (
 _WORD_HINT = rb"passw|passphrase|passcode|pwd|_pass|secret|token|key|credential|authorization|bearer|cookie"
 _ASSIGN = (
     rb"_?(?P<word>password|passwd|passphrase|passcode|pwd|pass|secret|token|credentials?|key)"
-    rb"(?P<sep>\\?[\"']?\]?[ \t]{0,4}(?::=|=>|[:=])[ \t]{0,4}|[ \t]{1,4}(?![-=:]))"
+    rb"(?P<sep>\\?[\"']?\]?[ \t]{0,4}(?::=|=>|[:=])[ \t]{0,4}|(?:[\"'],)?[ \t]{1,4}(?![-=:]|[\"']-))"
 )
 _HEADER = (
     rb"(?:authorization[\"']?\s{0,4}[:=,]\s{0,4}[\"']?(?:(?:basic|bearer|token|digest|apikey|aws4-hmac-sha256)\s{1,4})?"
@@ -283,8 +283,8 @@ def _assignments(lowered: bytes, hints: Iterable[re.Match[bytes]]) -> Iterator[S
         if not match or not value or not value.lastgroup:
             continue
         before = lowered[max(0, match.start("word") - 44) : match.start("word")]
-        if match["sep"].isspace() and not _rule(_OPTION).search(before):
-            continue
+        if b"=" not in match["sep"] and b":" not in match["sep"] and not _rule(_OPTION).search(before):
+            continue  # only an option's value follows after nothing but a space, or as the next word of a list
         if _secret(match["word"], before, value[value.lastgroup]):
             rest = _rule(_REST[value.lastgroup]).match(lowered, value.end())
             done = rest.end() if rest else value.end()
