@@ -20,6 +20,7 @@ from gitexp.store import runs
 from gitexp.store.runs import Artifact, Run
 from gitexp.store.workspace import Workspace
 
+_ID = re.compile(r"[k-z]{3,16}")
 _SHA = re.compile(r"[0-9a-f]{4,40}")
 _BACK = re.compile(r"@(?:~(\d{0,9}))?")
 _BEST = re.compile(r"@\{(last:)?(max|min):(.+)\}")
@@ -135,6 +136,7 @@ def value_of(run: Run, metric: str, aggregate: str) -> int | float | None:
 def _matching(places: Places, name: str) -> list[Place]:
     """Return the runs that a name, experiment/name, ref (or its end) or id prefix means."""
     short = name.removeprefix("refs/").removeprefix("experiments/")
+    is_id = _ID.fullmatch(name) is not None
     slug, paths = ids.slug(name), _paths(places, name) if "/" in name else set()
     found = []
     for place in places.listing:
@@ -143,7 +145,7 @@ def _matching(places: Places, name: str) -> list[Place]:
             place.slug == slug
             or (place.path, place.slug) in paths
             or short in (f"{place.path}/{leaf}", leaf)
-            or (ids.is_id_prefix(name) and (place.id.startswith(name) or name.startswith(place.id)))
+            or (is_id and (place.id.startswith(name) or name.startswith(place.id)))
         ):
             found.append(place)
     return found
@@ -172,7 +174,7 @@ def _named_exactly(places: Places, found: Sequence[Place], name: str) -> list[Pl
     for place in found:
         run = places.load(place)
         if name in (run.name, run.id, run.ref, f"{run.experiment}/{run.name}") or (
-            ids.is_id_prefix(name) and len(name) > ids.SHORT and run.id.startswith(name)
+            _ID.fullmatch(name) and len(name) > ids.SHORT and run.id.startswith(name)
         ):
             exact.append(place)
     return exact if len(exact) == 1 else list(found)
@@ -208,7 +210,7 @@ def _not_found(known: Sequence[Place], name: str) -> NotFound:
 
 
 def _close_id(run_id: str, name: str) -> bool:
-    if not ids.is_id_prefix(name):
+    if not _ID.fullmatch(name):
         return False
     return sum(a != b for a, b in zip(run_id, name, strict=False)) <= 1
 

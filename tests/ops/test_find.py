@@ -36,7 +36,7 @@ def workspace(project: Path) -> Workspace:
         ("two-towers", C),
         ("vision/resnet/Two Towers", C),
         ("vision/resnet/two-towers", C),
-        ("kqzv", A),
+        ("kqz", A),
         (A, A),
         ("refs/experiments/churn/lr0.05-kqzvmxr", A),
         ("experiments/churn/lr0.05-kqzvmxr", A),
