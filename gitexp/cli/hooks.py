@@ -141,9 +141,13 @@ def pre_commit() -> None:
 @click.argument("commit", default="")
 def prepare_commit_msg(file: Path, kind: str, commit: str) -> None:
     """Offer the trailer Run: NAME in the message FILE."""
+    from gitexp import errors
     from gitexp.ops import trailer
 
-    trailer.prepare(context.workspace(sweep=False), file, kind)
+    try:
+        trailer.prepare(context.workspace(sweep=False), file, kind)
+    except errors.GitexpError as error:  # an offer that cannot be made keeps nobody from committing
+        context.say(f"gitexp: no run is offered: {error.message}")
 
 
 @run.command("commit-msg")

@@ -154,6 +154,23 @@ def test_a_run_does_not_move_back_or_aside(project: Path, server: Path) -> None:
     assert "only moves forward" in refused(project, f"+{aside.commit}:{run.ref}")
 
 
+def test_a_run_that_went_apart_in_two_clones_is_taken_with_its_fork(
+    project: Path, server: Path, tmp_path: Path
+) -> None:
+    run = make_run(opened(project))
+    accepted(project, RUNS)
+    support.git(tmp_path, "clone", "--quiet", str(server), "other")
+    support.gitexp("-C", str(tmp_path / "other"), "fetch")
+    theirs = opened(tmp_path / "other")
+    there = go_on(theirs, runs.load(theirs, str(run.commit), run.ref), loss=0.4)
+    accepted(tmp_path / "other", RUNS)
+    go_on(opened(project), run, loss=0.2)
+    support.gitexp("fetch")
+    accepted(project, RUNS)
+    found = support.run_refs(server)
+    assert len(found) == 2 and found[str(run.ref)] != there.commit
+
+
 def test_a_ref_holds_one_run_id_only(project: Path, server: Path) -> None:
     one, two = make_run(opened(project), "one"), make_run(opened(project), "two")
     assert f"is of the run {ids.short(two.id)}" in refused(project, f"{two.commit}:{one.ref}")

@@ -237,3 +237,14 @@ def test_both_kinds_of_hooks_run_whichever_came_first(framework: Path, ours_firs
     support.execute(framework, "pre-commit", "uninstall")
     assert old.read_text() == "#!/bin/sh\necho old >> ran\n"
     assert sorted(path.name for path in folder.iterdir()) == ["pre-commit"]
+
+
+def test_an_offer_that_cannot_be_made_keeps_nobody_from_committing(project: Path) -> None:
+    install(project, "prepare-commit-msg")
+    run = make_run(opened(project))
+    blob = support.git(project, "rev-parse", f"{run.commit}:.gitexp/run.json")
+    (project / ".git/objects" / blob[:2] / blob[2:]).unlink()
+    support.write(project / "report.md", "results\n")
+    support.git(project, "add", "report.md")
+    taken, said = git(project, "commit", env={"GIT_EDITOR": "sed -i '1s/.*/report/'"})
+    assert taken and "no run is offered" in said
