@@ -73,7 +73,8 @@ _ASSIGN = (
     rb"(?P<sep>\\?[\"']?\]?[ \t]{0,4}(?::=|=>|[:=])[ \t]{0,4}|(?:[\"'],)?[ \t]{1,4}(?![-=:]|[\"']-))"
 )
 _HEADER = (
-    rb"(?:authorization[\"']?\s{0,4}[:=,]\s{0,4}[\"']?(?:(?:basic|bearer|token|digest|apikey|aws4-hmac-sha256)\s{1,4})?"
+    rb"(?:authorization[\"']?\s{0,4}(?:[:=]|,(?=\s{0,4}[\"']?(?:basic|bearer|token|digest|apikey)\s))\s{0,4}[\"']?"
+    rb"(?:(?:basic|bearer|token|digest|apikey|aws4-hmac-sha256)\s{1,4})?"
     rb"|bearer\s{1,4}(?=[^\s]{0,64}[0-9])(?=[a-z0-9._~+/=-]{16})"
     rb"|cookie[\"']?\s{0,4}:\s{0,4}[\"']?(?=[^\s=;]{1,64}=))"
     rb"(?P<value>[^\r\n\"'\\]{1,256})"
@@ -294,8 +295,8 @@ def _assignments(lowered: bytes, hints: Iterable[re.Match[bytes]]) -> Iterator[S
 def _secret(word: bytes, before: bytes, value: bytes) -> bool:
     """Decide by the end of the name (`word` and what stands before it) and the value, both in lower case."""
     before = before.rstrip(b"_-. ")
-    if _rule(_HARMLESS).match(value):
-        return False
+    if _rule(_HARMLESS).match(value) or value.strip(b"_") == word:
+        return False  # a line of code like password=password tells nothing
     if word == b"token":
         return before.endswith(_AUTHORITY) or (not before.endswith(_MODELLING) and _plausible(value))
     if word == b"key":
