@@ -82,14 +82,23 @@ def holders(repo: Repo, commits: Iterable[str]) -> list[str]:
     return sorted(found)
 
 
-def below(repo: Repo, tips: Iterable[str], paths: Collection[str]) -> set[str]:
-    """Return all blobs that ever stood at these paths (slashes do not count) in the history of `tips`."""
-    tips = [tip for tip in tips if objects.exists(repo, tip)]
-    if not tips or not paths:
-        return set()
-    said = command.run(repo, "rev-list", "--objects", "--missing=allow-any", *tips).stdout
-    rows = (line.partition(b" ") for line in said.split(b"\n"))
-    return {oid.decode() for oid, _, path in rows if path.replace(b"/", b"").decode("ascii", "replace") in paths}
+def adrift(repo: Repo, words: Collection[bytes], limit_bytes: int) -> tuple[set[str], set[str]]:
+    """Return the commits and the blobs (up to a size) that nothing reaches and in which one of `words` is found."""
+    import pygit2
+
+    listed = command.run(
+        repo,
+        *("cat-file", "--batch-all-objects", "--unordered", "--batch-check=%(objectname) %(objecttype) %(objectsize)"),
+    ).stdout
+    rows = (line.split() for line in listed.decode().splitlines())
+    kinds = {oid: kind for oid, kind, size in rows if kind in ("commit", "blob") and int(size) <= limit_bytes}
+    commits: set[str] = set()
+    blobs: set[str] = set()
+    for oid in kinds.keys() - reachable(repo, kinds):
+        data = repo.raw.odb.read(pygit2.Oid(hex=oid))[1]
+        if any(word in data for word in words):
+            (commits if kinds[oid] == "commit" else blobs).add(oid)
+    return commits, blobs
 
 
 def _loose(repo: Repo, oid: str) -> Path:

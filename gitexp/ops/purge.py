@@ -11,7 +11,7 @@ from gitexp.errors import Damaged, NotFound, Unsupported
 from gitexp.git import erase, notes, objects, refs
 from gitexp.git.transport import Options
 from gitexp.ops import annotate, find, land, recover, sync
-from gitexp.record import facts, pointer
+from gitexp.record import pointer
 from gitexp.store import annotations as said
 from gitexp.store import journal, live, reflog, remotes, runs
 from gitexp.store import objects as large
@@ -132,16 +132,13 @@ def execute(workspace: Workspace, planned: Plan, reason: str, options: Options |
     Interrupted at any point, the same command completes it.
     """
     done = Purged([target.id for target in planned.targets])
-    commits = frozenset(commit for target in planned.targets for commit in target.commits)
-    doomed = _objects(workspace, commits) | _noted(workspace, planned.targets)
-    before = refs.get(workspace.repo, notes.REF)
     said.purge(workspace, done.runs, reason)
     for remote in planned.remotes:
-        doomed |= _at_remote(workspace, remote, planned.targets, options or Options())
+        _at_remote(workspace, remote, planned.targets, options or Options())
         done.remotes.append(remote.label)
     _drop_refs(workspace, planned.targets, done)
-    _drop_traces(workspace, done.runs, rewritten=before != refs.get(workspace.repo, notes.REF))
-    _drop_objects(workspace, doomed, commits, done)
+    _drop_traces(workspace, done.runs)
+    _drop_objects(workspace, planned.targets, done)
     done.left += _out_of_reach(workspace, planned)
     return done
 
@@ -183,36 +180,17 @@ def _is_snapshot(workspace: Workspace, commit: str) -> bool:
     return objects.read_commit(workspace.repo, commit).author.email == _SNAPSHOT_EMAIL
 
 
-def _noted(workspace: Workspace, targets: Iterable[Target], *tips: str) -> set[str]:
-    """Return the blobs that ever held lines about these runs in the history of the notes."""
-    known = said.ledger(workspace)
-    lines = {line.place for target in targets for line in known.lines(facts.RUN, target.id)}
-    places = lines | {commit for target in targets for commit in target.commits}
-    tip, wanted = refs.get(workspace.repo, notes.REF), {target.id for target in targets}
-    for other in tips:
-        for place, (_, blobs) in notes.changed(workspace.repo, tip, other).items():
-            said_there = facts.parse(notes.lines(workspace.repo, blobs, strict=False))[0]
-            places |= {place} if any(fact.target in wanted for fact in said_there) else set()
-    kept = [oid for ref, oid in refs.listing(workspace.repo, _KEPT_FACTS).items() if ref.endswith("/facts")]
-    try:
-        return erase.below(workspace.repo, [*([tip] if tip else []), *kept, *tips], places)
-    except Unsupported:
-        return set()
-
-
-def _at_remote(workspace: Workspace, remote: Remote, targets: Sequence[Target], options: Options) -> set[str]:
-    """Delete the runs' refs at a remote and give it the facts without them; return what its notes held of them."""
+def _at_remote(workspace: Workspace, remote: Remote, targets: Sequence[Target], options: Options) -> None:
+    """Delete the runs' refs at a remote and give it the facts without them."""
     held = sync.look(workspace, remote, options)
     theirs = held.get(notes.REF)
     gone: dict[str, str | None] = {ref: None for ref in held for target in targets if target.is_ref(ref)}
     with sync.brought(workspace, remote, {notes.REF: theirs} if theirs else {}, options):
-        doomed = _noted(workspace, targets, *([theirs] if theirs else []))
         if theirs is not None:
             said.merge(workspace, theirs)
         told = said.outgoing(workspace, theirs, ())
     sync.rewrite(workspace, remote, {**gone, **({notes.REF: told} if told else {})}, options)
     remotes.replace(workspace, remote, remotes.seen(workspace, remote))
-    return doomed
 
 
 def _drop_refs(workspace: Workspace, targets: Iterable[Target], done: Purged) -> None:
@@ -227,20 +205,28 @@ def _drop_refs(workspace: Workspace, targets: Iterable[Target], done: Purged) ->
     done.refs = len(dropped)
 
 
-def _drop_traces(workspace: Workspace, run_ids: Iterable[str], *, rewritten: bool) -> None:
-    """Take away journals, caches, and what keeps the old notes reachable."""
+def _drop_traces(workspace: Workspace, run_ids: Iterable[str]) -> None:
+    """Take away journals, caches, and what keeps notes from before reachable."""
     for run_id in run_ids:
         for folder in live.folders(workspace):
             if folder.name.startswith(run_id):
                 journal.remove(folder)
     (workspace.home / "facts.cache").unlink(missing_ok=True)
-    if rewritten:
-        (workspace.repo.common_dir / "logs" / notes.REF).unlink(missing_ok=True)
-        for ref, oid in refs.listing(workspace.repo, _KEPT_FACTS).items():
-            refs.delete(workspace.repo, ref, old=oid)
+    (workspace.repo.common_dir / "logs" / notes.REF).unlink(missing_ok=True)
+    for ref, oid in refs.listing(workspace.repo, _KEPT_FACTS).items():
+        refs.delete(workspace.repo, ref, old=oid)
 
 
-def _drop_objects(workspace: Workspace, doomed: set[str], commits: frozenset[str], done: Purged) -> None:
+def _drop_objects(workspace: Workspace, targets: Sequence[Target], done: Purged) -> None:
+    """Erase the runs' commits, also those that lost their ref before, what only they need, and old lines of notes."""
+    commits = frozenset(commit for target in targets for commit in target.commits)
+    words = [word % target.id.encode() for target in targets for word in (b'"run":"%s"', b"\nRun: %s")]
+    try:
+        stray, doomed = erase.adrift(workspace.repo, words, notes.MAX_NOTE_BYTES)
+    except Unsupported:
+        stray, doomed = set(), set()
+    commits |= {commit for commit in stray if any(_is_record(workspace, commit, target.id) for target in targets)}
+    doomed |= _objects(workspace, commits)
     pointers = {oid: found for oid in doomed if (found := _pointer(workspace, oid)) is not None}
     sizes = {oid: objects.size_of(workspace.repo, oid) for oid in doomed if objects.exists(workspace.repo, oid)}
     erased = erase.erase(workspace.repo, doomed)
@@ -257,6 +243,14 @@ def _drop_objects(workspace: Workspace, doomed: set[str], commits: frozenset[str
         done.left.append(
             f"{text.plural(len(erased.left), 'object')} in packs that cannot be rewritten: git repack -a -d"
         )
+
+
+def _is_record(workspace: Workspace, commit: str, run_id: str) -> bool:
+    """Say whether a commit is a run's: somebody's own commit may name a run too."""
+    try:
+        return runs.load(workspace, commit).id == run_id
+    except (Damaged, Unsupported):
+        return False
 
 
 def _pointer(workspace: Workspace, oid: str) -> pointer.Pointer | None:
