@@ -42,7 +42,7 @@ def command(
     The script need not know: params come from its arguments (--lr 0.05, lr=0.05), and code, environment, output and
     exit code are captured. Its output passes through unchanged; the exit code is the command's own.
     """
-    from gitexp.ops import annotate, find, lifecycle, publish, wrap
+    from gitexp.ops import annotate, find, lifecycle, wrap
 
     overrides = {
         key: value for key, value in (("dirty", dirty), ("publish", "true" if publish_live else None)) if value
@@ -59,6 +59,5 @@ def command(
     done = wrap.run(workspace, command_line, asked)
     if note:
         annotate.note(workspace, [done.run], note)
-    publish.spawn_auto(workspace)
     context.say(f"gitexp: {lifecycle.closing(done.run)}")
     sys.exit(done.exit_code)

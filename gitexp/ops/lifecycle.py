@@ -15,7 +15,7 @@ from gitexp.capture import code
 from gitexp.capture.code import CodeState
 from gitexp.errors import Conflict, DirtyTree, NotFound
 from gitexp.git import objects, refs
-from gitexp.ops import dirty, hooks, naming, recover
+from gitexp.ops import dirty, hooks, maintain, naming, publish, recover
 from gitexp.record import message
 from gitexp.record.run import RunRecord
 from gitexp.store import experiments, journal, live, runs, seal
@@ -171,10 +171,20 @@ def finish(
     _wait_for_others(session.folder, wait_seconds)
     run = seal.seal(session.workspace, session.folder, writer.summary)
     writer.close()
-    dirty.note_session(session.workspace, session.start.record.start_ms, clock.now_ms())
+    workspace = session.workspace
+    dirty.note_session(workspace, session.start.record.start_ms, clock.now_ms())
     if session.start.record.code.get("snapshot"):
-        recover.drop_code_ref(session.workspace, session.id)
+        recover.drop_code_ref(workspace, session.id)
+    maintain.after_run(workspace)
+    publish.after_run(workspace, session.id)
     return run
+
+
+def abandon(session: Session) -> None:
+    """Forget a run that never began."""
+    session.writer.close()
+    journal.remove(session.folder)
+    recover.drop_code_ref(session.workspace, session.id)
 
 
 def _take_back(session: Session) -> None:

@@ -54,7 +54,10 @@ def run(workspace: Workspace, argv: Sequence[str], asked: Request) -> Wrapped:
         code = output.run(argv, log=log, environ=environ, limit_bytes=limit, on_start=begin)
     except BaseException:
         _stop(keeping)
-        lifecycle.finish(session, "failed", exit_code=127)
+        if keeping:
+            lifecycle.finish(session, "killed")
+        else:  # the command never began: there is nothing to record
+            lifecycle.abandon(session)
         raise
     _stop(keeping)
     status = "completed" if code == 0 else "killed" if code in _KILLED else "failed"

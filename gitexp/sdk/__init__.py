@@ -17,7 +17,7 @@ from gitexp.sdk.active import (
 )
 from gitexp.sdk.recorded import RecordedRun, Runs, get_run, runs
 from gitexp.sdk.run import Run, Summary
-from gitexp.sdk.track import track
+from gitexp.sdk.tracked import track
 
 __all__ = [
     "RecordedRun",
