@@ -73,6 +73,7 @@ def _record(
         "experiment": "churn", "status": "completed", "host": "gpu01", "code": code, "parents": parents,
         "command": ("python", "train.py"), "user": {"name": user, "email": email, "offset_minutes": 60},
     }  # fmt: skip
+    start_ms = fields.pop("start_ms", start_ms)
     return RunRecord(
         id=run_id, name=name, start_ms=start_ms, end_ms=start_ms + round(took * 1000), **{**known, **fields}
     )

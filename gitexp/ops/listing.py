@@ -119,13 +119,14 @@ def describe(workspace: Workspace, listing: Listing) -> list[dict[str, Any]]:
 
 
 def _rows(places: Places, found: Iterable[Place]) -> list[Row]:
+    """Return the rows of some runs, the newest first."""
     states, rows = annotated.states(places.workspace), []
-    for place in found:
+    for place in places.by_age(found):
         if place.live is not None:
             rows.append(_live_row(places, place, place.live, states))
         elif (head := places.head(place)) is not None:
             rows.append(_stored_row(places, place, head, states))
-    return sorted(rows, key=lambda row: (row.start_ms, row.id), reverse=True)
+    return rows
 
 
 def _live_row(places: Places, place: Place, run: Run, states: Mapping[str, State]) -> Row:

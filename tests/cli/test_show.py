@@ -43,7 +43,7 @@ def test_the_page(run: str, project: Path) -> None:
     assert (
         support.gitexp("show", "kqz").stdout
         == f"""\
-run kqzvmxr   churn / lr0.05                                                completed (exit 0) in 4:12
+run kqzvmxr   churn / lr0.05                                              completed (exit 0) in 4:12
   when      2026-11-20 14:02 +0100, Ana Ruiz <ana@acme.io> on gpu01
   command   python train.py --lr 0.05 --name 'two words'
   code      {run} "train a model" on main, no uncommitted edits

@@ -172,6 +172,13 @@ def test_the_newest_is_of_those_recorded_in_this_clone(workspace: Workspace, pro
     assert [run.name for run in find.recent(clone)] == ["mine"]
 
 
+def test_runs_of_one_second_are_told_apart_by_their_records(project: Path) -> None:
+    for at, run_id in enumerate([B, A, C]):
+        stored.make(None, f"run{at}", run_id, start_ms=1_795_184_520_000 + at)
+    assert [run.name for run in find.recent(workspaces.open())] == ["run2", "run1", "run0"]
+    assert support.gitexp("log", "--format", "{name}").lines == ["run2", "run1", "run0"]
+
+
 def test_removed_runs_are_found_only_when_asked_for(workspace: Workspace) -> None:
     said.add(workspace, [said.about_run(find.one(workspace, C), "remove", reason="")])
     assert find.one(workspace, "@").id == B
