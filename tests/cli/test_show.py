@@ -53,13 +53,13 @@ run kqzvmxr   churn / lr0.05                                              comple
   tags      owner=ana  production-candidate
   about     with the new weights
 
-params (3)          metrics (3)    last    best  at step   first
-  lr          0.05    epoch           3       -        -       1
-  num_leaves  32      loss       0.2049  0.2031        1  0.6931
-  split.test  0.1     val_auc    0.9398  0.9410        1  0.8120
-                    artifacts (2, 200.4 kB)
-                      model.txt       200.0 kB
-                      plots/roc.png  384 bytes
+params (3)            metrics (3)    last    best  at step   first
+  lr          0.05      epoch           3       -        -       1
+  num_leaves  32        loss       0.2049  0.2031        1  0.6931
+  split.test  0.1       val_auc    0.9398  0.9410        1  0.8120
+                      artifacts (2, 200.4 kB)
+                        model.txt       200.0 kB
+                        plots/roc.png  384 bytes
 """
     )
 
