@@ -138,12 +138,23 @@ class Run:
             raise UsageError(
                 f"run.log takes a mapping, not {values.short_repr(metrics)}", hint='run.log({"loss": 0.5})'
             )
-        flat = _flat(metrics)
-        if step is None:
-            step = 1 + max((self._last_step(self._prefix + name) for name in flat), default=-1)
         now = _time.time_ns() // 1_000_000
-        for name, value in flat.items():
-            self._point(name, value, step, now)
+        if step is None:
+            metrics = _flat(metrics)
+            step = 1 + max((self._last_step(self._prefix + name) for name in metrics), default=-1)
+        cells, append, steps, plain = self._cells, self._rows.append, self._steps, type(step) is int
+        for name, value in metrics.items():
+            cell = cells.get(name)
+            if plain and cell is not None and type(value) is float:
+                append((cell, step, now, value))
+                steps[name] = step
+            elif isinstance(value, Mapping):
+                self.log(_flat({name: value}), step)
+            else:
+                self._point(name, value, step, now)
+                append = self._rows.append  # a forked child writes to its own
+        if len(self._rows) > BACKLOG_ROWS:
+            self._relieve()
 
     def log_metric(self, name: str, value: Any, step: int | None = None, time: Any = None) -> None:
         """Log one point of one metric.
