@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "Compare and go back": (
         ("diff", "diff", "Compare runs: metrics, params, code, data, environment, artifacts."),
         ("branch", "branch", "Create a branch at the exact code of a run."),
+        ("apply", "apply", "Merge the uncommitted edits that a run ran with into the files here."),
     ),
     "Describe": (
         ("tag", "tag", "Tag runs."),
