@@ -15,7 +15,8 @@ MARK = "[redacted]"
 _MARK = MARK.encode()
 Span = tuple[int, int]
 
-# Each token as (how it begins, what follows): the beginnings are what the cheap pass looks for.
+# Each token as (how it begins, what follows): the beginnings are what the cheap pass looks for. Every alternative has
+# to begin with a plain character: only then does `re` skip along the text without trying each place.
 _TOKENS: tuple[tuple[bytes, bytes], ...] = (
     (rb"A(?:KIA|SIA|BIA|CCA)", rb"[A-Z2-7]{16}(?![A-Za-z0-9])"),  # AWS access key ids
     (rb"AIza", rb"[0-9A-Za-z_-]{35}"),  # Google
@@ -29,7 +30,7 @@ _TOKENS: tuple[tuple[bytes, bytes], ...] = (
     (rb"wandb[ .]login", rb"[^\n0-9a-f]{1,40}[0-9a-f]{40}(?![0-9a-f])"),
     (rb"local-", rb"[0-9a-f]{40}(?![0-9a-f])"),
     (rb"sk-", rb"(?:ant-|proj-|svcacct-|admin-|or-v1-|lf-|None-)[A-Za-z0-9_-]{20,}|(?<=sk-)[A-Za-z0-9]{32,}"),
-    (rb"[srp]k_(?:live|test)_", rb"[0-9A-Za-z]{16,}"),  # Stripe
+    (rb"sk_(?:live|test)_|rk_(?:live|test)_|pk_(?:live|test)_", rb"[0-9A-Za-z]{16,}"),  # Stripe
     (rb"whsec_", rb"[A-Za-z0-9+/=]{20,}"),
     (rb"xox[abeoprsc]", rb"-[A-Za-z0-9-]{10,}"),  # Slack
     (rb"xapp-", rb"[0-9]-[A-Za-z0-9-]{10,}"),
@@ -55,7 +56,7 @@ _TOKENS: tuple[tuple[bytes, bytes], ...] = (
         rb"[A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?:[^-]|-(?!----)){0,16384}+(?:-----END [A-Z0-9 ]{0,60}-----)?",
     ),
 )
-_TOKEN_HINT = b"|".join(b"(?:" + head + b")" for head, _ in _TOKENS)
+_TOKEN_HINT = b"|".join(head for head, _ in _TOKENS)
 _TOKEN = rb"(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))(?:" + b"|".join(b"(?:%b)(?:%b)" % token for token in _TOKENS) + b")"
 _PEM_BEGIN = rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
 _PEM_END = rb"-----END [A-Z0-9 ]{0,60}-----"
@@ -67,7 +68,16 @@ _QUERY = (
 )
 
 # These run over lower-cased bytes; the spans they find are cut from the original.
-_WORD_HINT = rb"passw|passphrase|passcode|pwd|_pass|secret|token|key|credential|authorization|bearer|cookie"
+_HEADERS = (b"authorization", b"bearer", b"cookie")
+_WORD_HINT = b"|".join(
+    (
+        *(
+            word + rb"(?:\\?[\"']?\]?[ \t]{0,4}[:=]|[\"']?,?[ \t])"
+            for word in b"password passwd passphrase passcode pwd _pass secret token credential credentials key".split()
+        ),
+        *_HEADERS,
+    )
+)
 _ASSIGN = (
     rb"_?(?P<word>password|passwd|passphrase|passcode|pwd|pass|secret|token|credentials?|key)"
     rb"(?P<sep>\\?[\"']?\]?[ \t]{0,4}(?::=|=>|[:=])[ \t]{0,4}|(?:[\"'],)?[ \t]{1,4}(?![-=:]|[\"']-))"
@@ -263,7 +273,7 @@ def _urls(value: bytes) -> list[Span]:
 def _headers(lowered: bytes, hints: Iterable[re.Match[bytes]]) -> Iterator[Span]:
     done = 0
     for hint in hints:
-        if hint.start() < done or hint[0] not in (b"authorization", b"bearer", b"cookie"):
+        if hint.start() < done or hint[0] not in _HEADERS:
             continue
         match = _rule(_HEADER).match(lowered, hint.start())
         if match and not _rule(_HARMLESS).match(match["value"]):
@@ -331,7 +341,7 @@ def _bytes(value: str) -> bytes:
 
 def _split_name(name: str) -> tuple[bytes, bytes] | None:
     lowered = _bytes(name).lower().rstrip(b"]\"'")
-    if not _rule(_WORD_HINT).search(lowered):
+    if not _rule(_WORD_HINT).search(lowered + b"="):
         return None
     match = _rule(_ASSIGN).search(lowered[-40:] + b"=")
     if not match or match.end() != len(lowered[-40:]) + 1:
