@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import lru_cache
 from pathlib import Path
 
 from gitexp.errors import NoRepository, Unsupported
@@ -116,15 +117,20 @@ _ENTRY = re.compile(r"\s*([A-Za-z][A-Za-z0-9-]*)\s*(?:=\s*(.*?))?\s*(?:[#;].*)?$
 def _section(config: Path, wanted: str) -> dict[str, str]:
     """Return one section of a repository's own config file; keys in lower case. Includes cannot carry these keys."""
     try:
-        lines = config.read_text(errors="replace").splitlines()
+        found = config.stat()
     except FileNotFoundError:
         return {}
-    found: dict[str, str] = {}
-    inside = False
-    for line in lines:
+    return _sections(config, found.st_mtime_ns, found.st_size).get(wanted, {})
+
+
+@lru_cache(maxsize=8)
+def _sections(config: Path, mtime_ns: int, size_bytes: int) -> dict[str, dict[str, str]]:
+    """Return all sections of a config file that has not changed since it had this time and size."""
+    found: dict[str, dict[str, str]] = {}
+    section = ""
+    for line in config.read_text(errors="replace").splitlines():
         if header := _HEADER.match(line):
-            inside = header[1].lower() == wanted
-            line = header[2]
-        if inside and (entry := _ENTRY.match(line)):
-            found[entry[1].lower()] = "true" if entry[2] is None else entry[2]
+            section, line = header[1].lower(), header[2]
+        if entry := _ENTRY.match(line):
+            found.setdefault(section, {})[entry[1].lower()] = "true" if entry[2] is None else entry[2]
     return found

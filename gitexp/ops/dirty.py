@@ -12,6 +12,7 @@ from gitexp.store.workspace import Workspace
 
 MAX_OUTPUTS = 1000
 MAX_SESSIONS = 100
+MAX_SESSIONS_BYTES = 32_000
 _CODE = (".py", ".pyx", ".ipynb", ".sh", ".sql", ".r", ".R", ".jl", ".cu", ".c", ".cc", ".cpp", ".h", ".rs", ".go")
 
 
@@ -37,8 +38,11 @@ def outputs(workspace: Workspace) -> list[str]:
 def note_session(workspace: Workspace, start_ms: int, end_ms: int) -> None:
     """Remember when a run was running here: data that is as old as that is its output."""
     path = workspace.home / "sessions"
-    lines = [*_lines(path)[1 - MAX_SESSIONS :], f"{start_ms} {end_ms}"]
-    files.write(path, "".join(line + "\n" for line in lines).encode())
+    with open(path, "ab") as file:
+        file.write(b"%d %d\n" % (start_ms, end_ms))
+        is_long = file.tell() > MAX_SESSIONS_BYTES
+    if is_long:
+        files.write(path, "".join(line + "\n" for line in _lines(path)[-MAX_SESSIONS:]).encode())
 
 
 def learn_outputs(workspace: Workspace, paths: Sequence[str]) -> bool:
@@ -50,7 +54,8 @@ def learn_outputs(workspace: Workspace, paths: Sequence[str]) -> bool:
     found = [path for path in paths if not path.endswith(_CODE)]
     if top is None or not found:
         return False
-    sessions = [tuple(map(int, line.split())) for line in _lines(workspace.home / "sessions")]
+    lines = _lines(workspace.home / "sessions")[-MAX_SESSIONS:]
+    sessions = [tuple(map(int, line.split())) for line in lines]
     times = {path: _changed_ms(top / path) for path in found}
     new = [path for path, time in times.items() if any(start <= time <= end for start, end in sessions)]
     if new:

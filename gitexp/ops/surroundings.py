@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 from gitexp import canonical, files
 from gitexp.capture import environment, gpu, system
@@ -50,4 +51,10 @@ def _capture(session: Session, command: tuple[str, ...], environ: Mapping[str, s
     else:
         document = environment.capture(variables=names, environ=environ)
     files.write(session.folder / "requirements.txt", environment.requirements(document))
-    files.write(session.folder / "environment.json", canonical.dumps({**document, **gpu.capture(environ)}))
+    files.write(session.folder / "environment.json", _encoded(canonical.line({**document, **gpu.capture(environ)})))
+
+
+@lru_cache(maxsize=2)
+def _encoded(line: bytes) -> bytes:
+    """Return environment.json; the runs of one process mostly have the same."""
+    return canonical.dumps(canonical.loads(line))

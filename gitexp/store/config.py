@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +40,12 @@ class Setting:
     @property
     def variable(self) -> str:
         """The environment variable: gitexp.inlineLimit is GITEXP_INLINE_LIMIT."""
-        return "GITEXP_" + re.sub(r"(?<=[a-z])([A-Z])", r"_\1", self.key).upper()
+        return _variable(self.key)
+
+
+@cache
+def _variable(key: str) -> str:
+    return "GITEXP_" + re.sub(r"(?<=[a-z])([A-Z])", r"_\1", key).upper()
 
 
 def _table(*rows: tuple[str, str, str, str] | tuple[str, str, str, str, tuple[str, ...]]) -> dict[str, Setting]:
@@ -112,20 +117,18 @@ class Settings:
         return known
 
     def _origin(self, setting: Setting) -> tuple[str, str]:
-        lowered = setting.key.lower()
-        layers: list[tuple[str, Callable[[], str | None]]] = [
-            ("command line", lambda: self.overrides.get(lowered)),
-            ("environment " + setting.variable, lambda: os.environ.get(setting.variable)),
-            ("git config", lambda: self._git["local"].get(setting.name.lower())),
-            (self._file[0], lambda: self._file[1].get(lowered)),
-            ("git config --global", lambda: self._git["global"].get(setting.name.lower())),
-        ]
-        if lowered in self.locked:
-            layers = [(self._file[0] + ", locked", layers[3][1])]
-        for name, read in layers:
-            value = read()
+        lowered, name, (file, table) = setting.key.lower(), setting.name.lower(), self._file
+        if lowered in self.locked and lowered in table:
+            return table[lowered], file + ", locked"
+        for value, where in (
+            (self.overrides.get(lowered), "command line"),
+            (os.environ.get(setting.variable), "environment " + setting.variable),
+            (self._git["local"].get(name), "git config"),
+            (table.get(lowered), file),
+            (self._git["global"].get(name), "git config --global"),
+        ):
             if value is not None:
-                return value, name
+                return value, where
         return setting.default, "default"
 
     def choice(self, key: str) -> str:
@@ -170,7 +173,7 @@ class Settings:
         unit = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}[(found[2] or "s").lower()]
         return float(found[1]) * unit
 
-    @property
+    @cached_property
     def locked(self) -> frozenset[str]:
         """The keys (lower case) that the tree's file does not let others weaken."""
         return frozenset(item.strip().lower() for item in self._file[1].get("locked", "").split(",") if item.strip())
