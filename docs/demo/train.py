@@ -5,11 +5,12 @@ import json
 import warnings
 from pathlib import Path
 
-import gitexp
 from sklearn.datasets import load_digits
 from sklearn.metrics import confusion_matrix, log_loss
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
+
+import gitexp
 
 warnings.filterwarnings("ignore", category=UserWarning)  # "not converged yet" after each epoch: so it is meant
 
