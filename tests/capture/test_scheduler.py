@@ -10,7 +10,7 @@ from gitexp.capture import scheduler
 
 JOBS: list[tuple[dict[str, str], list[dict[str, Any]]]] = [
     ({}, []),
-    ({"HOME": "/root", "PATH": "/bin"}, []),
+    ({"HOME": "/home/ana", "PATH": "/bin"}, []),
     ({"CI": "true"}, [{"name": "ci"}]),
     ({"SLURM_JOB_ID": "42", "SLURM_JOB_NAME": "train", "SLURM_PROCID": "1", "SLURM_NTASKS": "4"}, [
         {"name": "slurm", "job_id": "42", "job_name": "train", "task": "1", "tasks": "4"}]),
