@@ -35,13 +35,16 @@ def ls(everything: bool, as_json: bool) -> None:
     from gitexp.cli import tables
     from gitexp.ops import experiments
 
-    rows = experiments.listing(context.workspace(), everything=everything)
+    every = experiments.listing(context.workspace(), everything=True)
+    rows = every if everything else [row for row in every if not row.hidden]
     if as_json:
         context.print_json([row.to_json() for row in rows])
     elif rows:
         dropped = tables.echo(_table(rows), context.terminal_width())
         if dropped:
             context.say(f"not shown: {', '.join(dropped)} (widen the terminal, or: gitexp experiment ls --json)")
+    elif every:
+        context.say(f"{text.plural(len(every), 'experiment')} archived or removed: gitexp experiment ls --all")
     else:
         context.say("no experiments yet; the first run makes one: gitexp run -- python train.py")
 

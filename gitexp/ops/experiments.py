@@ -28,6 +28,11 @@ class Row:
     running: int = 0
     newest_ms: int | None = None
 
+    @property
+    def hidden(self) -> bool:
+        """Say whether lists leave it out: it is archived or removed."""
+        return self.experiment.state.archived or self.experiment.state.removed
+
     def to_json(self) -> dict[str, Any]:
         """Return the JSON of one experiment (docs/scripting.md)."""
         experiment, state = self.experiment, self.experiment.state
@@ -61,7 +66,7 @@ def listing(workspace: Workspace, *, everything: bool = False) -> list[Row]:
             counted.add(short)
             found[place.path] = _with(known, found[place.path], place)
     rows = sorted(found.values(), key=lambda row: (row.experiment.name, row.experiment.id))
-    return [row for row in rows if everything or not (row.experiment.state.archived or row.experiment.state.removed)]
+    return [row for row in rows if everything or not row.hidden]
 
 
 def _removed(workspace: Workspace) -> set[str]:
