@@ -108,7 +108,7 @@ def _fixed(found: Listing, row: Row, run: Run, now: int, paths: bool, width: int
         name = f"{text.safe(row.experiment)}/{name}"
     end = run.record.end_ms
     return [
-        ("@ " if row.id == found.newest else "  ") + ids.short(row.id),
+        ("@ " if found.newest and row.id.startswith(found.newest) else "  ") + ids.short(row.id),
         name if width is None else text.shorten(name, _NAME_WIDTH),
         Cell(status(run), row.status),
         text.age(row.start_ms, now),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -202,6 +201,8 @@ def _by_commit(places: Places, name: str) -> Run:
 
 
 def _not_found(known: Sequence[Place], name: str) -> NotFound:
+    import difflib  # a list of runs, which finds none, does without
+
     names = {place.name if "/" in name else place.slug for place in known}
     near = difflib.get_close_matches(name.casefold(), sorted(names)[:_COMPARED], n=3, cutoff=0.5)
     near += sorted({ids.short(place.id) for place in known if _close_id(place.id, name)})[:3]

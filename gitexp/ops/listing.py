@@ -17,7 +17,7 @@ from gitexp.ops.places import Place, Places
 from gitexp.record import message
 from gitexp.record.facts import EMPTY, State
 from gitexp.store import annotations as annotated
-from gitexp.store import experiments, reflog, remotes, runs
+from gitexp.store import experiments, reflog, runs
 from gitexp.store.runs import Head, Run
 from gitexp.store.workspace import Workspace
 
@@ -70,7 +70,7 @@ class Listing:
     best: tuple[str, str] | None  # the main metric, and the id of its best run
     matched: int
     rows: tuple[Row, ...]
-    newest: str  # the id of the newest run recorded here
+    newest: str  # the id of the newest run recorded here, or its beginning
     other_experiments: int
 
 
@@ -98,7 +98,7 @@ def collect(workspace: Workspace, query: Query) -> Listing:
         best=_best(workspace, shown) if path else None,
         matched=len(found),
         rows=tuple(found[: query.limit]),
-        newest=_newest(places),
+        newest=_id(places.newest),
         other_experiments=len({place.path for place in places.listing if not _is_below(place.path, path)}),
     )
 
@@ -144,9 +144,8 @@ def _stored_row(places: Places, place: Place, head: Head, states: Mapping[str, S
     return Row(place, head.id, experiment, head.name, head.status, head.author, head.start_ms, head.message, state)
 
 
-def _newest(places: Places) -> str:
-    place = next(places.recent(), None)
-    return "" if place is None else places.load(place).id
+def _id(place: Place | None) -> str:
+    return "" if place is None else place.id
 
 
 def _path(places: Places, name: str) -> str:
@@ -237,6 +236,8 @@ def _unpushed(workspace: Workspace, rows: list[Row]) -> int | None:
     """Count the finished runs that no remote is known to hold; None where there is no remote."""
     if not list(workspace.repo.raw.remotes.names()):
         return None
+    from gitexp.store import remotes  # without one, a list does without
+
     held = {(ref, oid) for refs in remotes.holdings(workspace).values() for ref, oid in refs.items()}
     return sum(
         (row.place.ref, row.place.commit) not in held

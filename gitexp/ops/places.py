@@ -102,6 +102,11 @@ class Places:
         here = [place for place in self.listing if place.live is not None or place.ref in own]
         return (place for place in self.by_age(here) if not self.is_removed(place))
 
+    @cached_property
+    def newest(self) -> Place | None:
+        """The newest run recorded in this clone: `@`."""
+        return next(self.recent(), None)
+
     def current_experiment(self) -> str:
         """Return the path of the experiment that reading commands mean when none is named.
 
@@ -114,8 +119,7 @@ class Places:
             return chosen
         if chosen != ids.DEFAULT_EXPERIMENT and any(place.path == chosen for place in self.listing):
             return chosen
-        newest = next(self.recent(), None)
-        return newest.path if newest is not None else self.by_age(self.listing)[0].path
+        return (self.newest or self.by_age(self.listing)[0]).path
 
     @cached_property
     def renamed(self) -> dict[str, str]:

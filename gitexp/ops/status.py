@@ -55,7 +55,7 @@ class Status:
 def look(workspace: Workspace) -> Status:
     """Return what is going on."""
     places = Places(workspace)
-    newest = next(places.recent(), None)
+    newest = places.newest
     published = [place for place in places.listing if place.ref.startswith(PUBLISHED_PREFIX)]
     crash = workspace.home / "crash.log"
     return Status(
