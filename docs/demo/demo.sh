@@ -64,7 +64,7 @@ cat <<END
   cd $place/digits
   git exp status                            what is running, what is not pushed
   git exp show @                            the newest run
-  git exp branch try $best                  go on from the code of the best run
+  git exp branch $best try                  go on from the code of the best run
   git exp tag $best keep                    say something about it
   git exp run -- python train.py --lr 0.02  one more
 END
