@@ -35,7 +35,7 @@ try python train.py --lr 0.003
 git checkout --quiet train.py
 
 say "A script that knows nothing of gitexp"
-try git exp run --experiment digits -- python forest.py --trees 50
+try git exp run --experiment digits -- python forest.py --trees 30
 
 say "Look"
 try git exp log
@@ -49,7 +49,7 @@ try "git diff \$(git exp ref $best) \$(git exp ref @~1) -- train.py .gitexp/para
 try git log --oneline --graph --all
 
 say "Share: a bare repository is all it takes"
-git init --quiet --bare "$place/origin.git" && git remote add origin "$place/origin.git"
+git init --quiet --bare --initial-branch=main "$place/origin.git" && git remote add origin "$place/origin.git"
 git push --quiet origin main
 try git exp push --dry-run
 try git exp push --yes
@@ -60,11 +60,10 @@ try git exp log
 diff <(same "$place/digits") <(same "$place/teammate") && git fsck --strict 2>/dev/null
 
 say "All of it stays in $place to play with"
-cat <<END
-  cd $place/digits
-  git exp status                            what is running, what is not pushed
-  git exp show @                            the newest run
-  git exp branch $best try                  go on from the code of the best run
-  git exp tag $best keep                    say something about it
-  git exp run -- python train.py --lr 0.02  one more
-END
+printf '  %-42s %s\n' \
+  "cd $place/digits" "" \
+  "git exp status" "what is running, what is not pushed" \
+  "git exp show @" "the newest run" \
+  "git exp branch $best try" "a branch at the code of the best run" \
+  "git exp tag $best keep" "say something about it" \
+  "git exp run -- python train.py --lr 0.02" "one more"
