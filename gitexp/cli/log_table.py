@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 
 import click
@@ -16,7 +17,10 @@ from gitexp.ops.listing import Listing, Row
 from gitexp.store.runs import Run
 from gitexp.store.workspace import Workspace
 
-_NAME_WIDTH = 40  # on a terminal; a pipe gets names whole
+# How wide names may be on a terminal, and whether a failure's reason is told: the first that leaves room for the
+# columns that matter. A pipe gets names whole.
+_ROOM = ((40, True), (28, True), (20, True), (20, False), (14, False))
+_MATTERS = 6
 
 
 def echo(workspace: Workspace, found: Listing, wanted: Sequence[str], width: int | None) -> None:
@@ -28,9 +32,20 @@ def echo(workspace: Workspace, found: Listing, wanted: Sequence[str], width: int
     loaded = [listing.load(workspace, row) for row in found.rows]
     choice = columns.choose(workspace, loaded, wanted)
     click.echo()
-    dropped = tables.echo(_table(workspace, found, loaded, choice, width), width)
+    dropped = tables.echo(_fitted(workspace, found, loaded, choice, width), width)
     click.echo()
-    click.echo(footer(found, loaded, choice, dropped))
+    said = footer(found, loaded, choice, dropped)
+    for line in [said] if width is None else textwrap.wrap(said, width, break_long_words=False, break_on_hyphens=False):
+        click.echo(line)
+
+
+def _fitted(workspace: Workspace, found: Listing, loaded: Sequence[Run], choice: Choice, width: int | None) -> Table:
+    for name_width, reasons in _ROOM if width is not None else ((None, True),):
+        table = _table(workspace, found, loaded, choice, name_width, reasons)
+        kept = {column.title for column in tables.fit(table, width)[0].columns}
+        if all(column.title in kept for column in table.columns if column.keep >= _MATTERS):
+            break
+    return table
 
 
 def header(found: Listing) -> list[str]:
@@ -70,7 +85,14 @@ def footer(found: Listing, loaded: Sequence[Run], choice: Choice, dropped: Seque
     return "  ".join(parts)
 
 
-def _table(workspace: Workspace, found: Listing, loaded: Sequence[Run], choice: Choice, width: int | None) -> Table:
+def _table(
+    workspace: Workspace,
+    found: Listing,
+    loaded: Sequence[Run],
+    choice: Choice,
+    name_width: int | None,
+    reasons: bool,
+) -> Table:
     several = len({row.author for row in found.rows}) > 1
     heads = [
         Column("  ID", keep=10, style="id"), Column("NAME", keep=10), Column("STATUS", keep=9),
@@ -85,9 +107,9 @@ def _table(workspace: Workspace, found: Listing, loaded: Sequence[Run], choice: 
     heads.append(Column("CODE", keep=2, style="dim"))
     best = [columns.best(workspace, loaded, column) for column in choice.columns]
     paths = len({row.place.path for row in found.rows}) > 1
-    now, rows = clock.now_ms(), []
+    rows = []
     for row, run in zip(found.rows, loaded, strict=True):
-        cells = _fixed(found, row, run, now, paths, width)
+        cells = _fixed(found, row, run, paths, name_width, reasons)
         if several:
             cells.append(text.safe(row.author.partition(" <")[0]))
         cells += [_value(run, column, top) for column, top in zip(choice.columns, best, strict=True)]
@@ -102,15 +124,15 @@ def _keep(column: Chosen, at: int) -> int:
     return 8 if at == 0 else 7
 
 
-def _fixed(found: Listing, row: Row, run: Run, now: int, paths: bool, width: int | None) -> list[str | Cell]:
+def _fixed(found: Listing, row: Row, run: Run, paths: bool, name_width: int | None, reasons: bool) -> list[str | Cell]:
     name = text.safe(row.state.title or row.name)
     if paths:
         name = f"{text.safe(row.experiment)}/{name}"
-    end = run.record.end_ms
+    now, end = clock.now_ms(), run.record.end_ms
     return [
         ("@ " if found.newest and row.id.startswith(found.newest) else "  ") + ids.short(row.id),
-        name if width is None else text.shorten(name, _NAME_WIDTH),
-        Cell(status(run), row.status),
+        name if name_width is None else text.shorten(name, name_width),
+        Cell(status(run) if reasons else run.status, row.status),
         text.age(row.start_ms, now),
         text.duration(((now if end is None else end) - run.record.start_ms) / 1000),
     ]

@@ -30,7 +30,8 @@ _MAIN_PACKAGES = (
 def echo(workspace: Workspace, found: Page, width: int | None) -> None:
     """Print the page of a run."""
     title, status = _title(found), _status(found.run)
-    gap = " " * max((width or _PIPE_WIDTH) - tables.cell_width(title) - tables.cell_width(status), 3)
+    room = (width or _PIPE_WIDTH) - tables.cell_width(title) - tables.cell_width(status)
+    gap = " " * room if room >= 3 else "\n  "
     click.echo(click.style(title, bold=True) + gap + click.style(status, fg=_COLOURS.get(found.run.status)))
     for label, line in _facts(found):
         click.echo(f"  {label:<9} {line}")

@@ -105,14 +105,13 @@ def _mattering(workspace: Workspace, metrics: Mapping[str, int]) -> list[str]:
 
 
 def _differing(found: Sequence[Run], params: Mapping[str, int]) -> list[str]:
-    """Return the params that are not the same in all runs, those that most runs have first."""
-    flat = [run.flat_params for run in found]
-    differ = []
+    """Return the params that are not the same in all runs: those of several values first, then those that some lack."""
+    several: dict[str, bool] = {}
     for name, count in params.items():
-        values = {text.value(item[name]) for item in flat if name in item}
+        values = {text.value(run.flat_params[name]) for run in found if name in run.flat_params}
         if (len(values) > 1 or count < len(found)) and all(len(item) <= _MAX_VALUE for item in values):
-            differ.append(name)
-    return sorted(differ, key=lambda name: -params[name])
+            several[name] = len(values) > 1
+    return sorted(several, key=lambda name: (not several[name], -params[name]))
 
 
 def _named(workspace: Workspace, name: str, params: Mapping[str, int], metrics: Mapping[str, int]) -> Chosen:
