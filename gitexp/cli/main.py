@@ -52,6 +52,7 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("init", "init", "Set this repository up; recording needs none of it."),
         ("config", "config", "Show or change settings."),
         ("completion", "completion", "Print the script that completes gitexp in a shell."),
+        ("fsck", "fsck", "Check runs, large files, facts, journals and refs."),
         ("help", "help", "Show the help of gitexp or of one command."),
     ),
 }  # fmt: skip

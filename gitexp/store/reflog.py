@@ -42,14 +42,30 @@ def append(workspace: Workspace, word: str, changes: Sequence[tuple[str, str | N
 
 def lines(workspace: Workspace) -> Iterator[Line]:
     """Yield all lines, oldest first; torn and foreign ones are passed over."""
+    for text in _texts(workspace):
+        line = _parse(text)
+        if line is not None:
+            yield line
+
+
+def _texts(workspace: Workspace) -> list[str]:
     try:
-        data = (workspace.home / "refs.log").read_text("utf-8", "replace")
+        return (workspace.home / "refs.log").read_text("utf-8", "replace").split("\n")
     except FileNotFoundError:
-        return
-    for text in data.split("\n"):
-        parts = text.split(" ", 4)
-        if len(parts) == 5 and len(parts[3]) == 40 and parts[0].isdigit():
-            yield Line(int(parts[0]), parts[1], parts[2], parts[3], parts[4])
+        return []
+
+
+def _parse(text: str) -> Line | None:
+    parts = text.split(" ", 4)
+    if len(parts) != 5 or len(parts[3]) != 40 or not parts[0].isdigit():
+        return None
+    return Line(int(parts[0]), parts[1], parts[2], parts[3], parts[4])
+
+
+def unreadable(workspace: Workspace) -> int:
+    """Return how many whole lines are neither a change nor blanked after a purge."""
+    whole = _texts(workspace)[:-1]  # what follows the last new line was cut off
+    return sum(1 for text in whole if text.strip("#") and _parse(text) is None)
 
 
 def expected(workspace: Workspace) -> dict[str, str]:

@@ -1,0 +1,218 @@
+"""Whether all that is stored can be read and is what it says: runs, large files, facts, journals, the log of refs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gitexp import canonical, files, ids, text
+from gitexp.errors import Damaged
+from gitexp.git import compare, notes, objects, refs
+from gitexp.git.batch import Batch
+from gitexp.ops import applied, pointed, vetnotes
+from gitexp.ops.pointed import Use
+from gitexp.ops.vetruns import GROUP, Moved, Vet
+from gitexp.record import facts
+from gitexp.store import annotations as annotated
+from gitexp.store import events, journal, live, reflog, runs
+from gitexp.store import objects as large
+from gitexp.store.journal import Start
+from gitexp.store.workspace import Workspace
+
+Progress = Callable[[str, int, int], None]  # what is done, how much of it, of how much
+_OID = re.compile(rb"[0-9a-f]{40}\n?|ref: .*\n?")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is not as it must be; `kind` is run, ref, file, facts, journal or log."""
+
+    kind: str
+    name: str
+    message: str
+    hint: str
+
+
+@dataclass(slots=True)
+class Report:
+    """What was looked at and what was found; `missing` files are of runs from elsewhere and can be fetched."""
+
+    runs: int = 0
+    files: int = 0
+    bytes: int = 0
+    journals: int = 0
+    annotated: int = 0
+    quick: bool = False
+    damaged: list[Fault] = field(default_factory=list)
+    missing: list[Fault] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `gitexp fsck --json` prints."""
+        return asdict(self)
+
+
+def check(workspace: Workspace, *, quick: bool = False, progress: Progress = lambda what, done, total: None) -> Report:
+    """Look at everything; `quick` compares the sizes of large files and does not read them."""
+    report = Report(quick=quick)
+    standing = runs.listing(workspace)
+    with Batch(workspace.repo) as batch:
+        bad = _runs(batch, standing, report, progress)
+        _facts(workspace, batch, report)
+    _loose_refs(workspace, report)
+    _log(workspace, standing, report)
+    uses = pointed.listing(workspace, {ref: oid for ref, oid in standing.items() if ref not in bad})
+    _journals(workspace, report, uses)
+    _files(workspace, uses, report, progress)
+    _applied(workspace, report)
+    return report
+
+
+def _runs(batch: Batch, standing: Mapping[str, str], report: Report, progress: Progress) -> set[str]:
+    """Look at every run as a server looks at a push; return the refs that something is wrong with."""
+    moved = [Moved(ref, None, oid) for ref, oid in standing.items()]
+    report.runs, bad = len(moved), set()
+    for start in range(0, len(moved), GROUP):
+        progress("runs", start, len(moved))
+        for ref, why in Vet(batch).faults(moved[start : start + GROUP]).items():
+            bad.add(ref)
+            report.damaged.append(
+                Fault("run", ref, why, f"git show {ref}   take it from a clone that has it whole: gitexp fetch")
+            )
+    return bad
+
+
+def _facts(workspace: Workspace, batch: Batch, report: Report) -> None:
+    tip = refs.get(workspace.repo, notes.REF)
+    if tip is None:
+        return
+    why = vetnotes.fault(batch, None, tip)
+    if why:
+        report.damaged.append(Fault("facts", notes.REF, why, f"git log {notes.REF}"))
+        return
+    ledger = annotated.ledger(workspace)
+    report.annotated = len(ledger.targets(facts.RUN))
+
+
+def _loose_refs(workspace: Workspace, report: Report) -> None:
+    """Find ref files that hold no object's name: what a power cut leaves, and what Git passes over."""
+    top = workspace.repo.common_dir
+    for path in sorted((top / runs.REF_PREFIX).rglob("*")):
+        if path.is_file() and not path.name.endswith(".lock"):
+            with open(path, "rb") as file:
+                content = file.read(1024)
+            if not _OID.fullmatch(content):
+                name = path.relative_to(top).as_posix()
+                report.damaged.append(Fault("ref", name, "holds no commit's name", f"rm {path}   gitexp recover"))
+
+
+def _log(workspace: Workspace, standing: Mapping[str, str], report: Report) -> None:
+    """Compare the refs with the log of what gitexp did to them."""
+    torn = reflog.unreadable(workspace)
+    if torn:
+        hint = f"look at {workspace.home / 'refs.log'}; what it says elsewhere is used"
+        report.damaged.append(Fault("log", "refs.log", f"{text.plural(torn, 'line')} cannot be read", hint))
+    for ref, oid in reflog.expected(workspace).items():
+        now = standing.get(ref)
+        here = objects.exists(workspace.repo, oid)
+        if now is None and ref.startswith(runs.REF_PREFIX):
+            hint = "gitexp recover" if here else "gitexp fetch"
+            gone = "was taken away" if here else "is gone, and its commit too"
+            report.damaged.append(Fault("ref", ref, gone, hint))
+        elif now not in (None, oid) and here and compare.merge_base(workspace.repo, str(now), oid) != oid:
+            hint = f"see what it held: git show {oid[:7]}   gitexp fetch"
+            report.damaged.append(Fault("ref", ref, f"{str(now)[:7]} does not follow {oid[:7]}", hint))
+
+
+def _journals(workspace: Workspace, report: Report, uses: dict[str, list[Use]]) -> None:
+    """Look at the journals of running and lost runs; what their artifacts point at is added to `uses`."""
+    for folder in live.folders(workspace):
+        report.journals += 1
+        hint = "gitexp recover   what can be read of it is kept"
+        try:
+            start = Start.read(folder)
+        except Damaged as error:
+            report.damaged.append(Fault("journal", folder.name, error.message, hint))
+            continue
+        for name, count in _unreadable(folder):
+            message = f"{name}: {text.plural(count, 'line')} cannot be read"
+            report.damaged.append(Fault("journal", start.record.id, message, hint))
+        for name, event in events.of(folder).artifacts.items():
+            if isinstance(event.get("sha256"), str):
+                use = Use(
+                    f"{start.record.experiment}/{start.record.name}", start.record.id, name, int(event["size"]), True
+                )
+                uses.setdefault(event["sha256"], []).append(use)
+
+
+def _unreadable(folder: Path) -> Iterator[tuple[str, int]]:
+    """Yield (file, damaged lines); a last line that is not whole is one that is being written, or was cut off."""
+    for writer in journal.writers(folder):
+        path = folder / f"events-{writer}.jsonl"
+        bad = sum(not _is_event(line) for line in path.read_bytes().split(b"\n")[:-1])
+        if bad:
+            yield path.name, bad
+        for kind in ("metrics", "system"):
+            path = folder / f"{kind}-{writer}.csv"
+            if path.exists():
+                lost: dict[str, int] = {}
+                for _ in events.read_points(path, lost):
+                    pass
+                bad = lost.get("points", 0) - _is_torn(path)
+                if bad > 0:
+                    yield path.name, bad
+
+
+def _is_event(line: bytes) -> bool:
+    try:
+        value = canonical.loads(line)
+    except ValueError:
+        return False
+    return isinstance(value, dict) and "op" in value
+
+
+def _is_torn(path: Path) -> bool:
+    with open(path, "rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(size - 1, 0))
+        return file.read(1) not in (b"", b"\n")
+
+
+def _files(workspace: Workspace, uses: Mapping[str, list[Use]], report: Report, progress: Progress) -> None:
+    """Compare every large file with the pointers to it: there, of the right size, of the right sha256."""
+    total = sum(used[0].size_bytes for used in uses.values())
+    done = 0
+    for sha256, used in sorted(uses.items()):
+        progress("files", done, total)
+        done += used[0].size_bytes
+        _file(workspace, sha256, used, report)
+
+
+def _file(workspace: Workspace, sha256: str, used: list[Use], report: Report) -> None:
+    use, path = used[0], large.path(workspace, sha256)
+    more = f" and {len(used) - 1} more" if len(used) > 1 else ""
+    name = f"{use.file} of {use.run} ({ids.short(use.run_id)}){more}"
+    if path is None:
+        fault = Fault("file", sha256, f"{name}, {text.size(use.size_bytes)}, is not here", "gitexp fetch")
+        (report.damaged if any(use.recorded_here for use in used) else report.missing).append(fault)
+        return
+    size, report.files = path.stat().st_size, report.files + 1
+    report.bytes += size
+    wrong = next((use for use in used if use.size_bytes != size), None)
+    hint = f"rm -f {path}   gitexp fetch"
+    if wrong is not None:
+        message = (
+            f"{wrong.file} of {wrong.run} ({ids.short(wrong.run_id)}) has {size:,} bytes, not {wrong.size_bytes:,}"
+        )
+        report.damaged.append(Fault("file", sha256, message, hint))
+    elif not report.quick and files.sha256(path)[0] != sha256:
+        report.damaged.append(Fault("file", sha256, f"{name} has other bytes than its name says", hint))
+
+
+def _applied(workspace: Workspace, report: Report) -> None:
+    try:
+        applied.listing(workspace)
+    except Damaged as error:
+        report.damaged.append(Fault("log", "applied.json", error.message, error.hint))

@@ -1,0 +1,317 @@
+"""gitexp fsck: what is whole, and what each kind of damage looks like."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from gitexp.git import notes, objects
+from gitexp.ops import lifecycle
+from gitexp.store import annotations as annotated
+from gitexp.store import objects as large
+from gitexp.store import runs
+from gitexp.store import workspace as workspaces
+from tests import recording, support
+
+ID = "kqzvmxr" + "k" * 9
+MODEL = b"m" * 200_000
+
+
+@pytest.fixture
+def one(project: Path) -> Path:
+    """Return a project with one run that has a large file, a small one and a tag."""
+    run = recording.record(
+        project, "base", run_id=ID, metrics={"loss": [0.5]}, artifacts={"model.pt": MODEL, "plots/a.png": b"1"}
+    )
+    annotated.add(workspaces.open(project), [annotated.about_run(run, "tag", key="owner", value="ana")])
+    return project
+
+
+def ref(path: Path) -> str:
+    return next(iter(support.run_refs(path)))
+
+
+def model(path: Path) -> Path:
+    return next(file for file in (path / ".git/gitexp/objects").rglob("*") if file.is_file())
+
+
+def rewritten(path: Path, *, message: str | None = None, **files: bytes | None) -> str:
+    """Point the run's ref at a commit with other files in its record (None: without), and return the ref."""
+    workspace = workspaces.open(path)
+    name, tip = next(iter(support.run_refs(path).items()))
+    commit = objects.read_commit(workspace.repo, tip)
+    folder = objects.subtree(workspace.repo, commit.tree, runs.FOLDER)
+    entries = {entry.name: entry for entry in objects.entries(workspace.repo, str(folder))}
+    for key, data in files.items():
+        file = key.replace("__", ".")
+        entries.pop(file, None)
+        if data is not None:
+            entries[file] = objects.Entry(file, objects.FILE, objects.write_blob(workspace.repo, data))
+    record = objects.write_entries(workspace.repo, list(entries.values()))
+    tree = objects.graft(workspace.repo, commit.tree, runs.FOLDER, record)
+    said = commit.message if message is None else message
+    new = objects.write_commit(
+        workspace.repo, objects.Commit(tree, commit.parents, commit.author, commit.committer, said)
+    )
+    support.git(path, "update-ref", name, new)
+    (path / ".git/gitexp/refs.log").unlink()
+    return name
+
+
+def test_a_repository_without_runs_is_well(project: Path, untouched: None) -> None:
+    assert support.gitexp("fsck").stdout == (
+        "all is well: 0 runs, 0 large files (0 bytes read), 0 journals, facts of 0 runs\n"
+    )
+
+
+def test_what_was_recorded_is_well(one: Path, untouched: None) -> None:
+    shown = support.gitexp("fsck")
+    assert (shown.stdout, shown.stderr) == (
+        "all is well: 1 run, 1 large file (200.0 kB read), 0 journals, facts of 1 run\n", ""
+    )  # fmt: skip
+    assert "(200.0 kB sizes compared)" in support.gitexp("fsck", "--quick").stdout
+    assert support.gitexp("fsck", "--json").json == {
+        "runs": 1, "files": 1, "bytes": 200_000, "journals": 0, "annotated": 1, "quick": False,
+        "damaged": [], "missing": [],
+    }  # fmt: skip
+
+
+def test_a_run_in_progress_is_well_and_its_files_are_looked_at(project: Path, untouched: None) -> None:
+    session = recording.start(project, "live", run_id=ID, metrics={"loss": [0.5]}, artifacts={"model.pt": MODEL})
+    session.writer.drain()
+    assert "1 large file (200.0 kB read), 1 journal," in support.gitexp("fsck").stdout
+    model(project).unlink()
+    assert (
+        "damaged  model.pt of churn/live (kqzvmxr), 200.0 kB, is not here\n" in support.gitexp("fsck", expect=8).stdout
+    )
+    lifecycle.finish(session, "completed")
+
+
+def test_other_bytes_of_the_same_size_are_found_by_reading(one: Path, untouched: None) -> None:
+    path = model(one)
+    path.chmod(0o644)
+    path.write_bytes(MODEL[:-1] + b"x")
+    assert support.gitexp("fsck", expect=8).stdout == (
+        "damaged  model.pt of churn/base (kqzvmxr) has other bytes than its name says\n"
+        f"         rm -f {path}   gitexp fetch\n"
+        "1 damaged, 0 missing of 1 run, 1 large file (200.0 kB read), 0 journals, facts of 1 run\n"
+    )
+    assert support.gitexp("fsck", "--quick").code == 0
+
+
+def test_a_file_of_another_size_is_found_at_once(one: Path, untouched: None) -> None:
+    path = model(one)
+    path.chmod(0o644)
+    path.write_bytes(MODEL[:-1])
+    shown = support.gitexp("fsck", "--quick", expect=8).stdout
+    assert shown.startswith("damaged  model.pt of churn/base (kqzvmxr) has 199,999 bytes, not 200,000\n")
+
+
+def test_a_lost_file_of_a_run_recorded_here_is_damage(one: Path, untouched: None) -> None:
+    model(one).unlink()
+    shown = support.gitexp("fsck", expect=8).stdout
+    assert shown.startswith(
+        "damaged  model.pt of churn/base (kqzvmxr), 200.0 kB, is not here\n         gitexp fetch\n1 damaged, 0 missing"
+    )
+
+
+def test_a_file_that_was_never_fetched_is_missing_and_no_damage(
+    one: Path, bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    support.git(one, "push", "--quiet", "origin", "refs/experiments/*")
+    clone = tmp_path / "clone"
+    support.git(tmp_path, "clone", "--quiet", str(bare), str(clone))
+    support.git(clone, "fetch", "--quiet", "origin", "refs/experiments/*:refs/experiments/*")
+    monkeypatch.chdir(clone)
+    with support.untouched(clone):
+        assert support.gitexp("fsck").stdout == (
+            "missing  model.pt of churn/base (kqzvmxr), 200.0 kB, is not here\n"
+            "         gitexp fetch\n"
+            "0 damaged, 1 missing of 1 run, 0 large files (0 bytes read), 0 journals, facts of 0 runs\n"
+        )
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"run__json": b"{}"}, "run.json: run.json has no format, but 'None'"),
+        ({"run__json": b"{"}, "run.json: run.json does not parse: "),
+        ({"run__json": None}, "the record has no run.json"),
+        ({"params__json": b"[1]"}, "params.json: params.json is not an object"),
+        ({"summary__json": b"{]"}, "summary.json: summary.json does not parse: "),
+        ({"metrics__csv": b"metric,step,time,value\nloss,one,0,1\n"}, "metrics.csv: metrics.csv, row 2: "),
+        ({"environment__json": b"\xff"}, "environment.json: "),
+        ({"params__json": b" " * (17 << 20)}, "params.json: 17,825,792 bytes, more than 16,777,216"),
+        ({"__gitattributes": b"* filter=evil\n"}, ".gitattributes: not the one that gitexp writes"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)  # fmt: skip
+def test_a_record_that_does_not_parse_is_named(
+    one: Path, untouched: None, files: dict[str, bytes], message: str
+) -> None:
+    name = rewritten(one, **files)
+    shown = support.gitexp("fsck", expect=8).stdout
+    assert shown.startswith(f"damaged  {name}: {message}")
+    assert f"\n         git show {name}   " in shown
+
+
+def test_a_newer_format_is_said(one: Path, untouched: None) -> None:
+    data = support.git(one, "show", f"{ref(one)}:.gitexp/run.json").replace('"format": 1', '"format": 9').encode()
+    rewritten(one, run__json=data)
+    assert "the record's format is 9, newer than 1" in support.gitexp("fsck", expect=8).stdout
+
+
+def test_a_run_under_another_runs_ref_is_found(one: Path, untouched: None) -> None:
+    tip = support.run_refs(one)[ref(one)]
+    support.git(one, "update-ref", "refs/experiments/churn/copy-zzzzzzz", tip)
+    support.git(one, "update-ref", "refs/experiments/churn/code-yyyyyyy", "HEAD")
+    shown = support.gitexp("fsck", expect=8).stdout
+    assert f"damaged  refs/experiments/churn/copy-zzzzzzz: {tip[:7]} is of the run kqzvmxr\n" in shown
+    assert "refs/experiments/churn/code-yyyyyyy: " in shown
+    assert "is not the commit of a run\n" in shown
+
+
+def test_a_run_commit_that_changes_the_code_is_found(one: Path, untouched: None) -> None:
+    workspace = workspaces.open(one)
+    name, tip = next(iter(support.run_refs(one).items()))
+    commit = objects.read_commit(workspace.repo, tip)
+    blob = objects.Entry("extra.py", objects.FILE, objects.write_blob(workspace.repo, b"x\n"))
+    tree = objects.write_entries(workspace.repo, [*objects.entries(workspace.repo, commit.tree), blob])
+    new = objects.write_commit(
+        workspace.repo, objects.Commit(tree, commit.parents, commit.author, commit.committer, commit.message)
+    )
+    support.git(one, "update-ref", name, new)
+    assert (
+        f"{new[:7]} changes more than .gitexp/: a run commit adds only the record"
+        in support.gitexp("fsck", expect=8).stdout
+    )
+
+
+def test_parents_that_the_record_does_not_name_are_found(one: Path, untouched: None) -> None:
+    workspace = workspaces.open(one)
+    name, tip = next(iter(support.run_refs(one).items()))
+    commit = objects.read_commit(workspace.repo, tip)
+    new = objects.write_commit(
+        workspace.repo,
+        objects.Commit(commit.tree, (*commit.parents, tip), commit.author, commit.committer, commit.message),
+    )
+    support.git(one, "update-ref", name, new)
+    assert f"run.json names other parents than {new[:7]} has" in support.gitexp("fsck", expect=8).stdout
+
+
+def test_facts_that_do_not_parse_are_counted(one: Path, untouched: None) -> None:
+    tip = support.run_refs(one)[ref(one)]
+    support.git(one, "notes", f"--ref={notes.REF}", "append", "-m", "not a fact", tip)
+    shown = support.gitexp("fsck", expect=8).stdout
+    assert shown.startswith(f"damaged  facts refs/notes/experiments: 1 new lines on {tip[:7]} are not facts\n")
+
+
+def test_a_journal_that_does_not_parse_is_named(project: Path, untouched: None) -> None:
+    session = recording.start(project, "live", run_id=ID, metrics={"loss": [0.5, 0.4]})
+    session.writer.drain()
+    good = {path: path.read_bytes() for path in session.folder.glob("*-main.*")}
+    with open(session.folder / "metrics-main.csv", "ab") as file:
+        file.write(b"loss,broken\nloss,2,0.000,1.0\nloss,3,0.")  # a torn end is no damage
+    with open(session.folder / "events-main.jsonl", "ab") as file:
+        file.write(b"{broken\n")
+    shown = support.gitexp("fsck", expect=8).stdout
+    assert (
+        f"damaged  journal {ID}: events-main.jsonl: 1 line cannot be read\n"
+        "         gitexp recover   what can be read of it is kept\n"
+        f"damaged  journal {ID}: metrics-main.csv: 1 line cannot be read\n"
+    ) in shown
+    for path, data in good.items():
+        path.write_bytes(data)
+    start = (session.folder / "start.json").read_bytes()
+    support.write(session.folder / "start.json", "{")
+    assert f"damaged  journal {ID}: " in support.gitexp("fsck", expect=8).stdout
+    support.write(session.folder / "start.json", start)
+    lifecycle.finish(session, "completed")
+
+
+def test_a_ref_that_was_taken_away_is_said_and_can_be_put_back(one: Path, untouched: None) -> None:
+    name = ref(one)
+    support.git(one, "update-ref", "-d", name)
+    assert f"damaged  {name}: was taken away\n         gitexp recover\n" in support.gitexp("fsck", expect=8).stdout
+    assert support.run_refs(one) == {}
+    support.gitexp("recover")
+    assert support.gitexp("fsck").code == 0
+
+
+def test_a_ref_that_was_moved_back_is_said(one: Path, untouched: None) -> None:
+    name, tip = next(iter(support.run_refs(one).items()))
+    new = support.git(one, "commit-tree", f"{tip}^{{tree}}", "-p", "HEAD", "-m", "forced")
+    support.git(one, "update-ref", name, new)
+    assert f"damaged  {name}: {new[:7]} does not follow {tip[:7]}\n" in support.gitexp("fsck", expect=8).stdout
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 41, b"nonsense\n"])
+def test_a_ref_file_that_a_power_cut_left_empty_is_named(one: Path, content: bytes) -> None:
+    name = ref(one)
+    path = one / ".git" / name
+    good = path.read_bytes()
+    path.write_bytes(content)
+    shown = support.gitexp("fsck", expect=8).stdout
+    assert f"damaged  {name}: holds no commit's name\n         rm {path}   gitexp recover\n" in shown
+    path.unlink()
+    support.gitexp("recover")
+    assert path.read_bytes() == good
+
+
+def test_lines_of_the_log_that_cannot_be_read_are_counted(one: Path, untouched: None) -> None:
+    with open(one / ".git/gitexp/refs.log", "ab") as file:
+        file.write(b"#####\nnonsense\n17 run torn")
+    shown = support.gitexp("fsck", expect=8).stdout
+    assert shown.startswith("damaged  log refs.log: 1 line cannot be read\n")
+
+
+def test_a_hostile_record_costs_little_and_reaches_no_terminal(one: Path, untouched: None) -> None:
+    workspace = workspaces.open(one)
+    blob = objects.write_blob(workspace.repo, b"x")
+    tree = objects.write_entries(workspace.repo, [objects.Entry("leaf", objects.FILE, blob)])
+    for _ in range(40):  # two to the power of forty paths
+        tree = objects.write_entries(
+            workspace.repo, [objects.Entry(name, objects.TREE, tree) for name in ("a", "b\x1b[2J")]
+        )
+    name, tip = next(iter(support.run_refs(one).items()))
+    commit = objects.read_commit(workspace.repo, tip)
+    folder = objects.subtree(workspace.repo, commit.tree, runs.FOLDER)
+    record = objects.graft(workspace.repo, folder, "artifacts", tree)
+    new = objects.write_commit(
+        workspace.repo,
+        objects.Commit(
+            objects.graft(workspace.repo, commit.tree, runs.FOLDER, record),
+            commit.parents, commit.author, commit.committer, commit.message,
+        ),
+    )  # fmt: skip
+    support.git(one, "update-ref", name, new)
+    shown = support.gitexp("fsck", expect=8).stdout
+    assert name in shown
+    assert "\x1b" not in shown
+
+
+def test_a_resumed_run_is_well_with_all_its_commits(project: Path, untouched: None) -> None:
+    recording.record(project, "base", run_id=ID, artifacts={"model.pt": MODEL})
+    workspace = workspaces.open(project)
+    session = lifecycle.start(workspace, lifecycle.Request(resume=ID))
+    lifecycle.finish(session, "completed")
+    assert support.gitexp("fsck").stdout.startswith("all is well: 1 run, 1 large file (200.0 kB read)")
+    assert large.path(workspace, "0" * 64) is None
+
+
+def test_looking_changes_nothing_at_all(one: Path) -> None:
+    def everything() -> dict[str, tuple[int, bytes]]:
+        found = {}
+        for folder, _, names in os.walk(one):
+            for name in names:
+                path = Path(folder, name)
+                if "facts" not in path.name and path.suffix != ".cache":
+                    found[str(path)] = (path.stat().st_mtime_ns, path.read_bytes())
+        return found
+
+    support.gitexp("fsck")
+    before = everything()
+    support.gitexp("fsck")
+    assert everything() == before
