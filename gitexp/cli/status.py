@@ -62,8 +62,9 @@ def _long(found: Status) -> Iterator[str]:
     yield from _trouble(found)
     for lack in found.lacks:
         if lack.runs:
-            own = "" if lack.own == lack.runs else f", {lack.own} of them recorded here"
-            yield f"{text.safe(lack.remote)} lacks {text.plural(lack.runs, 'run')}{own} (gitexp push)"
+            own = "" if lack.own == lack.runs else f", {lack.own or 'none'} of them recorded here"
+            verb = "gitexp push" if lack.own else "gitexp push --all"
+            yield f"{text.safe(lack.remote)} lacks {text.plural(lack.runs, 'run')}{own} ({verb})"
         else:
             yield f"{text.safe(lack.remote)} has all runs"
     if found.newest is not None and not found.newest.live:

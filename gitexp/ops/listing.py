@@ -233,17 +233,14 @@ def _rank(value: float) -> tuple[bool, float]:
 
 
 def _unpushed(workspace: Workspace, rows: list[Row]) -> int | None:
-    """Count the finished runs that no remote is known to hold; None where there is no remote."""
+    """Count the finished runs of this clone that no remote is known to hold; None where there is no remote."""
     if not list(workspace.repo.raw.remotes.names()):
         return None
     from gitexp.store import remotes  # without one, a list does without
 
     held = {(ref, oid) for refs in remotes.holdings(workspace).values() for ref, oid in refs.items()}
-    return sum(
-        (row.place.ref, row.place.commit) not in held
-        for row in rows
-        if row.place.ref.startswith(runs.REF_PREFIX) and row.status != "running"
-    )
+    own = reflog.recorded(workspace)
+    return sum(row.place.ref in own and (row.place.ref, row.place.commit) not in held for row in rows)
 
 
 def _best(workspace: Workspace, rows: list[Row]) -> tuple[str, str] | None:
