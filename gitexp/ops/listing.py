@@ -262,9 +262,10 @@ def _best(workspace: Workspace, rows: list[Row]) -> tuple[str, str] | None:
 
 
 def _main_metrics(workspace: Workspace, rows: list[Row]) -> list[str]:
-    chosen = workspace.settings.text("metric")
-    said = [match[1] for row in rows[:1] for match in _SAID.finditer(row.message)]
-    return [chosen] if chosen else said
+    if chosen := workspace.settings.text("metric"):
+        return [chosen]
+    # Those of the newest run that has any: a wrapped script may log none.
+    return next((found for row in rows if (found := [match[1] for match in _SAID.finditer(row.message)])), [])
 
 
 def _said(row: Row, metric: str, aggregate: str) -> float | None:

@@ -230,6 +230,11 @@ def test_running_runs_are_in_the_list(project: Path) -> None:
     assert support.gitexp("log").lines[0] == "churn: 1 run"
 
 
+def test_a_run_without_metrics_does_not_hide_the_best(churn: str) -> None:
+    stored.make(None, "wrapped", "zzzzzzzzzzzzzzzz", at="14:55")
+    assert support.gitexp("log").lines[0] == "churn: 4 runs, 1 failed. best val_auc: kqzvmxr"
+
+
 def test_several_people_get_a_column(churn: str) -> None:
     stored.make(None, "bobs", "zzzzzzzzzzzzzzzz", at="14:55", who=("Bob Ray", "bob@acme.io"))
     assert support.gitexp("log").lines[2].split()[5] == "WHO"
