@@ -138,11 +138,12 @@ def _signed(row: MetricRow) -> str:
     if change is None:
         return "-"
     shown = _numbers(row)
-    decimals = max(len(cell.partition(".")[2]) for cell in shown)
-    fixed = f"{change:+.{decimals}f}"
-    if "e" in "".join(shown) or (change and not fixed.strip("+-0.")):
-        return ("+" if change > 0 else "") + text.number(change)
-    return fixed if change else "0"
+    places = sorted(len(cell.partition(".")[2]) for cell in shown)
+    for decimals in places:
+        fixed = f"{change:+.{decimals}f}"
+        if fixed.strip("+-0.") and "e" not in "".join(shown):
+            return fixed
+    return ("+" if change > 0 else "") + text.number(change) if change else "0"
 
 
 def _percent(percent: float | None) -> str:
@@ -214,7 +215,7 @@ def _many_rows(found: Comparison, every: bool) -> Iterator[tuple[str | Cell, ...
             cells = [Cell(f"*{n}", "best") if i == metric.best else n for i, n in enumerate(_numbers(metric))]
             yield (text.safe(metric.label), *cells)
     yield from _row_cells("", found.params, every)
-    if every or not found.command.equal:
+    if every or diff.command_differs(found):
         yield ("command", *(text.safe(shlex.join(words)) for words in found.command.values))
     if every or not found.code.equal:
         yield ("code", *(diff_parts.revision(side) for side in found.code.sides))

@@ -19,7 +19,7 @@ _LISTED = 10
 
 def sections(found: Comparison, every: bool) -> Iterator[tuple[str, Iterable[str]]]:
     """Yield (title, items) of all sections below metrics and params."""
-    if every or not found.command.equal:
+    if every or diff.command_differs(found):
         yield "command", _command(found.command)
     yield "code", list(_code(found.code))
     yield from _inputs(found)

@@ -155,9 +155,8 @@ def differing(rows: Iterable[Row]) -> list[Row]:
 
 def causes(found: Comparison) -> list[Cause]:
     """Return what differs and may be why the metrics do: what is recorded; a machine counts once."""
-    params = [Cause("param", row.name) for row in differing(found.params)]
-    listed = list(params)
-    if not params and not found.command.equal:
+    listed = [Cause("param", row.name) for row in differing(found.params)]
+    if command_differs(found):
         listed.append(Cause("command", "command"))
     if not found.code.equal:
         listed.append(Cause("code", "code"))
@@ -168,6 +167,25 @@ def causes(found: Comparison) -> list[Cause]:
         listed += [Cause("package", row.name) for row in differing(found.packages)]
         listed += _surrounding_causes(differing(found.surroundings))
     return listed
+
+
+def command_differs(found: Comparison) -> bool:
+    """Say whether the commands differ in more than the params that were read from them."""
+    if found.command.equal:
+        return False
+    known = set()
+    for row in differing(found.params):
+        known.add(row.name.rpartition(".")[2].lower().replace("-", "_"))
+        known |= {text.value(value) for value in row.values if value is not MISSING}
+    common = set.intersection(*(set(words) for words in found.command.values))
+    own = {word for words in found.command.values for word in words if word not in common}
+    return not own or not all(_parts(word) & known for word in own)
+
+
+def _parts(word: str) -> set[str]:
+    """Return what a word of a command can say of a param: `--lr=0.1` its name and its value."""
+    name, _, value = word.partition("=")
+    return {word, value, name.lstrip("-").lower().replace("-", "_")}
 
 
 def _surrounding_causes(rows: Sequence[Row]) -> list[Cause]:
@@ -182,7 +200,7 @@ def names(found: Comparison) -> list[tuple[str, str]]:
     """Return (kind, name) of all that differs, for `--name-only`."""
     listed = [("metric", row.name) for row in found.metrics if not row.equal]
     listed += [("param", row.name) for row in differing(found.params)]
-    listed += [("command", "command")] if not found.command.equal else []
+    listed += [("command", "command")] if command_differs(found) else []
     listed += [("code", change.path) for change in found.code.files or ()]
     for kind in ("data", "seeds", "packages", "surroundings"):
         word = {"seeds": "seed", "packages": "package", "surroundings": "environment"}.get(kind, kind)

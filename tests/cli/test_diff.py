@@ -349,3 +349,56 @@ def test_very_long_values_show_where_they_begin_to_differ(project: Path, untouch
         recording.record(project, name, run_id=run_id(name), params={"prompt": text})
     shown = support.gitexp("diff", "kkkk", "llll").stdout
     assert f"A …{'x' * 60}one{'y' * 437}…   (6,003 characters: --json)\n" in shown
+
+
+def run_pair(project: Path, *commands: str, **params: tuple[Any, Any]) -> str:
+    """Record two runs of these commands, whose params have a value in each, and return their comparison."""
+    for side, (name, command) in enumerate(zip(("kkkk", "llll"), commands, strict=True)):
+        values = {key: pair[side] for key, pair in params.items()}
+        recording.record(project, name, run_id=run_id(name), params=values, command=tuple(command.split()))
+    return support.gitexp("diff", "kkkk", "llll").stdout
+
+
+@pytest.mark.parametrize("words", ["--lr {}", "--lr={}", "lr={}", "-lr {}", "optimizer.lr={}"])
+def test_a_command_that_differs_by_its_params_alone_is_not_told_twice(
+    project: Path, untouched: None, words: str
+) -> None:
+    commands = [f"python train.py --epochs 3 {words.format(value)}" for value in (0.1, 0.2)]
+    shown = run_pair(project, *commands, lr=(0.1, 0.2))
+    assert "command" not in shown
+    assert shown.endswith("1 cause possible: param lr.\n")
+
+
+def test_another_script_is_a_cause_beside_the_params(project: Path, untouched: None) -> None:
+    shown = run_pair(project, "python train.py --lr 0.1", "python net.py --lr 0.2", lr=(0.1, 0.2))
+    assert (
+        "command              A  python train.py --lr 0.1\n                     B  python net.py --lr 0.2\n"
+    ) in shown
+    assert shown.endswith("2 causes possible (1 param, command): rerun with one changed to know which.\n")
+
+
+def test_the_order_of_a_command_is_a_difference_too(project: Path, untouched: None) -> None:
+    shown = run_pair(project, "python merge.py a b", "python merge.py b a", lr=(0.1, 0.1))
+    assert shown.endswith("1 cause possible: command.\n")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "change"),
+    [
+        (0.4562, 0.005192, "-0.4510"),
+        (0.9312, 0.941, "+0.0098"),
+        (1, 4, "+3"),
+        (1_000_000, 1_000_000.5, "+0.5000"),
+        (1e-9, 2e-9, "+1.000e-09"),
+        (10**400, 1.0, "-"),
+        (5, 5.0, "0"),
+        (0, math.inf, "-"),
+    ],
+)
+def test_a_change_is_shown_as_exactly_as_its_values(
+    project: Path, untouched: None, one: float, other: float, change: str
+) -> None:
+    for name, value in (("kkkk", one), ("llll", other)):
+        recording.record(project, name, run_id=run_id(name), metrics={"m": [value]})
+    row = next(line for line in support.gitexp("diff", "-a", "kkkk", "llll").lines if "m:last" in line)
+    assert row.split()[3] == change
