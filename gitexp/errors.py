@@ -31,6 +31,8 @@ class GitexpError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        if hint:
+            self.add_note(hint)  # from Python a traceback is all that is seen
 
 
 class UsageError(GitexpError, ValueError):
@@ -53,10 +55,10 @@ class DirtyTree(Refused):
         self.paths = tuple(paths)
 
     def __str__(self) -> str:
-        """Return all of it: from Python a traceback is all that is seen."""
+        """Return the message and the paths."""
         lines = [f"  {code} {path}" for code, path in self.paths[:20]]
         more = [f"  and {len(self.paths) - 20} more"] if len(self.paths) > 20 else []
-        return "\n".join([self.message, *lines, *more, *filter(None, [self.hint])])
+        return "\n".join([self.message, *lines, *more])
 
 
 class NotFound(GitexpError, LookupError):

@@ -13,7 +13,7 @@ from typing import Any
 from gitexp import clock, ids, redact, text
 from gitexp.capture import code
 from gitexp.capture.code import CodeState
-from gitexp.errors import Conflict, DirtyTree, NotFound
+from gitexp.errors import Conflict, DirtyTree, NotFound, WriteFailed
 from gitexp.git import objects, refs
 from gitexp.ops import dirty, hooks, maintain, naming, publish, recover
 from gitexp.record import message
@@ -98,7 +98,13 @@ def start(workspace: Workspace, request: Request) -> Session:
         previous=previous.commit if previous else None,
         fixed=[key for key in ("experiment", "name") if getattr(request, key)],
     )
-    folder = journal.create(workspace.live, begun)
+    try:
+        folder = journal.create(workspace.live, begun)
+    except OSError as error:
+        raise WriteFailed(
+            f"cannot write into {workspace.home}: {error.strerror}",
+            hint="free some space, or record elsewhere: GITEXP_SPOOL=DIR (then: gitexp import-spool DIR)",
+        ) from error
     if state.snapshot is not None:
         recover.keep_code(workspace, run_id, state.snapshot)
     session = Session(workspace, begun, folder, Writer(folder, journal.MAIN))
@@ -138,8 +144,30 @@ def join_when_there(workspace: Workspace, run_id: str, name: str, wait_seconds: 
     """Join a run that another process of the same job may be about to start; raises NotFound after the wait."""
     deadline = time.monotonic() + wait_seconds
     while live.by_id(workspace, run_id) is None and time.monotonic() < deadline:
+        ended = runs.by_id(workspace, run_id)
+        if ended is not None:
+            return _join_ended(workspace, ended, name)
         time.sleep(0.02)
     return join(workspace, run_id, name)
+
+
+def _join_ended(workspace: Workspace, run: Run, name: str) -> Session:
+    """Log into a run that its main process has ended already: what comes late becomes one more commit."""
+    begun = Start(
+        record=run.record,
+        code_tree=objects.read_commit(workspace.repo, str(run.commit)).tree,
+        code_commit=next((parent.commit for parent in run.record.parents if parent.role == "code"), None),
+        ref=str(run.ref),
+        pid=os.getpid(),
+        boot=journal.boot(),
+    )
+    folder = workspace.live / run.id
+    folder.mkdir(parents=True, exist_ok=True)
+    writer = Writer(folder, name)
+    if not (folder / "start.json").exists():
+        seal.expect_late(folder, str(run.commit))
+        begun.write(folder)
+    return Session(workspace, begun, folder, writer)
 
 
 def finish(
@@ -162,6 +190,7 @@ def finish(
         if error is not None:
             writer.event("error", error=dict(error))
         writer.close()
+        recover.complete_late(session.workspace, session.folder)
         return None
     if not (session.folder / "start.json").exists():
         _take_back(session)

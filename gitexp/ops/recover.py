@@ -71,6 +71,15 @@ def sweep(workspace: Workspace, *, host: str | None = None) -> Swept:
     return swept
 
 
+def complete_late(workspace: Workspace, folder: Path) -> None:
+    """Commit what came after a run's end, when its last writer has closed; a failure leaves it to the next command."""
+    try:
+        if (folder / seal.LATE).exists():
+            _sweep_folder(workspace, folder, Swept(), None)
+    except (GitexpError, OSError):
+        return
+
+
 def _sweep_folder(workspace: Workspace, folder: Path, swept: Swept, host: str | None) -> None:
     if journal.is_claimed(folder):
         _finish_claimed(workspace, folder, swept)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gitexp import locks
-from gitexp.errors import Conflict, NotFound
+from gitexp.errors import Conflict, NotFound, Unsupported
 from gitexp.git import objects, refs
 from gitexp.git.repo import create_bare
 from gitexp.record.pointer import Pointer
@@ -49,8 +49,14 @@ def workspace(folder: Path) -> Workspace:
 
 
 def commit_named() -> str | None:
-    """Return the code that GITEXP_COMMIT names."""
-    return os.environ.get("GITEXP_COMMIT") or None
+    """Return the code that a spooled run ran: what GITEXP_COMMIT names, else the commit of where it runs."""
+    named = os.environ.get("GITEXP_COMMIT")
+    if named:
+        return named
+    try:  # a read-only repository still knows its own code
+        return workspaces.open().repo.head().commit
+    except Unsupported:
+        return None
 
 
 def bring_in(target: Workspace, folder: Path) -> Imported:

@@ -24,6 +24,7 @@ from gitexp.record import values
 from gitexp.sdk.run import Run, described, outcome
 from gitexp.store import live
 from gitexp.store import workspace as workspaces
+from gitexp.store.runs import Run as StoredRun
 from gitexp.store.workspace import Workspace
 
 RANK_WAIT_SECONDS = 10.0
@@ -88,6 +89,19 @@ def start_run(
         imported=True,
         spooled=spools.commit_named() if workspace.repo.git_dir.name == spools.FOLDER else None,
     )
+    return _recording(workspace, request, rank, all_ranks=all_ranks, exact=exact)
+
+
+def begin_fork(origin: StoredRun, name: str | None, params: Mapping[str, Any]) -> Run:
+    """Begin a run that is forked from another, in its experiment."""
+    converted, exact = values.plain(params)
+    request = Request(
+        experiment=origin.experiment, name=name, params={"sdk": converted}, forked_from=origin.id, imported=True
+    )
+    return _recording(origin.workspace, request, None, all_ranks=False, exact=exact)
+
+
+def _recording(workspace: Workspace, request: Request, rank: int | None, *, all_ranks: bool, exact: bool) -> Run:
     session = _session(workspace, request, rank)
     run = Run(
         session,
@@ -97,20 +111,24 @@ def start_run(
         quiet=workspace.settings.flag("quiet") or not session.is_main,
         wait_seconds=RANK_WAIT_SECONDS if rank is not None and all_ranks else 0.0,
     )
-    run._params = dict(converted)
+    run._params = dict(request.params.get("sdk", {}))
     if not exact:
         run._warn("params", "some params are recorded as their repr only")
     return _began(run)
 
 
 def _workspace(repo: str | os.PathLike[str] | None) -> Workspace:
+    """Return where to record: the repository, or the spool where there is none or it cannot be written to."""
+    folder = os.environ.get("GITEXP_SPOOL")
     try:
-        return workspaces.open(repo)
+        found = workspaces.open(repo)
     except NoRepository:
-        folder = os.environ.get("GITEXP_SPOOL")
         if not folder:
             raise
         return spools.workspace(Path(folder))
+    if folder and not os.access(found.repo.common_dir, os.W_OK):
+        return spools.workspace(Path(folder))
+    return found
 
 
 def _session(workspace: Workspace, request: Request, rank: int | None) -> Session:

@@ -11,6 +11,8 @@ from gitexp.ops import annotate, find, listing
 from gitexp.record import values
 from gitexp.record.facts import State
 from gitexp.record.summary import Aggregate
+from gitexp.sdk.active import begin_fork
+from gitexp.sdk.run import Run
 from gitexp.store import annotations as facts
 from gitexp.store import runs as stored
 from gitexp.store import workspace as workspaces
@@ -124,6 +126,10 @@ class RecordedRun:
         if not wide:
             return frame
         return frame.pivot_table(index="step", columns="metric", values="value", aggfunc="last")
+
+    def fork(self, *, name: str | None = None, params: Mapping[str, Any] | None = None) -> Run:
+        """Begin a new run from this one: its params with `params` over them; the record says where it is from."""
+        return begin_fork(self._run, name, {**self.params, **(params or {})})
 
     def tag(self, *bare: str, **named: Any) -> None:
         """Add tags, as facts."""

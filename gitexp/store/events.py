@@ -43,11 +43,14 @@ class Sum:
         return merged
 
 
-def of(folder: Path) -> Sum:
-    """Return what the events in a journal add up to; lines that do not parse are counted as lost."""
+def of(folder: Path, offsets: Mapping[str, int] | None = None) -> Sum:
+    """Return what the events in a journal add up to, from `offsets` on ({file name: bytes} that are committed already).
+
+    Lines that do not parse are counted as lost.
+    """
     total = Sum()
     for writer in journal.writers(folder):
-        for event in _events(folder / f"events-{writer}.jsonl", total):
+        for event in _events(folder / f"events-{writer}.jsonl", total, offsets or {}):
             try:
                 _take(total, event, is_main=writer == journal.MAIN)
             except (KeyError, TypeError, ValueError, AttributeError):
@@ -55,8 +58,10 @@ def of(folder: Path) -> Sum:
     return total
 
 
-def _events(path: Path, total: Sum) -> Iterator[Mapping[str, Any]]:
-    for line in path.read_bytes().split(b"\n")[:-1]:  # what follows the last newline was torn
+def _events(path: Path, total: Sum, offsets: Mapping[str, int]) -> Iterator[Mapping[str, Any]]:
+    for line in path.read_bytes()[offsets.get(path.name, 0) :].split(b"\n")[
+        :-1
+    ]:  # what follows the last newline was torn
         try:
             event = canonical.loads(line)
         except ValueError:

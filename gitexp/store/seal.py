@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gitexp import canonical, files, ids
+from gitexp.git import refs
 from gitexp.record import names, params, points, summary
 from gitexp.record.pointer import Pointer
 from gitexp.record.points import Point
@@ -69,16 +70,17 @@ def seal(workspace: Workspace, folder: Path, own: Mapping[str, Aggregate] | None
 
 
 def _begin(workspace: Workspace, folder: Path) -> _Work:
-    start, total = Start.read(folder), events.of(folder)
-    start = _renamed(workspace, start, total.renamed)
-    work = _Work(workspace, folder, start, total, None)
-    if (folder / LATE).exists():
+    start, offsets, late = Start.read(folder), {}, (folder / LATE).exists()
+    if late:
         said = canonical.loads((folder / LATE).read_bytes())
-        work.late, work.offsets = True, said["offsets"]
-        work.start = replace(start, previous=said["tip"])
-    tip = work.start.previous
-    if tip is not None and not start.replaces:
-        work.previous = runs.load(workspace, tip, start.ref)
+        offsets = said["offsets"]
+        # Others may have added to the run since: what is late comes after whatever is there.
+        start = replace(start, previous=refs.get(workspace.repo, start.ref) or said["tip"])
+    total = events.of(folder, offsets)
+    start = _renamed(workspace, start, total.renamed)
+    work = _Work(workspace, folder, start, total, None, late, offsets)
+    if start.previous is not None and not start.replaces:
+        work.previous = runs.load(workspace, start.previous, start.ref)
     return work
 
 
@@ -256,6 +258,11 @@ def _carry_over(work: _Work, previous: Run) -> None:
             work.files.setdefault(name, item)
 
 
+def expect_late(folder: Path, tip: str, offsets: Mapping[str, int] | None = None) -> None:
+    """Say in a journal that its run is committed, as `tip`, and that more may come after these offsets."""
+    files.write(folder / LATE, canonical.dumps({"tip": tip, "offsets": dict(offsets or {})}))
+
+
 def _leave(work: _Work, run: Run) -> None:
     """Remove the journal, or leave it to the processes that still write: what they add becomes one more commit."""
     others = [writer for writer in journal.writers(work.folder) if writer != journal.MAIN]
@@ -263,4 +270,4 @@ def _leave(work: _Work, run: Run) -> None:
         journal.remove(work.folder)
         return
     sizes = {path.name: path.stat().st_size for path in work.folder.iterdir() if path.is_file()}
-    files.write(work.folder / LATE, canonical.dumps({"tip": run.commit, "offsets": sizes}))
+    expect_late(work.folder, str(run.commit), sizes)

@@ -266,3 +266,34 @@ with gitexp.start_run("shared", name="both") as run:
     support.python(project, code, env={"GITEXP_RUN_ID": "job-17"})
     (ref,) = support.run_refs(project)
     assert gitexp.get_run(ref).summary["parent"].count == 2
+
+
+def test_a_fork_begins_with_the_params_of_its_origin(project: Path) -> None:
+    with gitexp.start_run("churn", name="origin", params={"lr": 0.1, "depth": 3}) as origin:
+        pass
+    with gitexp.get_run("origin").fork(name="forked", params={"lr": 0.2}) as fork:
+        fork.log({"loss": 1.0})
+    record = support.record(project, fork.ref)
+    assert (record["forked_from"], record["experiment"]["name"]) == (origin.id, "churn")
+    assert gitexp.get_run("forked").params == {"lr": 0.2, "depth": 3}
+
+
+def test_a_read_only_repository_is_said_read_and_spooled(project: Path, tmp_path: Path) -> None:
+    with gitexp.start_run("churn", name="before"):
+        pass
+    mounted, folder = tmp_path / "mounted", tmp_path / "spool"
+    mounted.mkdir()
+    folder.mkdir()
+    if subprocess.run(["mount", "--bind", str(project), str(mounted)], capture_output=True).returncode:
+        pytest.skip("nothing can be mounted here: not root")
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(mounted)], check=True)
+        refused = support.python(mounted, RECORD, check=False)
+        assert "WriteFailed" in refused.stderr and "GITEXP_SPOOL=DIR" in refused.stderr
+        for command in (["log"], ["show", "before"], ["status"], ["config"]):
+            support.process(mounted, *command)
+        support.python(mounted, RECORD, env={"GITEXP_SPOOL": str(folder)})
+    finally:
+        subprocess.run(["umount", "-l", str(mounted)], check=True)
+    done = spool.bring_in(workspace.open(project), folder)
+    assert [run.name for run in done.runs] == ["x"] and not done.without_code
