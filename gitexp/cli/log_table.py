@@ -29,8 +29,8 @@ def echo(workspace: Workspace, found: Listing, wanted: Sequence[str], width: int
         click.echo(line)
     if not found.rows:
         return
-    loaded = [listing.load(workspace, row) for row in found.rows]
-    choice = columns.choose(workspace, loaded, wanted)
+    loaded = [listing.read(workspace, row)[0] for row in found.rows]
+    choice = columns.choose(workspace, [run for run in loaded if run is not None], wanted)
     click.echo()
     dropped = tables.echo(_fitted(workspace, found, loaded, choice, width), width)
     click.echo()
@@ -39,7 +39,9 @@ def echo(workspace: Workspace, found: Listing, wanted: Sequence[str], width: int
         click.echo(line)
 
 
-def _fitted(workspace: Workspace, found: Listing, loaded: Sequence[Run], choice: Choice, width: int | None) -> Table:
+def _fitted(
+    workspace: Workspace, found: Listing, loaded: Sequence[Run | None], choice: Choice, width: int | None
+) -> Table:
     for name_width, reasons in _ROOM if width is not None else ((None, True),):
         table = _table(workspace, found, loaded, choice, name_width, reasons)
         kept = {column.title for column in tables.fit(table, width)[0].columns}
@@ -63,19 +65,21 @@ def header(found: Listing) -> list[str]:
     return lines
 
 
-def footer(found: Listing, loaded: Sequence[Run], choice: Choice, dropped: Sequence[str]) -> str:
+def footer(found: Listing, loaded: Sequence[Run | None], choice: Choice, dropped: Sequence[str]) -> str:
     """Return the line below the table: how many there are, what marks mean, and all that is not shown."""
     parts = []
     if len(found.rows) < found.matched:
         parts.append(f"{len(found.rows)} of {found.matched} (-n 50, --all).")
     else:
         parts.append(f"{text.plural(found.matched, 'run')}.")
-    if any(run.record.code.get("dirty") for run in loaded):
+    if any(run is not None and run.record.code.get("dirty") for run in loaded):
         parts.append("+ uncommitted edits.")
     hidden = [("param", choice.hidden_params), ("metric", choice.hidden_metrics)]
     if any(count for _, count in hidden):
         counts = ", ".join(text.plural(count, noun) for noun, count in hidden if count)
         parts.append(f"{counts} not shown (--columns all).")
+    if unreadable := sum(run is None for run in loaded):
+        parts.append(f"{unreadable} unreadable (gitexp show ID says why).")
     if dropped:
         parts.append(f"Too narrow for {', '.join(dropped)}.")
     if found.archived:
@@ -88,33 +92,37 @@ def footer(found: Listing, loaded: Sequence[Run], choice: Choice, dropped: Seque
 def _table(
     workspace: Workspace,
     found: Listing,
-    loaded: Sequence[Run],
+    loaded: Sequence[Run | None],
     choice: Choice,
     name_width: int | None,
     reasons: bool,
 ) -> Table:
+    readable = [run for run in loaded if run is not None]
+    best = [columns.best(workspace, readable, column) for column in choice.columns]
     several = len({row.author for row in found.rows}) > 1
-    heads = [
-        Column("  ID", keep=10, style="id"), Column("NAME", keep=10), Column("STATUS", keep=9),
-        Column("AGE", right=True, keep=6), Column("TIME", right=True, keep=4),
-    ]  # fmt: skip
-    if several:
-        heads.append(Column("WHO", keep=3))
-    heads += [
-        Column(column.title, right=bool(column.aggregate), keep=_keep(column, at))
-        for at, column in enumerate(choice.columns)
-    ]
-    heads.append(Column("CODE", keep=2, style="dim"))
-    best = [columns.best(workspace, loaded, column) for column in choice.columns]
     paths = len({row.place.path for row in found.rows}) > 1
     rows = []
     for row, run in zip(found.rows, loaded, strict=True):
-        cells = _fixed(found, row, run, paths, name_width, reasons)
-        if several:
-            cells.append(text.safe(row.author.partition(" <")[0]))
-        cells += [_value(run, column, top) for column, top in zip(choice.columns, best, strict=True)]
-        rows.append((*cells, _code(run)))
-    return Table(tuple(heads), tuple(rows))
+        name = (f"{row.experiment}/" if paths else "") + (row.state.title or row.name)
+        cells = [("@ " if found.newest and row.id.startswith(found.newest) else "  ") + ids.short(row.id)]
+        cells.append(text.safe(name) if name_width is None else text.shorten(text.safe(name), name_width))
+        who = [text.safe(row.author.partition(" <")[0])] if several else []
+        values = [_value(run, column, top) for column, top in zip(choice.columns, best, strict=True)]
+        rows.append((*cells, *_course(row, run, reasons), *who, *values, _code(run)))
+    return Table(_heads(choice, several), tuple(rows))
+
+
+def _heads(choice: Choice, several: bool) -> tuple[Column, ...]:
+    who = [Column("WHO", keep=3)] if several else []
+    chosen = [
+        Column(column.title, right=bool(column.aggregate), keep=_keep(column, at))
+        for at, column in enumerate(choice.columns)
+    ]
+    return (
+        Column("  ID", keep=10, style="id"), Column("NAME", keep=10), Column("STATUS", keep=9),
+        Column("AGE", right=True, keep=6), Column("TIME", right=True, keep=4),
+        *who, *chosen, Column("CODE", keep=2, style="dim"),
+    )  # fmt: skip
 
 
 def _keep(column: Chosen, at: int) -> int:
@@ -124,18 +132,15 @@ def _keep(column: Chosen, at: int) -> int:
     return 8 if at == 0 else 7
 
 
-def _fixed(found: Listing, row: Row, run: Run, paths: bool, name_width: int | None, reasons: bool) -> list[str | Cell]:
-    name = text.safe(row.state.title or row.name)
-    if paths:
-        name = f"{text.safe(row.experiment)}/{name}"
-    now, end = clock.now_ms(), run.record.end_ms
-    return [
-        ("@ " if found.newest and row.id.startswith(found.newest) else "  ") + ids.short(row.id),
-        name if name_width is None else text.shorten(name, name_width),
-        Cell(status(run) if reasons else run.status, row.status),
-        text.age(row.start_ms, now),
-        text.duration(((now if end is None else end) - run.record.start_ms) / 1000),
-    ]
+def _course(row: Row, run: Run | None, reasons: bool) -> tuple[str | Cell, ...]:
+    """Return status, age and duration of a run."""
+    now = clock.now_ms()
+    age = text.age(row.start_ms, now)
+    if run is None:
+        return Cell("unreadable", "failed"), age, "-"
+    record = run.record
+    took = (now if record.end_ms is None else record.end_ms) - record.start_ms
+    return Cell(status(run) if reasons else run.status, run.status), age, text.duration(took / 1000)
 
 
 def status(run: Run) -> str:
@@ -150,8 +155,8 @@ def status(run: Run) -> str:
     return f"failed exit {run.record.exit_code}" if run.record.exit_code else "failed"
 
 
-def _value(run: Run, column: Chosen, best: float | None) -> str | Cell:
-    item = columns.value(run, column)
+def _value(run: Run | None, column: Chosen, best: float | None) -> str | Cell:
+    item = columns.value(run, column) if run is not None else None
     if item is None:
         return "-"
     if not column.aggregate:
@@ -159,6 +164,6 @@ def _value(run: Run, column: Chosen, best: float | None) -> str | Cell:
     return Cell("*" + text.number(item), "best") if best is not None and item == best else text.number(item)
 
 
-def _code(run: Run) -> str:
-    code = run.record.code
+def _code(run: Run | None) -> str:
+    code = run.record.code if run is not None else {}
     return (text.safe(str(code.get("commit") or ""))[:7] or "-") + ("+" if code.get("dirty") else "")

@@ -32,11 +32,13 @@ def echo(workspace: Workspace, found: Page, width: int | None) -> None:
     title, status = _title(found), _status(found.run)
     room = (width or _PIPE_WIDTH) - tables.cell_width(title) - tables.cell_width(status)
     gap = " " * room if room >= 3 else "\n  "
+    facts = list(_facts(found))  # all is read before anything is printed
+    body = beside(_params(found.run), _results(workspace, found), width or _PIPE_WIDTH)
     click.echo(click.style(title, bold=True) + gap + click.style(status, fg=_COLOURS.get(found.run.status)))
-    for label, line in _facts(found):
+    for label, line in facts:
         click.echo(f"  {label:<9} {line}")
     click.echo()
-    for line in beside(_params(found.run), _results(workspace, found), width or _PIPE_WIDTH):
+    for line in body:
         click.echo(line)
 
 

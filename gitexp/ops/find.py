@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from gitexp import canonical, ids, text
-from gitexp.errors import Ambiguous, NotFound, UsageError
+from gitexp.errors import Ambiguous, Damaged, NotFound, UsageError
 from gitexp.git import refs
 from gitexp.ops.places import Place, Places
 from gitexp.record.facts import EMPTY, Note, State
@@ -107,7 +107,10 @@ def _best(places: Places, metric: str, direction: str, aggregate: str) -> Run:
         head = places.head(place)
         if place.path != path or head is None or head.status != "completed":
             continue
-        value = value_of(places.load(place), metric, aggregate)
+        try:
+            value = value_of(places.load(place), metric, aggregate)
+        except Damaged:  # one record that does not parse must not hide the others
+            continue
         if value is None or math.isnan(value) or places.is_removed(place):
             continue
         rank = (value if direction == "max" else -value, head.start_ms, places.load(place))
@@ -171,10 +174,10 @@ def _named_exactly(places: Places, found: Sequence[Place], name: str) -> list[Pl
     """Return the only run whose name, id or ref is `name` to the letter, else all."""
     exact = []
     for place in found:
-        run = places.load(place)
-        if name in (run.name, run.id, run.ref, f"{run.experiment}/{run.name}") or (
-            _ID.fullmatch(name) and len(name) > ids.SHORT and run.id.startswith(name)
-        ):
+        known = place.live.start.record if place.live is not None else places.head(place)
+        names = (known.name, known.id, place.ref, f"{known.experiment}/{known.name}") if known is not None else ()
+        is_id = _ID.fullmatch(name) and len(name) > ids.SHORT and places.id_of(place).startswith(name)
+        if name in names or is_id:
             exact.append(place)
     return exact if len(exact) == 1 else list(found)
 

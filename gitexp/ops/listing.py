@@ -10,13 +10,12 @@ from datetime import datetime
 from typing import Any
 
 from gitexp import ids, text
-from gitexp.errors import NotFound, UsageError
+from gitexp.errors import Damaged, NotFound, Unsupported, UsageError
 from gitexp.git import command
 from gitexp.ops import find, goals
 from gitexp.ops.places import Place, Places
 from gitexp.record import message
 from gitexp.record.facts import EMPTY, State
-from gitexp.store import annotations as annotated
 from gitexp.store import experiments, reflog, runs
 from gitexp.store.runs import Head, Run
 from gitexp.store.workspace import Workspace
@@ -108,19 +107,36 @@ def load(workspace: Workspace, row: Row) -> Run:
     return row.place.live or runs.load(workspace, row.place.commit, row.place.ref)
 
 
+def read(workspace: Workspace, row: Row) -> tuple[Run | None, str]:
+    """Return the run of a row with what lists show of it read; (None, why) where its record does not parse."""
+    run = load(workspace, row)
+    try:
+        _ = run.record, run.flat_params, run.summary
+    except (Damaged, Unsupported) as error:
+        return None, error.message
+    return run, ""
+
+
 def oneline(row: Row) -> str:
     """Return a run as one line: its short id and its commit's subject."""
     return f"{ids.short(row.id)} {text.safe(row.message.partition(chr(10))[0])}"
 
 
 def describe(workspace: Workspace, listing: Listing) -> list[dict[str, Any]]:
-    """Return the JSON of the runs of a list."""
-    return [find.describe(load(workspace, row), row.state, experiment=row.experiment) for row in listing.rows]
+    """Return the JSON of the runs of a list; one that does not parse has what its commit says, and why as `damaged`."""
+    found = []
+    for row in listing.rows:
+        try:
+            found.append(find.describe(load(workspace, row), row.state, experiment=row.experiment))
+        except (Damaged, Unsupported) as error:
+            known = {"id": row.id, "name": row.name, "experiment": row.experiment, "status": row.status}
+            found.append({**known, "ref": row.place.ref, "commit": row.place.commit, "damaged": error.message})
+    return found
 
 
 def _rows(places: Places, found: Iterable[Place]) -> list[Row]:
     """Return the rows of some runs, the newest first."""
-    states, rows = annotated.states(places.workspace), []
+    states, rows = places.states, []
     for place in places.by_age(found):
         if place.live is not None:
             rows.append(_live_row(places, place, place.live, states))
@@ -216,15 +232,21 @@ def _commits(workspace: Workspace, revisions: tuple[str, ...]) -> frozenset[str]
 
 
 def _by_metric(workspace: Workspace, rows: list[Row], metric: str) -> list[Row]:
+    found = _ranked(workspace, rows, metric)
+    if rows and not found:
+        raise NotFound(f"no run has the metric {text.safe(metric)!r}", hint="see them with: gitexp log --columns all")
+    return found
+
+
+def _ranked(workspace: Workspace, rows: Iterable[Row], metric: str) -> list[Row]:
     """Return the runs that have a metric, its best first; those whose value is NaN last."""
     goal = goals.of(workspace, metric)
     ranked = []
     for row in rows:
-        value = find.value_of(load(workspace, row), metric, goal.aggregate)
+        run, _ = read(workspace, row)
+        value = find.value_of(run, metric, goal.aggregate) if run is not None else None
         if value is not None:
             ranked.append((value if goal.best != "min" else -value, row))
-    if not ranked and rows:
-        raise NotFound(f"no run has the metric {text.safe(metric)!r}", hint="see them with: gitexp log --columns all")
     return [row for _, row in sorted(ranked, key=lambda item: _rank(item[0]), reverse=True)]
 
 
@@ -253,11 +275,11 @@ def _best(workspace: Workspace, rows: list[Row]) -> tuple[str, str] | None:
         said = {row.id: value for row in ended if (value := _said(row, metric, goal.best)) is not None}
         if len(said) < 2:
             continue
-        top = max(said.values()) if goal.best == "max" else min(said.values())
         # Messages are rounded: among those that look equal, the records decide.
-        first = [row for row in ended if said.get(row.id) == top]
-        found = _by_metric(workspace, first, metric) if len(first) > 1 else first
-        return metric, found[0].id if found else first[0].id
+        for value in sorted(set(said.values()), reverse=goal.best == "max"):
+            found = _ranked(workspace, (row for row in ended if said.get(row.id) == value), metric)
+            if found:
+                return metric, found[0].id
     return None
 
 

@@ -11,6 +11,7 @@ from functools import cached_property
 from gitexp import ids
 from gitexp.errors import GitexpError
 from gitexp.git import objects, refs
+from gitexp.record.facts import State
 from gitexp.store import annotations as annotated
 from gitexp.store import experiments, live, reflog, runs
 from gitexp.store import workspace as workspaces
@@ -92,9 +93,20 @@ class Places:
         except GitexpError:  # a record that does not parse still has a place in the list
             return self.start_ms(place)
 
+    @cached_property
+    def states(self) -> Mapping[str, State]:
+        """What is said of runs, by id; runs of which nothing is said are absent."""
+        return annotated.states(self.workspace)
+
+    def id_of(self, place: Place) -> str:
+        """Return the whole id of the run at a place, "" where its commit does not say."""
+        head = self.head(place)
+        return place.id if place.live is not None else head.id if head is not None else ""
+
     def is_removed(self, place: Place) -> bool:
         """Say whether somebody removed the run at a place."""
-        return annotated.state(self.workspace, self.load(place)).removed
+        state = self.states.get(self.id_of(place))
+        return state is not None and state.removed
 
     def recent(self) -> Iterator[Place]:
         """Yield the runs recorded in this clone, live ones too, the newest start first: what `@`, `@~1` … count."""

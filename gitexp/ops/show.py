@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,6 +81,6 @@ def _children(workspace: Workspace, run: Run) -> tuple[Run, ...]:
         start = places.start_ms(place)
         if start >= first and (last is None or start <= last) and not run.id.startswith(place.id):
             child = places.load(place)
-            if child.record.parent == run.id:
-                found.append(child)
+            with suppress(Damaged):  # a record that does not parse is nobody's child
+                found += [child] if child.record.parent == run.id else []
     return tuple(found)

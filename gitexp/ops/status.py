@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gitexp import canonical, clock, text
-from gitexp.errors import Damaged
+from gitexp.errors import Damaged, Unsupported
 from gitexp.git import transport
 from gitexp.ops import find
 from gitexp.ops.places import PUBLISHED_PREFIX, Places
@@ -60,19 +60,26 @@ def look(workspace: Workspace) -> Status:
     crash = workspace.home / "crash.log"
     return Status(
         live=tuple(_alive(places, run) for run in live.listing(workspace)),
-        elsewhere=tuple(places.load(place) for place in published),
+        elsewhere=tuple(run for place in published if _parses(run := places.load(place))),
         damaged=tuple(_damaged(workspace)),
         missing=tuple(sorted(ref for ref, _ in reflog.lost(workspace, runs.listing(workspace)))),
         lacks=tuple(_lacks(places)),
         pruning=tuple(transport.pruning_refspecs(workspace.repo)) if _remotes(workspace) else (),
         crash=str(crash) if crash.exists() else "",
-        newest=None if newest is None else places.load(newest),
+        newest=run if newest is not None and _parses(run := places.load(newest)) else None,
     )
 
 
 def _alive(places: Places, run: LiveRun) -> Alive:
     state = "unowned" if not run.start.owned else "running" if run.alive else "silent"
     return Alive(run, places.experiment_of(run), state, live.age_seconds(run))
+
+
+def _parses(run: Run) -> bool:
+    try:
+        return bool(run.record)
+    except (Damaged, Unsupported):
+        return False
 
 
 def _damaged(workspace: Workspace) -> list[str]:

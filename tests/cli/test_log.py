@@ -294,3 +294,30 @@ def test_hostile_names_do_not_reach_the_terminal(project: Path) -> None:
         shown = support.gitexp(*words).stdout
         assert "\x1b" not in shown and "\u202e" not in shown and "\x9b" not in shown
         assert "evil" in shown
+
+
+def test_a_record_that_does_not_parse_does_not_hide_the_others(churn: str, project: Path) -> None:
+    for run_id, name in (("zzzzzzzzzzzzzzzz", "run.json"), ("yyyyyyyyyyyyyyyy", "params.json")):
+        broken = stored.make(None, "broken", run_id, at="14:58", logged={"loss": [0.1]})
+        support.git(project, "switch", "--quiet", "--detach", str(broken.commit))
+        support.write(project / ".gitexp" / name, "[3")
+        support.git(project, "commit", "--quiet", "--amend", "--no-edit", "--all", "--date=2026-11-20T14:58:00Z")
+        support.git(project, "update-ref", str(broken.ref), "HEAD")
+        support.git(project, "switch", "--quiet", "main")
+    shown = support.gitexp("log").lines
+    assert [line[2:].split()[:3] for line in shown if " unreadable " in line and "(" not in line] == [
+        ["zzzzzzz", "broken", "unreadable"],
+        ["yyyyyyy", "broken", "unreadable"],
+    ]
+    assert shown[-1].endswith("1 other experiment (--all).") and "2 unreadable (gitexp show ID says why)." in shown[-1]
+    found = support.gitexp("log", "--json").json
+    assert [run["name"] for run in found if "damaged" in run] == ["broken", "broken"]
+    assert support.gitexp("show", "zzz", expect=8).stderr.startswith("gitexp: run.json")
+    for words in (
+        ["log", "--best", "loss"],
+        ["log", "--oneline"],
+        ["status"],
+        ["show", "@{min:loss}"],
+        ["show", "@~2"],
+    ):
+        support.gitexp(*words)

@@ -179,7 +179,7 @@ def test_hostile_records_do_not_reach_the_terminal(project: Path) -> None:
     environment = {"python": {"version": evil}, "packages": {evil: 3}, "gpus": [evil], "cuda": {"a": evil}}
     stored.make(
         None, f"evil{evil}", A, host=evil, description=evil, tags={evil: evil}, seeds={"a": evil}, parent=evil,
-        command=(evil,), error={"type": [evil], "message": {"a": evil}, "traceback": 3}, given={evil: evil},
+        command=(evil,), error={"type": evil, "message": evil, "traceback": evil}, given={evil: evil},
         lost={evil: 1}, cost={evil: evil}, logged={f"loss{evil}": [1.0]}, who=(evil, evil),
         code={"commit": evil, "branch": evil, "dirty": True, "snapshot": evil, "changed": [evil], "left_out": [{}]},
         files={"environment.json": json.dumps(environment).encode(), "data.json": json.dumps([{"uri": evil}]).encode()},
