@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import stat
 import tempfile
@@ -124,14 +125,26 @@ def _checked(workspace: Workspace, wanted: Plan) -> Plan:
     left = tuple(change for change in changes if change.path in to_do)
     local |= _blocked(workspace, left)
     if local:
-        codes = {change.path: "??" if change.old is None else " M" for change in changes}
-        raise DirtyTree(
-            f"the edits of {wanted.title} touch uncommitted work, so nothing was applied:",
-            hint="commit it, or set it aside: git stash --include-untracked",
-            paths=[(codes.get(path, "??"), path) for path in sorted(local)],
-        )
+        raise _touched(workspace, wanted.title, changes, local)
     already = tuple(change.path for change in changes if change.path not in to_do)
     return Plan(wanted.run, wanted.title, left, wanted.marked, already, wanted.submodules)
+
+
+def _touched(workspace: Workspace, title: str, changes: Sequence[Change], local: set[str]) -> DirtyTree:
+    """Return the error that names the files with uncommitted changes, as `git status` would."""
+    top = Path(str(workspace.repo.work_tree))
+    ours = {change.path for change in changes if change.old is not None}
+    gone = {path for path in ours & local if not os.path.lexists(top / path)}
+    codes = {path: " D" if path in gone else " M" if path in ours else "??" for path in local}
+    hint = "commit it, or set it aside: git stash --include-untracked"
+    if workspace.repo.is_sparse and gone == local:
+        folders = sorted({Path(path).parent.as_posix() for path in gone})
+        hint = f"outside the sparse checkout? git sparse-checkout add {shlex.join(folders)}"
+    return DirtyTree(
+        f"the edits of {title} touch uncommitted work, so nothing was applied:",
+        hint=hint,
+        paths=[(codes[path], path) for path in sorted(local)],
+    )
 
 
 def _blocked(workspace: Workspace, changes: Sequence[Change]) -> set[str]:
