@@ -21,7 +21,8 @@ from gitexp.ops import spool as spools
 from gitexp.ops.background import Keeper
 from gitexp.ops.lifecycle import Request, Session
 from gitexp.record import values
-from gitexp.sdk.run import Run, described, outcome
+from gitexp.sdk.outcome import described, outcome
+from gitexp.sdk.run import Run
 from gitexp.store import live
 from gitexp.store import workspace as workspaces
 from gitexp.store.runs import Run as StoredRun

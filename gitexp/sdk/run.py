@@ -5,26 +5,26 @@ from __future__ import annotations
 import os
 import sys
 import time as _time
-import traceback
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from gitexp import ids, redact, text
+from gitexp import ids, text
 from gitexp.errors import GitexpError, UsageError
 from gitexp.ops import annotate, attach, lifecycle
 from gitexp.ops.background import Keeper
 from gitexp.ops.lifecycle import Session
 from gitexp.record import params, points, values
 from gitexp.record.summary import Aggregate
+from gitexp.sdk import rows
+from gitexp.sdk.outcome import described, outcome
 from gitexp.store import events, journal
-from gitexp.store.journal import BACKLOG_ROWS, type_Row
+from gitexp.store.journal import BACKLOG_ROWS, Row
 from gitexp.store.runs import Run as StoredRun
 from gitexp.store.workspace import Workspace
 
-MAX_TRACEBACK = 20_000  # characters
 STATUSES = ("completed", "failed", "killed")
 
 
@@ -80,7 +80,7 @@ class Run:
         self._quiet = quiet
         self._wait_seconds = wait_seconds
         self._pid = os.getpid()
-        self._rows: list[type_Row] = session.writer.rows if session is not None else _Nowhere()
+        self._rows: list[Row] = session.writer.rows if session is not None else rows.Nowhere()
         self._cells: dict[str, str] = {}
         self._steps: dict[str, int] = {}
         self._params: dict[str, Any] = {}
@@ -374,7 +374,7 @@ class Run:
         assert self._session is not None
         self._pid = os.getpid()
         writer = journal.Writer(self._session.folder, f"pid{self._pid}-{os.urandom(3).hex()}")
-        writer.rows = self._rows = _Through(writer)
+        writer.rows = self._rows = rows.Through(writer)
         self._session = Session(self._session.workspace, self._session.start, self._session.folder, writer)
         self._finishing = False
 
@@ -385,7 +385,7 @@ class Run:
         self._session.writer.abandon_in_child()
         self._keeper = None
         self._cells.clear()  # the next point takes the slow way, and joins
-        self._rows = _Nowhere()
+        self._rows = rows.Nowhere()
 
     def _refuse(self, reason: str, line: str) -> None:
         self._lost[reason] = self._lost.get(reason, 0) + 1
@@ -404,26 +404,6 @@ class Run:
         if not self._quiet and sys.stderr is not None:
             with suppress(OSError, ValueError):
                 print(line, file=sys.stderr)
-
-
-class _Nowhere(list[type_Row]):
-    """Rows of a run that records nothing."""
-
-    def append(self, row: type_Row) -> None:
-        """Take no row."""
-
-
-class _Through(list[type_Row]):
-    """Rows of a forked child: each is written at once."""
-
-    def __init__(self, writer: journal.Writer) -> None:
-        super().__init__()
-        self._writer = writer
-
-    def append(self, row: type_Row) -> None:
-        """Write one row."""
-        super().append(row)
-        self._writer.drain()
 
 
 def _flat(metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -445,29 +425,3 @@ def check_same(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
                 f"param {path!r} is {values.short_repr(known[path])} already, not {values.short_repr(value)}",
                 hint="log a value that changes as a metric, or start another run",
             )
-
-
-def outcome(error: BaseException | None) -> tuple[str, int | None]:
-    """Return the status and exit code that an exception means for its run."""
-    if error is None:
-        return "completed", None
-    if isinstance(error, KeyboardInterrupt):
-        return "killed", None
-    if isinstance(error, SystemExit):
-        code = error.code if isinstance(error.code, int) else 0 if error.code is None else 1
-        return ("completed" if code == 0 else "failed"), code
-    return "failed", None
-
-
-def described(error: BaseException | None) -> dict[str, Any] | None:
-    """Return an exception as run.json has it: type, message, traceback, secrets taken out."""
-    if error is None:
-        return None
-    trace = "".join(traceback.format_exception(error))
-    kind = type(error)
-    name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
-    return {
-        "type": name,
-        "message": redact.text(str(error))[:MAX_TRACEBACK],
-        "traceback": redact.text(trace)[-MAX_TRACEBACK:],
-    }

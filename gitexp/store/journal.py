@@ -32,7 +32,7 @@ CLAIM = "claim.lock"  # of a recovery; no sign of the run's own life
 BACKLOG_ROWS = 100_000  # rows in memory before the caller writes them itself: about 20 MB
 _CHUNK_ROWS = 4096
 
-type_Row = tuple[str, int, int, int | float]  # metric, step, time in ms, value
+Row = tuple[str, int, int, int | float]  # metric, step, time in ms, value
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Writer:
     def __init__(self, folder: Path, name: str) -> None:
         self.folder = folder
         self.name = name
-        self.rows: list[type_Row] = []
+        self.rows: list[Row] = []
         self.summary: dict[str, Aggregate] = {}
         self.trouble: OSError | None = None
         self.lost = 0
@@ -137,7 +137,7 @@ class Writer:
         finally:
             self._lock.release()
 
-    def _write_rows(self, rows: list[type_Row]) -> None:
+    def _write_rows(self, rows: list[Row]) -> None:
         if self._metrics < 0:
             self._metrics = _open(self.folder / f"metrics-{self.name}.csv", points.HEADER)
         _append(self._metrics, _format(rows).encode("utf-8", "backslashreplace"))
@@ -209,7 +209,7 @@ def _append(descriptor: int, data: bytes) -> None:
         raise
 
 
-def _format(rows: list[type_Row]) -> str:
+def _format(rows: list[Row]) -> str:
     """Return the lines of rows; most points of one burst share a millisecond, whose text is made once."""
     lines: list[str] = []
     last, text = None, ""
@@ -221,7 +221,7 @@ def _format(rows: list[type_Row]) -> str:
     return "".join(lines)
 
 
-def _aggregate(summary: dict[str, Aggregate], rows: list[type_Row]) -> None:
+def _aggregate(summary: dict[str, Aggregate], rows: list[Row]) -> None:
     by_metric: dict[str, tuple[list[int], list[int], list[int | float]]] = {}
     for cell, step, time_ms, value in rows:
         lists = by_metric.get(cell)
