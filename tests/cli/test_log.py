@@ -317,7 +317,7 @@ def test_a_record_that_does_not_parse_does_not_hide_the_others(churn: str, proje
         ["log", "--best", "loss"],
         ["log", "--oneline"],
         ["status"],
-        ["show", "@{min:loss}"],
+        ["ref", "@{min:loss}"],
         ["show", "@~2"],
     ):
         support.gitexp(*words)
