@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gitexp import canonical, ids
-from gitexp.errors import Conflict, Damaged
+from gitexp.errors import Conflict, Damaged, Unsupported
 from gitexp.git import command, objects, refs
 from gitexp.git.objects import Commit, Entry, Signature
 from gitexp.record import message, names, params, points, summary
@@ -82,7 +83,10 @@ class Run:
         data = self.file("run.json")
         if data is None:
             raise Damaged(f"{self.commit} has no {FOLDER}/run.json", hint="gitexp fsck")
-        return run_json.decode(data)
+        found = run_json.decode(data)
+        if self.ref is not None and not self.ref.endswith("-" + ids.short(found.id)):
+            raise Damaged(f"{self.ref} holds the record of another run, {ids.short(found.id)}", hint="gitexp fsck")
+        return found
 
     @property
     def id(self) -> str:
@@ -186,19 +190,17 @@ class Run:
 
     @cached_property
     def artifacts(self) -> list[Artifact]:
-        """The files the run produced, by name; links and submodules of a foreign record are left out."""
+        """The files the run produced, by name; links, submodules and `..` of a foreign record are left out."""
         folder = self.entries.get("artifacts")
         if folder is None or folder.mode != objects.TREE:
             return []
         repo, found = self.workspace.repo, []
         for stored, item in objects.walk(repo, folder.oid):
-            if item.mode in (objects.FILE, objects.EXECUTABLE):
+            name = names.read(stored, self.record.names.get(stored))
+            if item.mode in (objects.FILE, objects.EXECUTABLE) and name is not None:
                 pointer = pointer_in(self.workspace, item.oid)
                 size = pointer.size_bytes if pointer else objects.size_of(repo, item.oid)
-                name = self.record.names.get(stored) or names.decode(stored)
-                found.append(
-                    Artifact(str(name), size, pointer.sha256 if pointer else None, item.oid, item.mode, stored)
-                )
+                found.append(Artifact(name, size, pointer.sha256 if pointer else None, item.oid, item.mode, stored))
         return sorted(found, key=lambda artifact: artifact.name)
 
 
@@ -237,8 +239,11 @@ def by_id(workspace: Workspace, run_id: str) -> Run | None:
     for ref, commit in listing(workspace).items():
         if ref.endswith(tail):
             run = load(workspace, commit, ref)
-            if run.id == run_id:
-                return run
+            try:
+                if run.id == run_id:
+                    return run
+            except (Damaged, Unsupported):  # one from elsewhere that cannot be read hides no other
+                continue
     return None
 
 
@@ -246,7 +251,7 @@ def head(workspace: Workspace, ref: str, commit: str) -> Head | None:
     """Read what the commit alone says; None where it is no run's."""
     found = objects.read_commit(workspace.repo, commit)
     said = message.decode(found.message)
-    if said is None or not ids.is_run_id(said.id):
+    if said is None or not ids.is_run_id(said.id) or max(len(said.experiment), len(said.name)) > ids.MAX_NAME:
         return None
     start, end = found.author.time_s * 1000, found.committer.time_s * 1000
     author = f"{found.author.name} <{found.author.email}>"
@@ -314,11 +319,17 @@ def write(workspace: Workspace, draft: Draft) -> Run:
 
 def _move(workspace: Workspace, draft: Draft, commit: str) -> None:
     word = "run" if draft.previous is None else "resume"
-    try:
-        refs.update(workspace.repo, draft.ref, commit, old=draft.previous)
-    except Conflict:
-        if refs.get(workspace.repo, draft.ref) != commit:
-            raise
+    for pause in (0.002, 0.01, 0.05, 0.2, 0.5, None):
+        try:
+            refs.update(workspace.repo, draft.ref, commit, old=draft.previous)
+            break
+        except Conflict:
+            now = refs.get(workspace.repo, draft.ref)
+            if now == commit:
+                break
+            if now != draft.previous or pause is None:
+                raise
+            time.sleep(pause)  # nobody moved it: a `git pack-refs` held the lock, or removed the empty folder
     reflog.append(workspace, word, [(draft.ref, draft.previous, commit)])
 
 
