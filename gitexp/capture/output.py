@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import selectors
-import shutil
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -44,8 +45,10 @@ def run(
 
     Raises UsageError when the command cannot be started; its `exit_code` is 127 (not found) or 126 (not executable).
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            with suppress(OSError, ValueError):  # gone or closed: the command will notice by itself
+                stream.flush()
     with ExitStack() as stack:
         channels = stack.enter_context(_channels()) if log is not None else {}
         relay = stack.enter_context(signals.Relay(lambda: _copy_sizes(channels)))
@@ -96,14 +99,19 @@ def _channels() -> Iterator[dict[int, _Channel]]:
                 continue  # closed, and so it is for the child
             place = (status.st_dev, status.st_ino, status.st_rdev)
             if place not in places:
-                is_tty = os.isatty(target)
-                ours, childs = terminal.open_like(target) if is_tty else os.pipe()
-                places[place] = _Channel(ours, childs, target, is_tty)
+                places[place] = _open(target)
             found[target] = places[place]
         yield found
     finally:
         for channel in places.values():
             channel.close()
+
+
+def _open(target: int) -> _Channel:
+    if os.isatty(target):
+        with suppress(OSError, termios.error):  # no pseudo-terminals in this container: a pipe is better than nothing
+            return _Channel(*terminal.open_like(target), target, is_tty=True)
+    return _Channel(*os.pipe(), target, is_tty=False)
 
 
 def _copy_sizes(channels: Mapping[int, _Channel]) -> None:
@@ -140,21 +148,27 @@ def _not_started(
     argv: Sequence[str], environ: Mapping[str, str], cwd: Path | None, error: OSError | ValueError | IndexError
 ) -> UsageError:
     name = argv[0] if argv else ""
-    code, reason = _NOT_EXECUTABLE, str(getattr(error, "strerror", None) or error).lower()
-    hint = f"check it with: {name} --version"
     if not name:
-        reason, hint = "no command is given", "for example: gitexp run -- python train.py"
-    elif cwd is not None and not cwd.is_dir():
-        reason, hint = f"there is no directory {str(cwd)!r}", f"make it with: mkdir -p {cwd}"
-    elif isinstance(error, FileNotFoundError) and shutil.which(name, path=environ.get("PATH")) is None:
-        code, reason, hint = _NOT_FOUND, "it is not found", "check the spelling, and the PATH"
+        return _unusable("no command is given", "for example: gitexp run -- python train.py", _NOT_FOUND)
+    reason, code = str(getattr(error, "strerror", None) or error).lower(), _NOT_EXECUTABLE
+    hint = f"make it executable: chmod +x {name}" if isinstance(error, PermissionError) else ""
+    if cwd is not None and not cwd.is_dir():
+        reason, hint = f"there is no directory {str(cwd)!r}", f"mkdir -p {cwd}"
+    elif isinstance(error, FileNotFoundError) and os.sep in name and (cwd or Path()).joinpath(name).exists():
+        reason = "the interpreter in its first line is not there"
     elif isinstance(error, FileNotFoundError):
-        reason = "the interpreter in its first line is not found"
+        reason, hint, code = "there is no such command", "check its spelling, and PATH", _NOT_FOUND
+    elif getattr(error, "errno", None) == errno.ENOEXEC:
+        hint = f"for a script without a first line like #!/bin/sh: gitexp run -- sh {name}"
     if name.endswith(".py"):
         hint = f"for example: gitexp run -- python {name}"
-    found = UsageError(f"cannot run {name!r}: {reason}" if name else reason, hint=hint)
-    found.exit_code = code
-    return found
+    return _unusable(f"cannot run {name!r}: {reason}", hint, code)
+
+
+def _unusable(message: str, hint: str, code: int) -> UsageError:
+    error = UsageError(message, hint=hint)
+    error.exit_code = code
+    return error
 
 
 class _Pump:

@@ -26,7 +26,7 @@ def copy_size(model: int, other: int) -> None:
     """Give the tty `other` the window size of the tty `model`."""
     try:
         termios.tcsetwinsize(other, termios.tcgetwinsize(model))
-    except OSError:
+    except (OSError, termios.error):
         return  # hung up meanwhile: there is no window any more
 
 
@@ -47,9 +47,11 @@ def is_foreground() -> bool | None:
 def reaches_group(number: int, had_terminal: bool) -> bool:
     """Say whether a signal that has come is one that the terminal sends to every process of the group.
 
-    Ctrl-C and Ctrl-\\ do, and closing the window. A process cannot see who sent it a signal, so what is typed and
-    `kill -INT` from elsewhere look alike while the group has the keyboard; the first is what happens.
+    Ctrl-C and Ctrl-\\ do, and a window that is closed, there through the leader of the session. A process cannot see
+    who sent it a signal, so what is typed and `kill -INT` from elsewhere look alike while the group has the keyboard;
+    the first is what happens.
     """
     if number in (signal.SIGINT, signal.SIGQUIT):
         return is_foreground() is True
-    return number == signal.SIGHUP and had_terminal and is_foreground() is None
+    is_leader = os.getsid(0) == os.getpid()
+    return number == signal.SIGHUP and not is_leader and had_terminal and is_foreground() is None

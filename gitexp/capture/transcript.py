@@ -41,6 +41,8 @@ class Transcript:
 
     def take(self, stream: int, data: bytes) -> None:
         """Take what has been read from a stream."""
+        if self._file is None:
+            return
         self._waiting.append((stream, data))
         self._waiting_bytes += len(data)
         if self._due is None:
@@ -64,9 +66,12 @@ class Transcript:
         self._handle_waiting()
         for stream, lines in self._streams.items():
             self._put(stream, lines.end())
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        try:
+            if self._file is not None:
+                self._file.close()
+        except OSError as error:
+            self._say(error)
+        self._file = None
 
     def _handle_waiting(self) -> None:
         waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
@@ -101,8 +106,12 @@ class Transcript:
 
     def _give_up(self, error: OSError) -> None:
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # the same trouble again
+                self._file.close()
             self._file = None
+        self._say(error)
+
+    def _say(self, error: OSError) -> None:
         with suppress(OSError):  # stderr may be gone as well
             print(f"gitexp: {self._path.name}: {error.strerror}; the output is not recorded", file=sys.stderr)
 
@@ -110,14 +119,17 @@ class Transcript:
 class _Lines:
     """One stream: its chunks become lines in the state that a reader would see last, without secrets."""
 
-    __slots__ = ("_key_bytes", "_pending")
+    __slots__ = ("_hides_line", "_key_bytes", "_pending")
 
     def __init__(self) -> None:
         self._pending = bytearray()
         self._key_bytes = 0  # how much more of a private key, whose end has not come, may follow
+        self._hides_line = False  # a secret reaches farther than we look
 
     def take(self, data: bytes) -> bytes:
         """Return what is settled now: the lines that have ended, and the beginning of a line without end."""
+        if self._hides_line:
+            data = self._skip_line(data)
         ready = b""
         end = data.rfind(b"\n") + 1
         if end:
@@ -160,9 +172,15 @@ class _Lines:
                 return b"".join(lines[index + 1 :])
         return b""
 
+    def _skip_line(self, data: bytes) -> bytes:
+        end = data.find(b"\n")
+        self._hides_line = end < 0
+        return b"" if end < 0 else data[end:]
+
     def _cut_line(self) -> bytes:
         line = bytes(self._pending)
         cut = _safe_cut(line)
+        self._hides_line = cut == len(line)
         self._pending = bytearray(line[cut:])
         return self._clean(line[:cut])
 
@@ -177,14 +195,14 @@ def _last_state(line: bytes) -> bytes:
 
 
 def _safe_cut(line: bytes) -> int:
-    """Return where a long line can be cut without cutting a secret: both parts are as harmless as the whole."""
+    """Return where a long line can be cut without cutting a secret: its end where there is no such place."""
     whole = redact.data(line)
-    cut = _LINE_BYTES
+    cut = len(line) - _SECRET_BYTES
     for _ in range(8):
         cut = line.rfind(b" ", cut - _SECRET_BYTES // 8, cut) + 1 or _character(line, cut - 64)
-        if redact.data(line[:cut]) + redact.data(line[cut:]) == whole:
+        if whole is line or redact.data(line[:cut]) + redact.data(line[cut:]) == whole:
             return cut
-    return len(line)  # one secret after the other: the whole is redacted as well as it can be
+    return len(line)
 
 
 def _character(data: bytes, position: int) -> int:
@@ -256,8 +274,8 @@ class _Bounded:
         os.ftruncate(self._fd, target)
 
     def _line_before(self, place: int) -> int:
-        near = os.pread(self._fd, _SEARCH_BYTES, max(0, place - _SEARCH_BYTES))
-        start = place - len(near)
+        start = max(0, place - _SEARCH_BYTES)
+        near = os.pread(self._fd, place - start, start)
         return start + (near.rfind(b"\n") + 1 or _character(near, len(near) - 1))
 
     def _line_after(self, place: int) -> int:
