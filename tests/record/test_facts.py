@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from gitexp import canonical, ids
 from gitexp.record import facts
+from tests import support
 
 RUN = "kqzvmxrlopnkqzvm"
 ANA = facts.Author("Ana Ruiz", "ana@acme.io")
@@ -59,6 +61,31 @@ def test_a_fact_is_one_canonical_line_that_says_who_and_when() -> None:
         b'{"author":{"email":"ana@acme.io","name":"Ana Ruiz"},"clock":1,"id":"kkkkkkkkkkkkkkkk","key":"owner",'
         b'"op":"tag","run":"kqzvmxrlopnkqzvm","time":"2025-11-13T02:13:20.000Z","value":"ana"}'
     )
+
+
+def test_the_golden_lines_of_format_1_are_read_and_written_as_they_stand() -> None:
+    golden = (support.ROOT / "tests/format/v1/facts.jsonl").read_bytes().splitlines()
+    found, damaged = facts.parse(golden)
+    assert damaged == 0
+    assert [facts.encode_line(fact) for fact in found] == golden
+    assert {fact.op for fact in found} >= facts.OPS - {"unfavourite"}
+    run = facts.fold(fact for fact in found if fact.kind == facts.RUN)
+    bo = facts.Author("Bo Ødegård", "bo@acme.io")
+    text = 'first above 0.94; check the calibration\nand the "seed"'
+    assert run == facts.State(
+        tags={"owner": "ana"},
+        untagged=frozenset({"prod"}),
+        notes=(facts.Note("kkkkkkkkkkkkkkko", 1_795_184_535_123, bo, text),),
+        title="größer",
+        description="what it is",
+        favourite=True,
+        purge=facts.Removal(1_795_184_545_123, bo, "a key"),
+        posts={"uplift": 0.02, "users": 3, "worst": -math.inf},
+        verdicts={"reproduced": "yes"},
+        ignored=1,
+    )
+    experiment = facts.fold(fact for fact in found if fact.kind == facts.EXPERIMENT)
+    assert (experiment.name, experiment.path, experiment.tags) == ("attrition", "churn", {"team": "growth"})
 
 
 @given(lines(), st.randoms())
