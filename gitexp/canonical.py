@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MAX_LEVELS = 100  # of lists and objects in one another; gitexp writes 51 at most
 _NAMES = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -24,11 +25,31 @@ def line(value: Any) -> bytes:
 
 
 def loads(data: bytes | str) -> Any:
-    """Parse JSON; raises ValueError, also for nesting beyond what Python's stack takes."""
+    """Parse JSON; raises ValueError, also for nesting beyond MAX_LEVELS: whoever walks the value may then recurse."""
     try:
-        return json.loads(data)
+        value = json.loads(data)
     except RecursionError:
         raise ValueError("JSON nested too deeply") from None
+    opened = data.count(b"[") + data.count(b"{") if isinstance(data, bytes) else data.count("[") + data.count("{")
+    if opened > MAX_LEVELS and _is_deeper(value):
+        raise ValueError("JSON nested too deeply")
+    return value
+
+
+def _is_deeper(value: Any) -> bool:
+    """Say whether a value has more than MAX_LEVELS levels, without recursion."""
+    level = [value]
+    for _ in range(MAX_LEVELS + 1):
+        level = [
+            item
+            for above in level
+            if isinstance(above, dict | list)
+            for item in (above.values() if isinstance(above, dict) else above)
+            if isinstance(item, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def number(value: Any) -> int | float:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gitexp.git.repo import Repo
 
 FILE, EXECUTABLE, LINK, TREE, SUBMODULE = 0o100644, 0o100755, 0o120000, 0o040000, 0o160000
+MAX_ENTRIES, MAX_LEVELS = 1_000_000, 250  # of one walk: equal folders in one another can stand for billions of files
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 _COMMIT, _TREE, _BLOB = 1, 2, 3
 
@@ -99,7 +100,7 @@ def write_entries(repo: Repo, entries: list[Entry]) -> str:
 def graft(repo: Repo, tree: str | None, name: str, subtree: str | None) -> str:
     """Return `tree` with its entry `name` replaced by a subtree (None: without it); no tree at all is an empty one."""
     wanted = name.encode()
-    rows = [(mode, path, oid) for mode, path, oid in _rows(_read(repo, tree, _TREE)) if path != wanted] if tree else []
+    rows = [row for row in _tree(repo, tree) if row[1] != wanted] if tree else []
     if subtree is not None:
         rows.append((b"40000", wanted, bytes.fromhex(subtree)))
         rows.sort(key=lambda row: row[1] + b"/" if row[0] in _TREE_MODES else row[1])
@@ -120,12 +121,24 @@ def _rows(data: bytes) -> list[tuple[bytes, bytes, bytes]]:
 
 def entries(repo: Repo, tree: str) -> list[Entry]:
     """Return the entries of a tree; names that are not UTF-8 come with surrogate escapes."""
-    return decode_tree(_read(repo, tree, _TREE))
+    return [_entry(row) for row in _tree(repo, tree)]
+
+
+def _tree(repo: Repo, oid: str) -> list[tuple[bytes, bytes, bytes]]:
+    try:
+        return _rows(_read(repo, oid, _TREE))
+    except ValueError as error:
+        raise Damaged(f"object {oid[:7]} is {error}", hint="git fsck") from error
+
+
+def _entry(row: tuple[bytes, bytes, bytes]) -> Entry:
+    mode, name, oid = row
+    return Entry(name.decode("utf-8", "surrogateescape"), int(mode, 8), oid.hex())
 
 
 def decode_tree(data: bytes) -> list[Entry]:
     """Return the entries of a tree's bytes; raises ValueError where they are none."""
-    return [Entry(name.decode("utf-8", "surrogateescape"), int(mode, 8), oid.hex()) for mode, name, oid in _rows(data)]
+    return [_entry(row) for row in _rows(data)]
 
 
 def entry(repo: Repo, tree: str, path: str) -> Entry | None:
@@ -135,7 +148,7 @@ def entry(repo: Repo, tree: str, path: str) -> Entry | None:
         if found is not None and found.mode != TREE:
             return None
         wanted = part.encode("utf-8", "surrogateescape")
-        row = next((row for row in _rows(_read(repo, tree, _TREE)) if row[1] == wanted), None)
+        row = next((row for row in _tree(repo, tree) if row[1] == wanted), None)
         if row is None:
             return None
         found = Entry(part, int(row[0], 8), row[2].hex())
@@ -150,12 +163,21 @@ def subtree(repo: Repo, tree: str, path: str) -> str | None:
 
 
 def walk(repo: Repo, tree: str, below: str = "") -> Iterator[tuple[str, Entry]]:
-    """Yield (path, entry) of everything below a tree but the folders themselves."""
-    for item in entries(repo, tree):
+    """Yield (path, entry) of everything below a tree but the folders themselves; raises Damaged beyond all bounds."""
+    open_folders, count = [(below, iter(entries(repo, tree)))], 0
+    while open_folders:
+        path, rest = open_folders[-1]
+        item = next(rest, None)
+        if item is None:
+            open_folders.pop()
+            continue
+        count += 1
+        if count > MAX_ENTRIES or len(open_folders) > MAX_LEVELS:
+            raise Damaged(f"folder {tree[:7]} holds more than gitexp reads", hint="git ls-tree " + tree)
         if item.mode == TREE:
-            yield from walk(repo, item.oid, f"{below}{item.name}/")
+            open_folders.append((f"{path}{item.name}/", iter(entries(repo, item.oid))))
         else:
-            yield below + item.name, item
+            yield path + item.name, item
 
 
 def read_blob(repo: Repo, oid: str, *, limit_bytes: int | None = None) -> bytes:
@@ -233,10 +255,14 @@ def _oid(oid: str) -> Any:
 
 
 def _read(repo: Repo, oid: str, kind: int) -> bytes:
+    import pygit2
+
     try:
         found, data = repo.raw.odb.read(_oid(oid))
     except (KeyError, ValueError) as error:
         raise _missing(repo, oid) from error
+    except pygit2.GitError as error:
+        raise Damaged(f"object {oid[:7]} of {repo.common_dir} is damaged: {error}", hint="git fsck --full") from error
     if int(found) != kind:
         raise Damaged(f"object {oid[:7]} is not a {('', 'commit', 'tree', 'blob')[kind]}", hint="git fsck")
     return bytes(data)

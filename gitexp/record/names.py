@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote
 from gitexp.errors import UsageError
 
 MAX_PATH = 4000  # characters of a name
+MAX_PARTS = 200
 _MAX_PART = 200  # bytes of one stored component
 _BAD = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\%]|[\ud800-\udfff]')
 _WINDOWS = re.compile(r"(con|prn|aux|nul|com\d|lpt\d|conin\$|conout\$)(\.|$)", re.IGNORECASE)
@@ -26,7 +27,22 @@ def check(name: str) -> str:
         raise UsageError(
             f"artifact name {name!r} is absolute, or has an empty, '.' or '..' part", hint="name='model.pt'"
         )
+    if name.count("/") >= MAX_PARTS:
+        raise UsageError(f"artifact name of {name.count('/') + 1} parts: at most {MAX_PARTS}", hint="name='model.pt'")
     return name
+
+
+def read(stored: str, real: str | None) -> str | None:
+    """Return the name of a stored path: the real one of the record, else what is decoded, else the path itself.
+
+    What could mean a place outside is not taken; None where nothing is left.
+    """
+    for name in (real, decode(stored), stored):
+        try:
+            return check(name or "")
+        except UsageError:
+            continue
+    return None
 
 
 def encode(name: str) -> str:

@@ -61,7 +61,7 @@ def decode(data: bytes) -> Iterator[Point]:
             if row is None:
                 return
             yield parse(row)
-    except (ValueError, csv.Error) as error:
+    except (ValueError, OverflowError, csv.Error) as error:
         raise Damaged(f"metrics.csv, row {number}: {error}", hint="gitexp fsck") from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -80,7 +81,7 @@ class RunRecord:
         if not isinstance(value, dict):
             raise Damaged("run.json is not an object", hint="gitexp fsck")
         version = value.get("format")
-        if not isinstance(version, int) or version < 1:
+        if not isinstance(version, int) or isinstance(version, bool) or version < 1:
             raise Damaged(f"run.json has no format, but {str(version)[:40]!r}", hint="gitexp fsck")
         if version > FORMAT:
             raise Unsupported(f"the record's format is {version}, newer than {FORMAT}", hint="pip install -U gitexp")
@@ -99,6 +100,7 @@ _KNOWN = frozenset((*_PLAIN, *_OTHERS))
 
 
 def _fields(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of RunRecord; raises ValueError for a wrong type at any depth that gitexp looks into."""
     experiment = value["experiment"]
     end = value.get("end")
     found: dict[str, Any] = {
@@ -107,18 +109,20 @@ def _fields(value: Mapping[str, Any]) -> dict[str, Any]:
         "experiment_id": str(experiment.get("id", "")),
         "name": _checked_text(value["name"]),
         "status": _checked_status(value["status"]),
-        "start_ms": canonical.from_iso(value["start"]),
-        "end_ms": None if end is None else canonical.from_iso(end),
-        "command": tuple(str(word) for word in value.get("command", ())),
-        "parents": tuple(Parent(str(item["role"]), str(item["commit"])) for item in value.get("parents", ())),
+        "start_ms": _checked_time(value["start"]),
+        "end_ms": None if end is None else _checked_time(end),
+        "command": tuple(str(word) for word in _checked_list(value, "command")),
+        "parents": tuple(_parent(item) for item in _checked_list(value, "parents")),
         "extra": {key: item for key, item in value.items() if key not in _KNOWN},
     }
-    for key, kind in _KINDS.items():
-        item = value.get(key)
-        if item is not None and not isinstance(item, kind):
-            raise ValueError(f"{key!r} is not a {kind.__name__}")
-        if item is not None:
-            found[key] = item
+    found |= _of_kinds(value, _KINDS)
+    for key, kinds in _NESTED.items():
+        _of_kinds(found.get(key, {}), kinds)
+    for key, kind in _ITEMS.items():
+        _of_kinds(found.get(key, {}), dict.fromkeys(found.get(key, {}), kind))
+    _check_code(found.get("code", {}))
+    if abs(found.get("user", {}).get("offset_minutes") or 0) > _DAY_MINUTES:
+        raise ValueError("offset_minutes is more than a day")
     found["tags"] = {str(key): str(item) for key, item in found.get("tags", {}).items()}
     return found
 
@@ -128,6 +132,55 @@ _KINDS: dict[str, type] = {
     **dict.fromkeys(("host", "description", "parent", "forked_from"), str),
     "exit_code": int,
 }
+_NESTED: dict[str, dict[str, type]] = {
+    "user": {"name": str, "email": str, "source": str, "offset_minutes": int},
+    "error": {"type": str, "message": str, "traceback": str},
+    "code": {
+        **dict.fromkeys(("commit", "branch", "policy", "snapshot", "tree", "remote", "directory"), str),
+        **dict.fromkeys(("changed", "untracked", "left_out", "edited"), list),
+        **dict.fromkeys(("dirty", "complete"), bool),
+    },
+}
+_ITEMS: dict[str, type] = {"lost": int, "names": str}
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_LAST_MS = 253_402_214_400_000  # 9999-12-31: what every time zone can show
+_DAY_MINUTES = 1440
+
+
+def _of_kinds(value: Mapping[str, Any], kinds: Mapping[str, type]) -> dict[str, Any]:
+    """Return those of some keys that are there and not null; raises ValueError where one is of another kind."""
+    found = {key: value[key] for key in kinds if value.get(key) is not None}
+    for key, item in found.items():
+        kind = kinds[key]
+        if not isinstance(item, kind) or (kind is int and isinstance(item, bool)):
+            raise ValueError(f"{key[:40]!r} is not a {kind.__name__}")
+    return found
+
+
+def _check_code(code: Mapping[str, Any]) -> None:
+    for key, kind in (("changed", str), ("untracked", str), ("edited", str), ("left_out", dict)):
+        if not all(isinstance(item, kind) for item in code.get(key) or ()):
+            raise ValueError(f"{key!r} of the code has other items than {kind.__name__}")
+
+
+def _checked_list(value: Mapping[str, Any], key: str) -> list[Any]:
+    found = value.get(key)
+    if found is not None and not isinstance(found, list):
+        raise ValueError(f"{key!r} is not a list")
+    return found or []
+
+
+def _parent(item: Any) -> Parent:
+    if not isinstance(item["role"], str) or not _COMMIT.fullmatch(item["commit"]):
+        raise ValueError("a parent is not a role and a commit id")
+    return Parent(item["role"], item["commit"])
+
+
+def _checked_time(value: Any) -> int:
+    found = canonical.from_iso(value)
+    if not 0 <= found < _LAST_MS:
+        raise ValueError(f"time {str(value)[:40]!r}")
+    return found
 
 
 def _checked_id(value: Any) -> str:
@@ -137,8 +190,8 @@ def _checked_id(value: Any) -> str:
 
 
 def _checked_text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"name {str(value)[:40]!r} is not a text")
+    if not isinstance(value, str) or not 0 < len(value) <= ids.MAX_NAME:
+        raise ValueError(f"name {str(value)[:40]!r} is not a text of 1 to {ids.MAX_NAME} characters")
     return value
 
 

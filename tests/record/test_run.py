@@ -41,7 +41,8 @@ plain = st.dictionaries(
     texts, st.none() | st.booleans() | st.integers() | texts | st.lists(texts, max_size=2), max_size=3
 )
 letters = st.text(alphabet=ids.ALPHABET, min_size=16, max_size=16)
-times = st.integers(0, 253_402_300_799_999)
+times = st.integers(0, 253_402_214_399_999)
+commits = st.text(alphabet="0123456789abcdef", min_size=40, max_size=40)
 records = st.builds(
     RunRecord,
     id=letters,
@@ -61,7 +62,7 @@ records = st.builds(
     description=texts,
     parent=st.none() | letters,
     forked_from=st.none() | letters,
-    parents=st.lists(st.builds(Parent, texts, texts), max_size=2).map(tuple),
+    parents=st.lists(st.builds(Parent, texts, commits), max_size=2).map(tuple),
     code=plain,
     cost=st.none() | plain.filter(bool),
     lost=st.dictionaries(texts, st.integers(), max_size=2),
@@ -112,7 +113,7 @@ def test_what_a_later_version_adds_is_kept() -> None:
 
 
 def test_a_newer_format_is_not_read_by_guessing() -> None:
-    with pytest.raises(Unsupported, match=r"^the record's format is 2, newer than 1$") as caught:
+    with pytest.raises(Unsupported, match=r"^the record's format is 2, newer than 1") as caught:
         RunRecord.from_json({**RECORD.to_json(), "format": 2})
     assert caught.value.hint == "pip install -U gitexp"
 
