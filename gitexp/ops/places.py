@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from gitexp import ids
-from gitexp.errors import GitexpError
 from gitexp.git import objects, refs
 from gitexp.record.facts import State
 from gitexp.store import annotations as annotated
@@ -75,23 +73,7 @@ class Places:
 
     def by_age(self, found: Iterable[Place]) -> list[Place]:
         """Return places by the start of their runs, the newest first."""
-        found = list(found)
-        seconds = Counter(self.start_ms(place) // 1000 for place in found)
-
-        def key(place: Place) -> tuple[int, int, str]:
-            second = self.start_ms(place) // 1000
-            # A commit knows seconds only; where that does not tell, the records do.
-            return second, self._exact_ms(place) if seconds[second] > 1 else 0, place.id
-
-        return sorted(found, key=key, reverse=True)
-
-    def _exact_ms(self, place: Place) -> int:
-        if place.live is not None:
-            return self.start_ms(place)
-        try:
-            return self.load(place).record.start_ms
-        except GitexpError:  # a record that does not parse still has a place in the list
-            return self.start_ms(place)
+        return sorted(found, key=lambda place: (self.start_ms(place), place.id), reverse=True)
 
     @cached_property
     def states(self) -> Mapping[str, State]:

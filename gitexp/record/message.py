@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gitexp import text
+from gitexp import canonical, text
 from gitexp.record.run import FORMAT, RunRecord
 from gitexp.record.summary import Aggregate
 
@@ -24,6 +24,7 @@ class Trailers:
     status: str
     dirty: bool
     format: int
+    start_ms: int | None = None
 
 
 def encode(record: RunRecord, summary: Mapping[str, Aggregate]) -> str:
@@ -40,6 +41,7 @@ def encode(record: RunRecord, summary: Mapping[str, Aggregate]) -> str:
         f"Experiment: {experiment}",
         f"Name: {run}",
         f"Status: {record.status}",
+        f"Start: {canonical.iso(record.start_ms)}",
     ]
     if record.code.get("dirty"):
         lines.append("Dirty: yes")
@@ -70,8 +72,9 @@ def decode(message: str) -> Trailers | None:
             found["Status"],
             found.get("Dirty") == "yes",
             int(found["Format"]),
+            canonical.from_iso(found["Start"]) if "Start" in found else None,
         )
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):
         return None
 
 

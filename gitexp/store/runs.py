@@ -254,6 +254,8 @@ def head(workspace: Workspace, ref: str, commit: str) -> Head | None:
     if said is None or not ids.is_run_id(said.id) or max(len(said.experiment), len(said.name)) > ids.MAX_NAME:
         return None
     start, end = found.author.time_s * 1000, found.committer.time_s * 1000
+    if said.start_ms is not None and said.start_ms // 1000 == found.author.time_s:
+        start = said.start_ms  # the author's date knows seconds only
     author = f"{found.author.name} <{found.author.email}>"
     return Head(
         ref,

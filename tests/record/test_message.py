@@ -47,7 +47,7 @@ def test_trailers_say_what_the_record_says_whatever_the_texts_are(
         RECORD, experiment=experiment, name=name, status=status, code={"dirty": dirty}, description=description
     )
     written = message.encode(record, summary.of(Point(metric, 1, 0, 0.5) for metric in metrics))
-    assert message.decode(written) == Trailers(record.id, experiment, name, status, dirty, 1)
+    assert message.decode(written) == Trailers(record.id, experiment, name, status, dirty, 1, record.start_ms)
     subject, blank, *_ = written.split("\n")
     assert subject.startswith(f"{experiment}/{name}: {status} in 4:12")
     assert blank == ""
@@ -68,7 +68,7 @@ def test_a_message_is_a_line_the_main_metrics_the_description_and_trailers() -> 
         "val_auc: last 0.9400, min 0.9400, max 0.9400\n"
         "loss: last 0.2500, min 0.2500, max 0.5000\n\n"
         "a try\n\n"
-        "Run: kqzvmxrlopnkqzvm\nExperiment: churn\nName: baseline\nStatus: completed\nDirty: yes\nFormat: 1\n"
+        "Run: kqzvmxrlopnkqzvm\nExperiment: churn\nName: baseline\nStatus: completed\nStart: 2025-11-13T02:13:20.000Z\nDirty: yes\nFormat: 1\n"
     )
 
 
@@ -81,7 +81,7 @@ def test_validation_comes_before_test_and_test_before_the_rest() -> None:
     points = [
         Point(name, 1, 0, 1.0) for name in ("train/loss", "contest", "test_acc", "val/loss", "a", "b", "validation")
     ]
-    assert message.main_metrics(summary.of(points)) == ["val/loss", "validation", "test_acc", "train/loss", "contest"]
+    assert message.main_metrics(summary.of(points)) == ["val/loss", "validation", "test_acc", "a", "b"]
 
 
 @pytest.mark.parametrize(
