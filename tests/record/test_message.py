@@ -68,7 +68,8 @@ def test_a_message_is_a_line_the_main_metrics_the_description_and_trailers() -> 
         "val_auc: last 0.9400, min 0.9400, max 0.9400\n"
         "loss: last 0.2500, min 0.2500, max 0.5000\n\n"
         "a try\n\n"
-        "Run: kqzvmxrlopnkqzvm\nExperiment: churn\nName: baseline\nStatus: completed\nStart: 2025-11-13T02:13:20.000Z\nDirty: yes\nFormat: 1\n"
+        "Run: kqzvmxrlopnkqzvm\nExperiment: churn\nName: baseline\nStatus: completed\n"
+        "Start: 2025-11-13T02:13:20.000Z\nDirty: yes\nFormat: 1\n"
     )
 
 
