@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +84,7 @@ class Status:
     left_out: tuple[LeftOut, ...] = ()
     hidden: tuple[str, ...] = ()
     complete: bool = True
-    key: str | None = None
+    key: str | None = field(default=None, compare=False)  # of the cache: there is none while times are too new
 
     @property
     def dirty(self) -> bool:
