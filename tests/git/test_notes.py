@@ -219,13 +219,3 @@ def test_sixteen_processes_annotating_one_run_lose_nothing(repo: Repo, project: 
     assert len(notes.read(repo, REF, oid)) == 16 * 5
     assert support.git(project, "rev-list", "--count", REF) == str(16 * 5)
     support.git(project, "fsck", "--strict")
-
-
-def test_plain_git_and_gitexp_writing_at_once_lose_nothing_of_ours(repo: Repo, project: Path) -> None:
-    oid, other = blob(repo, "a run"), blob(repo, "another")
-    script = f"for i in 1 2 3 4 5 6; do git notes --ref experiments append -m plain-$i {other}; done"
-    child = subprocess.Popen(["sh", "-c", script], cwd=project, stderr=subprocess.DEVNULL)
-    for i in range(20):
-        hang(repo, oid, b"line %d" % i)
-    child.wait(timeout=60)
-    assert len(notes.read(repo, REF, oid)) >= 20
