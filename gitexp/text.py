@@ -24,6 +24,18 @@ def safe_lines(text: str) -> str:
     return "\n".join(safe(line.expandtabs(4)) for line in text.replace("\r\n", "\n").split("\n"))
 
 
+def safe_json(text: str) -> str:
+    """Return a JSON document that says the same, with what a terminal would act upon as escapes of JSON."""
+    if text.isascii() and "\x7f" not in text:
+        return text
+    return "".join(c if c == "\n" or unicodedata.category(c) not in _UNSAFE else _escaped(c) for c in text)
+
+
+def _escaped(char: str) -> str:
+    units = char.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
+
+
 def _is_safe(char: str) -> bool:
     return char in _JOINERS or unicodedata.category(char) not in _UNSAFE
 

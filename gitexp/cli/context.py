@@ -64,9 +64,9 @@ def out(line: str = "") -> None:
 
 def print_json(value: Any) -> None:
     """Print the one JSON document of a command: sorted keys; NaN and the infinities as strings."""
-    from gitexp import canonical
+    from gitexp import canonical, text
 
-    click.echo(canonical.dumps(value).decode(), nl=False)
+    click.echo(text.safe_json(canonical.dumps(value).decode()), nl=False)
 
 
 def confirm(question: str) -> bool:
