@@ -92,6 +92,7 @@ def plan(workspace: Workspace, remote: Remote, choice: Choice, options: Options,
     old = clock.now_ms() - remotes.looked_ms(workspace, remote) > _BELIEVED_MS
     if measure or old or not _lacking(local, held, wanted):
         held = sync.look(workspace, remote, options)
+        _hear(workspace, remote, held, options)
     lacking = _lacking(local, held, wanted)
     kept, left_out = _part(workspace, lacking, _reasons(workspace, remote, choice))
     shown = None
@@ -99,6 +100,14 @@ def plan(workspace: Workspace, remote: Remote, choice: Choice, options: Options,
         commits = [oid for ref, oid in held.items() if ref.startswith(runs.REF_PREFIX)]
         shown = exposure.measure(workspace, remote, kept, commits)
     return Plan(remote, choice, tuple(kept), left_out, shown)
+
+
+def _hear(workspace: Workspace, remote: Remote, held: Mapping[str, str], options: Options) -> None:
+    """Take in the remote's facts where they are new: a run that was purged there must not come back from here."""
+    theirs = held.get(notes.REF)
+    if theirs is not None and not objects.exists(workspace.repo, theirs):
+        with remotes.busy(workspace, remote):
+            fetch.update(workspace, remote, {notes.REF: theirs}, options)
 
 
 def _named(workspace: Workspace, names: Sequence[str]) -> list[Run]:
