@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -87,6 +86,8 @@ def run(
 
     Raises GitFailed, unless `check` is off, and Unsupported where there is no git command.
     """
+    import subprocess  # 7 ms that most commands can do without
+
     cwd = None if repo is None else repo.work_tree or repo.git_dir
     try:
         # input=None would inherit the user's stdin; an empty one is what a command without input gets.

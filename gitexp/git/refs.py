@@ -43,13 +43,33 @@ def _scan(folder: str, below: str, found: dict[str, str]) -> list[tuple[str, str
             deeper.append((entry.path, f"{below}{entry.name}/"))
         elif not entry.name.endswith(".lock"):
             try:
-                with open(entry.path, "rb") as file:
-                    oid = file.read(64).strip().decode("ascii", "replace")
+                oid = _content(entry.path)
             except FileNotFoundError:  # packed or deleted since: the packed value read before stands, or none
                 continue
             if _OID.fullmatch(oid):
                 found[below + entry.name] = oid
     return deeper
+
+
+def _content(path: str) -> str:
+    """Return what a ref's file holds; `open` would cost three times as much, for thousands of them."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, 64).strip().decode("ascii", "replace")
+    finally:
+        os.close(descriptor)
+
+
+def drop_torn(repo: Repo, ref: str) -> bool:
+    """Remove a ref's file that a power cut left without content; say whether there was one."""
+    path = repo.common_dir / ref
+    try:
+        if path.read_bytes().strip(b"\0 \n"):
+            return False
+        path.unlink()
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        return False
+    return True
 
 
 def _packed_lines(repo: Repo) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 from gitexp import canonical, files, ids
 from gitexp.errors import Conflict, GitexpError
 from gitexp.git import objects, refs
+from gitexp.ops import publish
 from gitexp.store import journal, live, reflog, runs, seal
 from gitexp.store.journal import Start
 from gitexp.store.runs import Run
@@ -112,6 +113,7 @@ def _finish_claimed(workspace: Workspace, folder: Path, swept: Swept) -> None:
         run = seal.seal(workspace, folder)
         (swept.closed if run.record.status == "killed" else swept.completed).append(run)
         drop_code_ref(workspace, run.id)
+        publish.after_run(workspace, run.id)
     finally:
         os.close(lock)
 
@@ -147,6 +149,7 @@ def _restore(workspace: Workspace, swept: Swept) -> None:
         if not objects.exists(workspace.repo, oid):
             swept.missing.append(ref)
             continue
+        refs.drop_torn(workspace.repo, ref)
         try:
             refs.update(workspace.repo, ref, oid, old=None)
             restored.append((ref, None, oid))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -233,10 +232,16 @@ def _bad(setting: Setting, value: str, wanted: str) -> UsageError:
 
 def _load(path: Path) -> dict[str, Any] | None:
     try:
-        value = tomllib.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path.name} cannot be read: {error}", hint=f"correct {path}") from error
+    import tomllib  # only where there is such a file
+
+    try:
+        value = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path.name} cannot be read: {error}", hint=f"correct {path}") from error
     return value if path.name == FILES[0] else value.get("tool", {}).get("gitexp")
 

@@ -97,6 +97,7 @@ class Writer:
         self.lost = 0
         self.waits = 0
         self._lock = threading.RLock()
+        self._readings = 0
         self._metrics = self._system = -1
         self._events = _open(folder / f"events-{name}.jsonl")
         if not locks.try_lock(self._events):
@@ -110,12 +111,15 @@ class Writer:
             _append(self._events, line)
 
     def system(self, rows: Iterable[tuple[str, int, float]]) -> None:
-        """Append system metrics, (name, time in ms, value) each; they have no steps."""
-        text = "".join(f"{points.cell(name)},0,{points.seconds(ms)},{value!r}\n" for name, ms, value in rows)
+        """Append one reading of system metrics, (name, time in ms, value) each; the step counts the readings."""
+        text = "".join(
+            f"{points.cell(name)},{self._readings},{points.seconds(ms)},{value!r}\n" for name, ms, value in rows
+        )
+        self._readings += 1
         with self._lock:
             if self._system < 0:
                 self._system = _open(self.folder / f"system-{self.name}.csv", points.HEADER)
-            _append(self._system, text.encode("utf-8", "backslashreplace"))
+            _append(self._system, "".join(lines).encode("utf-8", "backslashreplace"))
 
     def drain(self, *, wait: bool = True) -> None:
         """Write what has been appended to `rows`; a failed write keeps the rows for the next time.

@@ -367,3 +367,12 @@ def test_a_prune_that_took_refs_away_is_made_good_and_said(project: Path) -> Non
     result = support.gitexp("log")
     assert "put back 1 lost ref" in result.stderr
     assert list(support.run_refs(project)) == [ref]
+
+
+def test_a_ref_that_a_power_cut_emptied_is_put_back(project: Path) -> None:
+    with gitexp.start_run("churn", name="kept"):
+        pass
+    (ref,) = support.run_refs(project)
+    (project / ".git" / ref).write_bytes(b"")
+    assert recover.sweep(workspace.open()).restored == [ref]
+    assert gitexp.get_run("kept").status == "completed"
