@@ -112,10 +112,8 @@ class Writer:
 
     def system(self, rows: Iterable[tuple[str, int, float]]) -> None:
         """Append one reading of system metrics, (name, time in ms, value) each; the step counts the readings."""
-        text = "".join(
-            f"{points.cell(name)},{self._readings},{points.seconds(ms)},{value!r}\n" for name, ms, value in rows
-        )
-        self._readings += 1
+        step, self._readings = self._readings, self._readings + 1
+        lines = [f"{points.cell(name)},{step},{points.seconds(ms)},{value!r}\n" for name, ms, value in rows]
         with self._lock:
             if self._system < 0:
                 self._system = _open(self.folder / f"system-{self.name}.csv", points.HEADER)
