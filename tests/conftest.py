@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pygit2
 import pytest
 from pygit2.enums import ConfigLevel
@@ -38,6 +39,11 @@ import sys
 
 print("training with", *sys.argv[1:])
 """
+
+
+# No example is too slow on a busy machine; in CI the same ones are tried each time.
+hypothesis.settings.register_profile("gitexp", deadline=None, derandomize=support.IN_CI)
+hypothesis.settings.load_profile("gitexp")
 
 
 @pytest.fixture(autouse=True)
