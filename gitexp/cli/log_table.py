@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
 from collections.abc import Sequence
 
@@ -14,6 +13,7 @@ from gitexp.cli.tables import Cell, Column, Table
 from gitexp.ops import columns, listing
 from gitexp.ops.columns import Choice, Chosen
 from gitexp.ops.listing import Listing, Row
+from gitexp.record.summary import is_nan
 from gitexp.store.runs import Run
 from gitexp.store.workspace import Workspace
 
@@ -80,6 +80,8 @@ def footer(found: Listing, loaded: Sequence[Run | None], choice: Choice, dropped
         parts.append(f"{counts} not shown (--columns all).")
     if unreadable := sum(run is None for run in loaded):
         parts.append(f"{unreadable} unreadable (gitexp show ID says why).")
+    if found.strange:
+        parts.append(f"{text.plural(found.strange, 'ref')} without a run (gitexp fsck).")
     if dropped:
         parts.append(f"Too narrow for {', '.join(dropped)}.")
     if found.archived:
@@ -147,7 +149,7 @@ def status(run: Run) -> str:
     """Return how a run stands, and in a word why it failed: `failed nan`, `failed ValueError`, `failed exit 2`."""
     if run.status != "failed":
         return run.status
-    if any(math.isnan(aggregate.last) for aggregate in run.summary.values() if aggregate.count):
+    if any(is_nan(aggregate.last) for aggregate in run.summary.values() if aggregate.count):
         return "failed nan"
     error = run.record.error or {}
     if error.get("type"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 from gitexp import text
 from gitexp.errors import NotFound
 from gitexp.ops import find, goals
+from gitexp.record.summary import is_nan
 from gitexp.store.runs import Run
 from gitexp.store.workspace import Workspace
 
@@ -76,10 +76,10 @@ def best(workspace: Workspace, found: Sequence[Run], column: Chosen) -> float | 
     goal = goals.of(workspace, column.name)
     if not column.aggregate or not goal.best:
         return None
-    values = [item for run in found if (item := value(run, column)) is not None and not math.isnan(item)]
+    values: list[int | float] = [item for run in found if (item := value(run, column)) is not None and not is_nan(item)]
     if len(set(values)) < 2:
         return None
-    return float(max(values)) if goal.best == "max" else float(min(values))
+    return max(values) if goal.best == "max" else min(values)
 
 
 def _metric(workspace: Workspace, name: str) -> Chosen:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
@@ -14,7 +13,7 @@ from gitexp.errors import Ambiguous, Damaged, NotFound, UsageError
 from gitexp.git import refs
 from gitexp.ops.places import Place, Places
 from gitexp.record.facts import EMPTY, Note, State
-from gitexp.record.summary import Aggregate
+from gitexp.record.summary import Aggregate, is_nan
 from gitexp.store import runs
 from gitexp.store.runs import Artifact, Run
 from gitexp.store.workspace import Workspace
@@ -111,7 +110,7 @@ def _best(places: Places, metric: str, direction: str, aggregate: str) -> Run:
             value = value_of(places.load(place), metric, aggregate)
         except Damaged:  # one record that does not parse must not hide the others
             continue
-        if value is None or math.isnan(value) or places.is_removed(place):
+        if value is None or is_nan(value) or places.is_removed(place):
             continue
         rank = (value if direction == "max" else -value, head.start_ms, places.load(place))
         if best is None or rank[:2] > best[:2]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from gitexp.ops import find, goals
 from gitexp.ops.places import Place, Places
 from gitexp.record import message
 from gitexp.record.facts import EMPTY, State
+from gitexp.record.summary import is_nan
 from gitexp.store import experiments, reflog, runs
 from gitexp.store.runs import Head, Run
 from gitexp.store.workspace import Workspace
@@ -68,6 +68,7 @@ class Listing:
     unpushed: int | None  # None: there is no remote
     best: tuple[str, str] | None  # the main metric, and the id of its best run
     matched: int
+    strange: int  # refs that hold no run
     rows: tuple[Row, ...]
     newest: str  # the id of the newest run recorded here, or its beginning
     other_experiments: int
@@ -77,7 +78,8 @@ def collect(workspace: Workspace, query: Query) -> Listing:
     """Return the runs that a query asks for, and what there is in all."""
     places = Places(workspace)
     path = "" if query.every and not query.experiment else _path(places, query.experiment)
-    rows = _rows(places, [place for place in places.listing if _is_below(place.path, path)])
+    listed = [place for place in places.listing if _is_below(place.path, path)]
+    rows = _rows(places, listed)
     if query.removed:
         rows = [row for row in rows if row.state.removed]
     else:
@@ -96,6 +98,7 @@ def collect(workspace: Workspace, query: Query) -> Listing:
         unpushed=_unpushed(workspace, rows),
         best=_best(workspace, shown) if path else None,
         matched=len(found),
+        strange=sum(place.live is None and places.head(place) is None for place in listed),
         rows=tuple(found[: query.limit]),
         newest=_id(places.newest),
         other_experiments=len({place.path for place in places.listing if not _is_below(place.path, path)}),
@@ -251,7 +254,7 @@ def _ranked(workspace: Workspace, rows: Iterable[Row], metric: str) -> list[Row]
 
 
 def _rank(value: float) -> tuple[bool, float]:
-    return (False, 0.0) if math.isnan(value) else (True, value)
+    return (False, 0.0) if is_nan(value) else (True, value)
 
 
 def _unpushed(workspace: Workspace, rows: list[Row]) -> int | None:
@@ -298,7 +301,7 @@ def _said(row: Row, metric: str, aggregate: str) -> float | None:
                 value = float(match[3] if aggregate == "min" else match[4])
             except ValueError:
                 return None
-            return None if math.isnan(value) else value
+            return None if is_nan(value) else value
     return None
 
 

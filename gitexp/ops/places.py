@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from gitexp import ids
+from gitexp.errors import Damaged
 from gitexp.git import objects, refs
 from gitexp.record.facts import State
 from gitexp.store import annotations as annotated
@@ -57,7 +58,10 @@ class Places:
     def head(self, place: Place) -> Head | None:
         """Return what the commit of a stored run says; None for a live one, or a ref that holds no run."""
         if place.commit and place.commit not in self._heads:
-            self._heads[place.commit] = runs.head(self.workspace, place.ref, place.commit)
+            try:
+                self._heads[place.commit] = runs.head(self.workspace, place.ref, place.commit)
+            except Damaged:  # missing, or no commit at all: fsck tells
+                self._heads[place.commit] = None
         return self._heads.get(place.commit)
 
     def load(self, place: Place) -> Run:

@@ -22,6 +22,7 @@ _LOOK_BYTES = 4 << 20
 _MAX_POINTS = 2048  # of a curve; when it is full, every second one goes
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _ASCII = "_.-=*#"
+_LARGEST = 1e300  # what can be drawn; beyond, even differences overflow
 
 
 @dataclass(slots=True)
@@ -128,6 +129,6 @@ def _columns(values: Sequence[float], width: int) -> list[float | None]:
     found: list[float | None] = []
     for at in range(count):
         part = values[at * len(values) // count : (at + 1) * len(values) // count]
-        finite = [value for value in part if math.isfinite(value)]
+        finite = [value for value in part if -_LARGEST <= value <= _LARGEST]
         found.append(math.fsum(finite) / len(finite) if finite else None)
     return found

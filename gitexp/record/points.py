@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-import math
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -14,6 +13,7 @@ from gitexp.errors import Damaged
 Error = csv.Error
 HEADER = "metric,step,time,value\n"
 MAX_NAME = 1000  # characters
+MAX_SECONDS = 1e11  # since the epoch: the year 5138; no later one can be logged
 
 
 class Point(NamedTuple):
@@ -79,12 +79,10 @@ def parse(row: list[str]) -> Point:
 
 def _milliseconds(text: str) -> int:
     whole, dot, fraction = text.partition(".")
-    if dot and len(fraction) == 3 and fraction.isdigit():
-        return int(whole + fraction)
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"time {text!r}")
-    return round(number * 1000)
+    seconds = float(text)
+    if not abs(seconds) <= MAX_SECONDS:  # not: > ; NaN is refused too
+        raise ValueError(f"time {text[:40]!r}")
+    return int(whole + fraction) if dot and len(fraction) == 3 and fraction.isdigit() else round(seconds * 1000)
 
 
 def _value(text: str) -> int | float:

@@ -122,10 +122,15 @@ class Aggregate:
             int(value.get(key, 0)) for key in ("first_step", "last_step", "min_step", "max_step")
         )
         if "mean" in value:
-            new.numbers, new.total = 1, canonical.number(value["mean"])
+            new.numbers, new.total = 1, float(canonical.number(value["mean"]))
         if new.set is not None and not new.count:
             new.first = new.last = new.min = new.max = new.set
         return new
+
+
+def is_nan(value: int | float) -> bool:
+    """Say whether a value is NaN; unlike math.isnan this takes integers of any size."""
+    return value != value
 
 
 def of(points: Iterable[Point]) -> dict[str, Aggregate]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One metric's history: `steps` (int64), `times` (float64, seconds since the epoch) and `values` (float64)."""
+    """One metric's history: `steps` (int64), `times` (float64, seconds since the epoch) and `values` (float64).
+
+    Steps beyond 64 bits come as Python integers (an array of objects), values beyond all floats as infinities.
+    """
 
     name: str
     steps: np.ndarray[Any, Any]
@@ -108,9 +112,9 @@ class RecordedRun:
             raise UsageError(f"run {self.name!r} has no metric {name!r}", hint=f"it has: {known}")
         return Series(
             name,
-            np.array([point.step for point in rows], dtype=np.int64),
+            _steps([point.step for point in rows]),
             np.array([point.time_ms for point in rows], dtype=np.float64) / 1000,
-            np.array([float(point.value) for point in rows], dtype=np.float64),
+            np.array([_float(point.value) for point in rows], dtype=np.float64),
         )
 
     def metrics(self, *, wide: bool = False) -> pd.DataFrame:
@@ -142,6 +146,22 @@ class RecordedRun:
     def post(self, numbers: Mapping[str, float]) -> None:
         """Add numbers learned later, such as a business metric: `run.post({"uplift": 0.02})`."""
         annotate.post(self._run.workspace, [self._run], {name: values.number(item) for name, item in numbers.items()})
+
+
+def _steps(steps: list[int]) -> np.ndarray[Any, Any]:
+    import numpy as np
+
+    try:
+        return np.array(steps, dtype=np.int64)
+    except OverflowError:
+        return np.array(steps, dtype=object)
+
+
+def _float(value: int | float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 class Runs(Sequence[RecordedRun]):

@@ -195,7 +195,7 @@ class Run:
         if folder is None or folder.mode != objects.TREE:
             return []
         repo, found = self.workspace.repo, []
-        for stored, item in objects.walk(repo, folder.oid):
+        for stored, item in list(objects.walk(repo, folder.oid)):  # bounded before any file is looked at
             name = names.read(stored, self.record.names.get(stored))
             if item.mode in (objects.FILE, objects.EXECUTABLE) and name is not None:
                 pointer = pointer_in(self.workspace, item.oid)
