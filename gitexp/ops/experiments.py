@@ -71,7 +71,7 @@ def listing(workspace: Workspace, *, everything: bool = False) -> list[Row]:
 
 def _removed(workspace: Workspace) -> set[str]:
     """Return the short ids of removed runs."""
-    return {ids.short(run_id) for run_id, state in said.states(workspace).items() if state.removed}
+    return {ids.short(run_id) for run_id in said.removed(workspace)}
 
 
 def _with(known: Places, row: Row, place: Place) -> Row:

@@ -140,6 +140,11 @@ def purged(workspace: Workspace) -> frozenset[str]:
     return ledger(workspace).purged
 
 
+def removed(workspace: Workspace) -> frozenset[str]:
+    """Return the ids of the runs that lists skip, much faster than by looking at all states."""
+    return ledger(workspace).removed
+
+
 def damaged(workspace: Workspace) -> int:
     """Return how many lines of the notes no reader understands."""
     return ledger(workspace).damaged

@@ -74,6 +74,14 @@ class Ledger:
             return [key.decode() for key in self._rows if len(key) == 16]
         return [key[1:].decode() for key in self._experiments]
 
+    @cached_property
+    def removed(self) -> frozenset[str]:
+        """The ids of removed and purged runs: only those whose lines could say so are folded."""
+        words = (b"remove", b"purge", b"\\u")
+        runs = ((key, rows) for key, rows in self._rows.items() if len(key) == 16)
+        maybe = (key.decode() for key, rows in runs if any(word in row for row in rows for word in words))
+        return frozenset(run_id for run_id in maybe if self.state(facts.RUN, run_id).removed)
+
     @property
     def purged(self) -> frozenset[str]:
         """The ids of purged runs."""

@@ -180,6 +180,18 @@ def test_a_removal_that_another_clone_fetched_stays_when_it_says_more(
     assert (state.removed, state.tags) == (True, {"mine": ""})
 
 
+def test_the_removed_runs_are_known_without_folding_the_others(workspace: Workspace, run: Run) -> None:
+    others = [sharing.make_run(workspace, name) for name in "abc"]
+    annotations.add(workspace, [annotations.about_run(item, "remove", reason="") for item in (run, others[0])])
+    annotations.add(workspace, [annotations.about_run(others[0], "undelete", reason="")])
+    annotations.add(workspace, [annotations.about_run(others[1], "note", text="remove it?")])
+    assert annotations.removed(workspace) == {run.id}
+    foreign = facts.encode_line(facts.Fact("k" * 16, facts.RUN, others[2].id, 9, 0, facts.Author("", ""), "remove", {}))
+    escaped = foreign.replace(b'"op":"remove"', b'"op":"\\u0072emove","reason":""')
+    notes.append(workspace.repo, notes.REF, {str(others[2].commit): [escaped]}, objects.Signature("Bo", "", 0))
+    assert annotations.removed(workspace) == {run.id, others[2].id}
+
+
 def test_a_purge_begins_the_notes_anew_without_the_lines(workspace: Workspace, run: Run) -> None:
     kept = sharing.make_run(workspace, "kept")
     sharing.tag(workspace, kept, "fine")
