@@ -151,7 +151,8 @@ def remove(workspace: Workspace, experiment: Experiment, reason: str = "") -> tu
 def undelete(workspace: Workspace, experiment: Experiment) -> tuple[Fact, ...]:
     """Bring an experiment back, and the runs that went away with it."""
     states, known = said.states(workspace), Places(workspace)
-    gone = {run_id for run_id, state in states.items() if state.removal and state.removal.experiment == experiment.id}
+    away = {run_id: states[run_id].removal for run_id in said.removed(workspace)}
+    gone = {run_id for run_id, removal in away.items() if removal and removal.experiment == experiment.id}
     shorts = {ids.short(run_id) for run_id in gone}
     found = [known.load(place) for place in known.listing if ids.short(place.id) in shorts]
     changes = [said.about_run(run, "undelete", reason="") for run in found if run.id in gone]
