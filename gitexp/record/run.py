@@ -120,7 +120,9 @@ def _fields(value: Mapping[str, Any]) -> dict[str, Any]:
         _of_kinds(found.get(key, {}), kinds)
     for key, kind in _ITEMS.items():
         _of_kinds(found.get(key, {}), dict.fromkeys(found.get(key, {}), kind))
-    _check_code(found.get("code", {}))
+    if "code" in found:
+        found["code"] = {key: item for key, item in found["code"].items() if item is not None or key not in _LISTS}
+        _check_code(found["code"])
     if abs(found.get("user", {}).get("offset_minutes") or 0) > _DAY_MINUTES:
         raise ValueError("offset_minutes is more than a day")
     found["tags"] = {str(key): str(item) for key, item in found.get("tags", {}).items()}
@@ -132,12 +134,13 @@ _KINDS: dict[str, type] = {
     **dict.fromkeys(("host", "description", "parent", "forked_from"), str),
     "exit_code": int,
 }
+_LISTS: dict[str, type] = {"changed": str, "untracked": str, "edited": str, "left_out": dict}
 _NESTED: dict[str, dict[str, type]] = {
     "user": {"name": str, "email": str, "source": str, "offset_minutes": int},
     "error": {"type": str, "message": str, "traceback": str},
     "code": {
         **dict.fromkeys(("commit", "branch", "policy", "snapshot", "tree", "remote", "directory"), str),
-        **dict.fromkeys(("changed", "untracked", "left_out", "edited"), list),
+        **dict.fromkeys(_LISTS, list),
         **dict.fromkeys(("dirty", "complete"), bool),
     },
 }
@@ -158,8 +161,8 @@ def _of_kinds(value: Mapping[str, Any], kinds: Mapping[str, type]) -> dict[str, 
 
 
 def _check_code(code: Mapping[str, Any]) -> None:
-    for key, kind in (("changed", str), ("untracked", str), ("edited", str), ("left_out", dict)):
-        if not all(isinstance(item, kind) for item in code.get(key) or ()):
+    for key, kind in _LISTS.items():
+        if not all(isinstance(item, kind) for item in code.get(key, ())):
             raise ValueError(f"{key!r} of the code has other items than {kind.__name__}")
 
 
