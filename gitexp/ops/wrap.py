@@ -42,7 +42,7 @@ def run(workspace: Workspace, argv: Sequence[str], asked: Request) -> Wrapped:
     Raises DirtyTree and Refused before the command starts. What goes wrong with recording does not end the command.
     """
     session = lifecycle.start(workspace, asked)
-    environ = _environment(session)
+    environ = _environment(session, asked)
     keeping: list[Keeper] = []
 
     def begin(pid: int) -> None:
@@ -66,10 +66,12 @@ def run(workspace: Workspace, argv: Sequence[str], asked: Request) -> Wrapped:
     return Wrapped(recorded, code)
 
 
-def _environment(session: Session) -> dict[str, str]:
+def _environment(session: Session, asked: Request) -> dict[str, str]:
     """Return the command's environment: its own first start_run joins this run, wherever it is called."""
-    repo = session.workspace.repo
-    return {**os.environ, "GITEXP_RUN_ID": session.id, "GITEXP_REPO": str(repo.work_tree or repo.git_dir)}
+    repo, seed = session.workspace.repo, asked.seeds.get("seed")
+    given = {} if seed is None else {"GITEXP_SEED": str(seed)}
+    given |= {"GITEXP_RUN_ID": session.id, "GITEXP_REPO": str(repo.work_tree or repo.git_dir)}
+    return {**os.environ, **given}
 
 
 def _stop(keeping: Sequence[Keeper]) -> None:

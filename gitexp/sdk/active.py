@@ -37,7 +37,7 @@ _GROUP = (
 
 _current: ContextVar[Run | None] = ContextVar("gitexp_run", default=None)
 _open: list[Run] = []
-_joined: set[str] = set()
+_joined: dict[str, str | None] = {}  # runs of other processes that this one joined: the experiment that it named
 _handled: dict[int, Any] = {}
 
 
@@ -139,14 +139,24 @@ def _session(workspace: Workspace, request: Request, rank: int | None) -> Sessio
         return lifecycle.start(workspace, request)
     if shared in _joined:
         request.run_id, request.parent = None, request.parent or shared
+        request.experiment = request.experiment or _experiment_of(workspace, shared)
         return lifecycle.start(workspace, request)
-    _joined.add(shared)
+    _joined[shared] = request.experiment
     if live.by_id(workspace, shared) is None and not rank:
         try:
             return lifecycle.start(workspace, request)
         except Conflict:
             pass  # another process of the job was first
     return _join(workspace, request, shared, rank)
+
+
+def _experiment_of(workspace: Workspace, run_id: str) -> str | None:
+    """Return the experiment of the run that was joined: a child belongs there too."""
+    found = live.by_id(workspace, run_id)
+    if found is None:
+        return _joined[run_id]
+    said = None if "experiment" in found.start.fixed else _joined[run_id]
+    return said or found.record.experiment
 
 
 def _join(workspace: Workspace, request: Request, run_id: str, rank: int | None) -> Session:
