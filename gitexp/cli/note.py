@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from gitexp import text
 from gitexp.cli import context
+
+if TYPE_CHECKING:
+    from gitexp.store.workspace import Workspace
 
 _HELP = "\n# Your note on {runs}. Lines that begin with # are left out; an empty note is not kept.\n"
 
@@ -28,7 +32,7 @@ def command(name: str, words: tuple[str, ...], listed: bool, as_json: bool) -> N
     runs = find.many(workspace, [name])
     labels = ", ".join(annotate.label(run) for run in runs)
     if words or not (listed or as_json):
-        annotate.note(workspace, runs, _text(words, labels))
+        annotate.note(workspace, runs, _text(workspace, words, labels))
         if not (listed or as_json):
             context.say(f"noted on {labels}")
     if as_json:
@@ -39,10 +43,12 @@ def command(name: str, words: tuple[str, ...], listed: bool, as_json: bool) -> N
                 context.out(line if len(runs) == 1 else f"{annotate.label(run)}: {line}")
 
 
-def _text(words: tuple[str, ...], labels: str) -> str:
+def _text(workspace: Workspace, words: tuple[str, ...], labels: str) -> str:
+    from gitexp.ops import annotate
+
     if words == ("-",):
         return sys.stdin.read().strip()
     if words:
         return " ".join(words)
-    edited = click.edit(_HELP.format(runs=text.safe(labels))) or ""
+    edited = click.edit(_HELP.format(runs=text.safe(labels)), editor=annotate.editor(workspace)) or ""
     return "\n".join(line for line in edited.splitlines() if not line.startswith("#")).strip()

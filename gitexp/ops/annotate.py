@@ -7,6 +7,7 @@ from typing import Any
 
 from gitexp import canonical, ids, text
 from gitexp.errors import NotFound, Refused, UsageError
+from gitexp.git import command
 from gitexp.ops import find
 from gitexp.record import facts
 from gitexp.record.facts import Fact, Note
@@ -186,3 +187,9 @@ def _of(run: Run, op: str, **arguments: object) -> Change:
 
 def _say(workspace: Workspace, runs: Runs, changes: Callable[[Run], list[Change]]) -> tuple[Fact, ...]:
     return said.add(workspace, [change for run in runs for change in changes(run)])
+
+
+def editor(workspace: Workspace) -> str | None:
+    """Return the editor that Git would open (GIT_EDITOR, core.editor, VISUAL, EDITOR), None where there is none."""
+    done = command.run(workspace.repo, "var", "GIT_EDITOR", check=False)
+    return done.stdout.decode().strip() or None if done.code == 0 else None

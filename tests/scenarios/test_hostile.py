@@ -6,7 +6,7 @@ import copy
 import json
 import sys
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 import gitexp
 from gitexp import errors, ids
 from gitexp.git import objects, refs
+from gitexp.git.objects import Entry
+from gitexp.git.repo import Repo
 from gitexp.store import runs
 from gitexp.store import workspace as workspaces
 from gitexp.store.workspace import Workspace
@@ -370,6 +372,48 @@ GOOD_REF = f"refs/experiments/churn/baseline-{GOOD[:7]}"
 
 def _newest(project: Path) -> str:
     return next(ref for ref in support.run_refs(project) if ref not in (REF, GOOD_REF))
+
+
+EDITS = {
+    "above the work tree": lambda repo, file, link: [Entry("..", objects.TREE, tree_of(repo, file))],
+    "a hook": lambda repo, file, link: [Entry(".git", objects.TREE, tree_of(repo, file))],
+    "a hook for file systems that ignore case": lambda repo, file, link: [
+        Entry(".GIT", objects.TREE, tree_of(repo, file))
+    ],
+    "a slash in a name": lambda repo, file, link: [Entry("../evil", objects.FILE, file.oid)],
+    "through a link": lambda repo, file, link: [link, Entry("dir", objects.TREE, tree_of(repo, file))],
+    "through a link, the other way": lambda repo, file, link: [Entry("dir", objects.TREE, tree_of(repo, file)), link],
+}
+
+
+def tree_of(repo: Repo, *entries: Entry) -> str:
+    """Return a folder of these entries."""
+    return objects.write_entries(repo, list(entries))
+
+
+@pytest.mark.parametrize("entries", EDITS.values(), ids=EDITS)
+def test_the_edits_of_a_run_are_never_written_outside_the_work_tree(
+    workspace: Workspace, project: Path, tmp_path: Path, entries: Callable[[Repo, Entry, Entry], list[Entry]]
+) -> None:
+    repo, outside = workspace.repo, tmp_path / "outside"
+    outside.mkdir()
+    file = Entry("evil", objects.FILE, objects.write_blob(repo, b"evil"))
+    link = Entry("dir", objects.LINK, objects.write_blob(repo, str(outside).encode()))
+    head = str(repo.head().commit)
+    tree = objects.write_entries(
+        repo, [*objects.entries(repo, objects.read_commit(repo, head).tree), *entries(repo, file, link)]
+    )
+    edits = objects.write_commit(repo, objects.Commit(tree, (head,), _person(), _person(), EVIL))
+    code = {"commit": head, "snapshot": edits, "dirty": True, "complete": True}
+    forge(workspace, {"run.json": {**RECORD, "code": code, "parents": [{"role": "code", "commit": edits}]}})
+    for arguments in (("apply", BAD), ("apply", BAD, "--merge"), ("branch", BAD), ("branch", BAD, "two", "--switch"),
+                      ("diff", GOOD, BAD), ("show", BAD)):  # fmt: skip
+        result = support.gitexp(*arguments, expect=None)
+        assert result.code != 70, result.stderr
+        assert not [c for c in result.stdout + result.stderr if _is_raw(c)]
+        assert list(outside.iterdir()) == []
+        assert not (project.parent / "evil").exists()
+        assert not (project / ".git/evil").exists()
 
 
 def test_fetch_takes_a_strange_run_and_leaves_out_what_is_no_run(

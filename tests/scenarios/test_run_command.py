@@ -280,3 +280,11 @@ def test_what_cannot_be_meant_is_refused_before_the_command_starts(
     assert refused.code in (2, 4)
     assert words in refused.stderr
     assert support.run_refs(project) == {}
+
+
+def test_a_note_without_text_opens_the_editor_that_git_would(project: Path, tmp_path: Path) -> None:
+    run(project, "--name", "a", "--", "true")
+    editor = support.write(tmp_path / "editor", '#!/bin/sh\necho "written by $0" > "$1"\n')
+    editor.chmod(0o755)
+    support.process(project, "note", "a", env={"GIT_EDITOR": str(editor), "VISUAL": "false", "EDITOR": "false"})
+    assert support.process(project, "note", "a", "--list").stdout.strip().endswith(f"written by {editor}")
