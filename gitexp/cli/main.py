@@ -156,7 +156,19 @@ def enter(ctx: click.Context, path: str) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: the entry of `gitexp` and of `git exp`."""
     gc.set_threshold(50_000)  # a short life makes little garbage: looking for it every 700 objects is 5 % of a list
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    code = run(sys.argv[1:] if arguments is None else arguments)
+    if code == _INTERRUPTED and arguments is None:
+        _die_of_interrupt()
+    sys.exit(code)
+
+
+def _die_of_interrupt() -> None:
+    """End as an interrupted program does: a shell's loop goes on after a mere exit code."""
+    import signal
+
+    sys.stdout.flush()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 def run(arguments: Sequence[str]) -> int:

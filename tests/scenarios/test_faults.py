@@ -376,3 +376,10 @@ def test_a_ref_that_a_power_cut_emptied_is_put_back(project: Path) -> None:
     (project / ".git" / ref).write_bytes(b"")
     assert recover.sweep(workspace.open()).restored == [ref]
     assert gitexp.get_run("kept").status == "completed"
+
+
+def test_an_interrupted_command_ends_its_wrapper_as_interrupted_too(project: Path) -> None:
+    code = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
+    done = support.process(project, "run", "--", sys.executable, "-c", code, expect=None)
+    assert done.code == -signal.SIGINT
+    assert only_record(project)["status"] == "killed"
