@@ -39,7 +39,7 @@ def loads(data: bytes | str) -> Any:
 def _is_deeper(value: Any) -> bool:
     """Say whether a value has more than MAX_LEVELS levels, without recursion."""
     level = [value]
-    for _ in range(MAX_LEVELS + 1):
+    for _ in range(MAX_LEVELS):
         level = [
             item
             for above in level

@@ -94,3 +94,15 @@ def test_times_are_read_in_any_zone(text: str, time_ms: int) -> None:
 def test_nesting_beyond_the_stack_is_a_value_error(data: str) -> None:
     with pytest.raises(ValueError, match="nested too deeply"):
         canonical.loads(data)
+
+
+@pytest.mark.parametrize("opening, closing", [("[", "]"), ('{"a":', "}")])
+def test_json_of_more_levels_than_anybody_writes_is_refused(opening: str, closing: str) -> None:
+    def nested(levels: int) -> str:
+        return opening * levels + "1" + closing * levels
+
+    assert canonical.loads(nested(canonical.MAX_LEVELS)) is not None
+    for levels in (canonical.MAX_LEVELS + 1, 900, 100_000):
+        with pytest.raises(ValueError, match="nested too deeply"):
+            canonical.loads(nested(levels))
+    assert len(canonical.loads("[" + "[1]," * 1000 + "[]]")) == 1001

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
@@ -97,3 +98,11 @@ def test_counts_and_cuts() -> None:
         "1 run", "1,204 runs", "0 entries",
     ]  # fmt: skip
     assert [text.shorten("abcdef", 6), text.shorten("abcdef", 4)] == ["abcdef", "abc…"]
+
+
+@given(st.recursive(st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+def test_safe_json_says_the_same_and_moves_no_terminal(value: object) -> None:
+    document = json.dumps(value, ensure_ascii=False)
+    shown = text.safe_json(document)
+    assert json.loads(shown) == value
+    assert text.safe(shown) == shown

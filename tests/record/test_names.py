@@ -109,3 +109,26 @@ def test_a_file_and_a_folder_of_one_name_stay_apart() -> None:
 def test_a_name_that_leads_elsewhere_is_refused(name: str) -> None:
     with pytest.raises(UsageError):
         names.encode(name)
+
+
+@pytest.mark.parametrize(
+    "stored, real, name",
+    [
+        ("a", "the real one", "the real one"),
+        ("a%3Ab", None, "a:b"),
+        ("a", "../up", "a"),
+        ("a", "/etc/passwd", "a"),
+        ("%2E%2E/x", None, "%2E%2E/x"),
+        ("%2Fetc", "", "%2Fetc"),
+        ("../x", None, None),
+        ("/x", "a/./b", None),
+    ],
+)
+def test_a_stored_name_is_never_read_as_a_place_outside(stored: str, real: str | None, name: str | None) -> None:
+    assert names.read(stored, real) == name
+
+
+def test_a_name_has_a_bounded_number_of_parts() -> None:
+    assert names.check("/".join("a" * names.MAX_PARTS))
+    with pytest.raises(UsageError, match="201 parts"):
+        names.check("/".join("a" * (names.MAX_PARTS + 1)))
