@@ -153,21 +153,40 @@ def join_when_there(workspace: Workspace, run_id: str, name: str, wait_seconds: 
 
 def _join_ended(workspace: Workspace, run: Run, name: str) -> Session:
     """Log into a run that its main process has ended already: what comes late becomes one more commit."""
+    folder = workspace.live / run.id
+    folder.mkdir(parents=True, exist_ok=True)
+    writer = Writer(folder, name)
+    return Session(workspace, _late(folder, run), folder, writer)
+
+
+def _late(folder: Path, run: Run) -> Start:
+    """Make a folder the journal of what comes late to a run that is committed."""
     begun = Start(
         record=run.record,
-        code_tree=objects.read_commit(workspace.repo, str(run.commit)).tree,
+        code_tree=objects.read_commit(run.workspace.repo, str(run.commit)).tree,
         code_commit=next((parent.commit for parent in run.record.parents if parent.role == "code"), None),
         ref=str(run.ref),
         pid=os.getpid(),
         boot=journal.boot(),
     )
-    folder = workspace.live / run.id
-    folder.mkdir(parents=True, exist_ok=True)
-    writer = Writer(folder, name)
     if not (folder / "start.json").exists():
         seal.expect_late(folder, str(run.commit))
         begun.write(folder)
-    return Session(workspace, begun, folder, writer)
+    return begun
+
+
+def _come_late(session: Session) -> None:
+    """Keep what this process logged where the main one ended the run, and removed the journal, as it joined."""
+    events = session.folder / f"events-{session.writer.name}.jsonl"
+    deadline = time.monotonic() + 5.0
+    while not ((session.folder / "start.json").exists() and events.exists()):
+        run = runs.by_id(session.workspace, session.id)
+        if run is not None:
+            session.writer.rescue()
+            _late(session.folder, run)
+        elif time.monotonic() > deadline:
+            return  # claimed as dead: whoever did it commits these files too
+        time.sleep(0.02)
 
 
 def finish(
@@ -183,6 +202,8 @@ def finish(
     Other writers of the run get `wait_seconds` to end first; what they write later becomes one more commit.
     """
     writer = session.writer
+    if not session.is_main:
+        _come_late(session)
     writer.drain()
     if writer.trouble is not None:
         raise writer.trouble

@@ -26,7 +26,7 @@ from gitexp.store.workspace import Workspace
 
 REF_PREFIX = "refs/experiments/"
 FOLDER = ".gitexp"
-ATTRIBUTES = b"* !filter !diff !merge -text\n"
+ATTRIBUTES = b"* !filter !diff !merge !ident !working-tree-encoding -text\n"
 JSON_LIMIT = 16 << 20  # bytes of one JSON file that a reader takes
 TEXT_LIMIT = 64 << 20  # bytes of one CSV or log that stands in Git itself
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -383,3 +384,35 @@ def test_an_interrupted_command_ends_its_wrapper_as_interrupted_too(project: Pat
     done = support.process(project, "run", "--", sys.executable, "-c", code, expect=None)
     assert done.code == -signal.SIGINT
     assert only_record(project)["status"] == "killed"
+
+
+def test_a_rank_that_joins_while_the_run_is_sealed_loses_nothing(project: Path) -> None:
+    code = """
+import gitexp, sys, time
+from gitexp.ops import lifecycle
+from gitexp.store import workspace
+session = lifecycle.join(workspace.open(), sys.argv[1], "rank2-ab")
+session.writer.rows.append(("rank2/loss", 0, 1700000000000, 0.5))
+print("joined", flush=True)
+sys.stdin.read()
+lifecycle.finish(session, "completed")
+"""
+    run = gitexp.start_run("ddp")
+    run.log({"loss": 1.0})
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, run.id],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": str(support.ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None and process.stdout.readline() == "joined\n"
+        run.finish()
+        shutil.rmtree(project / ".git/gitexp/live" / run.id)  # what a main process does that saw nobody join
+        process.communicate("", timeout=20)
+    finally:
+        process.kill()
+        process.communicate()
+    assert sorted(gitexp.get_run(run.id).summary) == ["loss", "rank2/loss"]
