@@ -73,13 +73,13 @@ def test_a_note_is_added_and_listed(project: Path) -> None:
 def test_without_a_text_the_editor_is_asked(project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     editor = support.write(tmp_path / "editor", '#!/bin/sh\nprintf "from the editor\\n# not this\\n" > "$1"\n')
     editor.chmod(0o755)
-    monkeypatch.setenv("EDITOR", str(editor))
+    monkeypatch.setenv("GIT_EDITOR", str(editor))
     support.gitexp("note", "lr0.05")
     assert support.gitexp("note", "-l", "lr0.05").lines == ["2026-11-21 14:20 Ana Ruiz: from the editor"]
 
 
 def test_an_empty_note_is_not_kept(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EDITOR", "true")
+    monkeypatch.setenv("GIT_EDITOR", "true")
     done = support.gitexp("note", "lr0.05", expect=2)
     assert done.stderr == "gitexp: note is empty\ngive it some words\n"
 
