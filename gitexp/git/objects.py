@@ -6,6 +6,7 @@ Trees and commits are written from their bytes, so what a partial or sparse clon
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -271,10 +272,15 @@ def _read(repo: Repo, oid: str, kind: int) -> bytes:
 def _write(repo: Repo, kind: int, data: bytes) -> str:
     import pygit2
 
-    try:
-        return str(repo.raw.odb.write(kind, data))
-    except (pygit2.GitError, OSError) as error:
-        raise WriteFailed(f"cannot write an object into {repo.common_dir}: {error}", hint="df -h .") from error
+    for pause in (0.0, 0.005, 0.02, 0.1, None):
+        try:
+            return str(repo.raw.odb.write(kind, data))
+        except (pygit2.GitError, OSError) as error:
+            # A `git prune-packed` (of any gc) removes folders it finds empty, also the one we are about to write into.
+            if pause is None or "No such file" not in str(error):
+                raise WriteFailed(f"cannot write an object into {repo.common_dir}: {error}", hint="df -h .") from error
+        time.sleep(pause)
+    raise AssertionError("the last try returns or raises")
 
 
 def _missing(repo: Repo, oid: str) -> Damaged:
