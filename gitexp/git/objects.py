@@ -20,6 +20,7 @@ FILE, EXECUTABLE, LINK, TREE, SUBMODULE = 0o100644, 0o100755, 0o120000, 0o040000
 MAX_ENTRIES, MAX_LEVELS = 1_000_000, 250  # of one walk: equal folders in one another can stand for billions of files
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 _COMMIT, _TREE, _BLOB = 1, 2, 3
+_PAUSES = (0.0, 0.001, 0.003, 0.01, 0.01, 0.03, 0.03, 0.1, 0.1, 0.3)  # seconds before writing an object again
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +273,7 @@ def _read(repo: Repo, oid: str, kind: int) -> bytes:
 def _write(repo: Repo, kind: int, data: bytes) -> str:
     import pygit2
 
-    for pause in (0.0, 0.005, 0.02, 0.1, None):
+    for pause in (*_PAUSES, None):
         try:
             return str(repo.raw.odb.write(kind, data))
         except (pygit2.GitError, OSError) as error:
