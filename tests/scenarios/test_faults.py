@@ -54,6 +54,20 @@ def child(path: Path, code: str, **env: str) -> Iterator[tuple[subprocess.Popen[
         process.communicate()
 
 
+@contextmanager
+def small_disk(path: Path, size: str) -> Iterator[Path]:
+    """Mount a file system of its own that is soon full; skips where that is not allowed."""
+    path.mkdir()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(path)], capture_output=True
+    ).returncode:
+        pytest.skip("a small file system cannot be mounted here: not root")
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", "-l", str(path)], check=True)
+
+
 def only_record(path: Path) -> dict[str, object]:
     (ref,) = support.run_refs(path)
     record: dict[str, object] = support.record(path, ref)
@@ -302,11 +316,7 @@ def test_a_removed_worktree_takes_no_live_run_with_it(project: Path) -> None:
 
 
 def test_a_full_disk_is_said_training_goes_on_and_recover_completes(project: Path, tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(disk)], capture_output=True).returncode:
-        pytest.skip("a small file system cannot be mounted here: not root")
-    try:
+    with small_disk(tmp_path / "disk", "3m") as disk:
         support.git(tmp_path, "clone", "--quiet", str(project), str(disk / "clone"))
         code = """
 import gitexp, pathlib
@@ -329,16 +339,10 @@ print("trained", run.id)
         swept = recover.sweep(workspace.open(disk / "clone"))
         assert len(swept.closed) == 1 and not swept.failed
         assert len(support.run_refs(disk / "clone")) == 1
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
 def test_a_full_disk_for_a_while_costs_no_point(project: Path, tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(disk)], capture_output=True).returncode:
-        pytest.skip("a small file system cannot be mounted here: not root")
-    try:
+    with small_disk(tmp_path / "disk", "6m") as disk:
         support.git(tmp_path, "clone", "--quiet", str(project), str(disk / "clone"))
         code = """
 import gitexp, os
@@ -356,8 +360,6 @@ print(run.id)
 """
         run_id = support.python(disk / "clone", code).stdout.strip()
         assert len(gitexp.get_run(run_id, repo=str(disk / "clone")).metric("loss")) == 20000
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
 def test_a_prune_that_took_refs_away_is_made_good_and_said(project: Path) -> None:

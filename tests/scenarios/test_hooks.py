@@ -173,8 +173,7 @@ def test_gitexps_own_push_does_not_start_itself_again(project: Path, bare: Path)
 @pytest.fixture
 def framework(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the project, set up to run gitexp's hooks by pre-commit."""
-    if shutil.which("pre-commit") is None:
-        pytest.skip("pre-commit is not installed")
+    support.needs("pre-commit")
     monkeypatch.setenv("PRE_COMMIT_HOME", str(tmp_path / "pre-commit"))
     shipped = tmp_path / "shipped"
     shipped.mkdir()
