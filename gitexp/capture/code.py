@@ -169,7 +169,7 @@ def _remote(repo: Repo, branch: str | None) -> str | None:
     url = repo.config(f"remote.{named}.url") if named and named != "." else None
     url = url or repo.config("remote.origin.url")
     if url is None:
-        names = list(repo.raw.remotes.names())
+        names = repo.remotes
         url = repo.config(f"remote.{names[0]}.url") if len(names) == 1 and names[0] else None
     return redact.url(url) if url else None
 

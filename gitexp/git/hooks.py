@@ -13,8 +13,6 @@ from gitexp.git.command import Output
 from gitexp.git.repo import Repo
 
 _HOOK_RUN = (2, 36)  # the first git that has `git hook run`
-_ELSEWHERE = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_COUNT", "GIT_CONFIG_PARAMETERS")
-_LOCAL_LEVEL = 5  # libgit2's number of the repository's own config; what comes after is nearer still
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +25,10 @@ class Folder:
 
 def folder(repo: Repo) -> Folder:
     """Return the folder where Git looks for hooks: core.hooksPath, else `hooks` beside the refs."""
-    if any(name in os.environ for name in _ELSEWHERE) and command.available():
-        return _ask_git(repo)  # libgit2 does not look at configuration from these
-    found = list(repo.raw.config.get_multivar("core.hooksPath"))
-    if not found or not found[-1]:
+    found = [entry for entry in repo.settings if entry.name == "core.hookspath"]
+    if not found or not found[-1].value:
         return Folder(repo.common_dir / "hooks")
-    own = any(entry.name == "core.hookspath" and entry.level >= _LOCAL_LEVEL for entry in repo.raw.config)
-    return Folder(_below(repo, found[-1]), shared=not own)
-
-
-def _ask_git(repo: Repo) -> Folder:
-    named = command.run(repo, "rev-parse", "--git-path", "hooks").stdout.decode("utf-8", "surrogateescape")
-    own = command.run(repo, "config", "--local", "core.hooksPath", check=False)
-    anywhere = command.run(repo, "config", "core.hooksPath", check=False)
-    return Folder(_below(repo, named.removesuffix("\n")), shared=bool(anywhere.stdout) and not own.stdout)
+    return Folder(_below(repo, found[-1].value), shared=not any(entry.own for entry in found))
 
 
 def _below(repo: Repo, named: str) -> Path:

@@ -284,7 +284,7 @@ def prefetch(repo: Repo, oids: Collection[str]) -> None:
     if not repo.is_partial:
         return
     missing = [oid for oid in oids if not objects.exists(repo, oid)]
-    remote = next((e.name.split(".", 1)[1].rsplit(".", 1)[0] for e in repo.raw.config if _promises(e.name)), None)
+    remote = next((e.name.split(".", 1)[1].rsplit(".", 1)[0] for e in repo.settings if _promises(e.name)), None)
     if not missing or remote is None:
         return
     command.run(

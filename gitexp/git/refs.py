@@ -2,62 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.errors import Conflict, WriteFailed
-from gitexp.git import command
+from gitexp.git import command, reffiles
 
 if TYPE_CHECKING:
     from gitexp.git.repo import Repo
 
-_OID = re.compile(r"[0-9a-f]{40}")
-
 
 def listing(repo: Repo, prefix: str) -> dict[str, str]:
     """Return {full ref: oid} of all refs below `prefix` (which ends with a slash), loose and packed, in name order."""
-    found: dict[str, str] = {}
-    for line in _packed_lines(repo):
-        oid, _, name = line.partition(" ")
-        if name.startswith(prefix) and _OID.fullmatch(oid):
-            found[name] = oid
-    top = repo.common_dir / prefix.rstrip("/")
-    stack = [(str(top), prefix)]
-    while stack:
-        folder, below = stack.pop()
-        stack.extend(_scan(folder, below, found))
-    return dict(sorted(found.items()))
-
-
-def _scan(folder: str, below: str, found: dict[str, str]) -> list[tuple[str, str]]:
-    deeper = []
-    try:
-        entries = list(os.scandir(folder))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    for entry in entries:
-        if entry.is_dir():
-            deeper.append((entry.path, f"{below}{entry.name}/"))
-        elif not entry.name.endswith(".lock"):
-            try:
-                oid = _content(entry.path)
-            except FileNotFoundError:  # packed or deleted since: the packed value read before stands, or none
-                continue
-            if _OID.fullmatch(oid):
-                found[below + entry.name] = oid
-    return deeper
-
-
-def _content(path: str) -> str:
-    """Return what a ref's file holds; `open` would cost three times as much, for thousands of them."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return os.read(descriptor, 64).strip().decode("ascii", "replace")
-    finally:
-        os.close(descriptor)
+    return reffiles.listing(repo.common_dir, prefix)
 
 
 def drop_torn(repo: Repo, ref: str) -> bool:
@@ -72,20 +30,9 @@ def drop_torn(repo: Repo, ref: str) -> bool:
     return True
 
 
-def _packed_lines(repo: Repo) -> list[str]:
-    try:
-        text = (repo.common_dir / "packed-refs").read_text("utf-8", "surrogateescape")
-    except FileNotFoundError:
-        return []
-    return [line for line in text.splitlines() if line and line[0] not in "#^"]
-
-
 def get(repo: Repo, ref: str) -> str | None:
     """Return the oid of one ref, None where it is not."""
-    try:
-        return str(repo.raw.references[ref].resolve().target)
-    except (KeyError, ValueError):
-        return None
+    return reffiles.get(repo.common_dir, ref)
 
 
 def update(repo: Repo, ref: str, new: str, *, old: str | None) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.errors import Unsupported
+from gitexp.git import config as settings
+from gitexp.git import reffiles
 
 if TYPE_CHECKING:
     import pygit2
@@ -60,22 +62,28 @@ class Repo:
 
     def head(self) -> Head:
         """Read HEAD anew: the user may commit or switch at any time."""
-        import pygit2
-
-        raw = self.raw
-        if raw.head_is_unborn:
-            target = raw.lookup_reference("HEAD").target
-            return Head(None, str(target).removeprefix("refs/heads/"))
-        head = raw.head
-        branch = None if raw.head_is_detached else head.shorthand
-        commit = head.peel(pygit2.Commit)
-        return Head(str(commit.id), branch)
+        content = (self.git_dir / "HEAD").read_text("utf-8", "surrogateescape").strip()
+        if not content.startswith("ref:"):
+            return Head(content, None)
+        ref, commit = reffiles.follow(self.common_dir, content[4:].strip())
+        return Head(commit, ref.removeprefix("refs/heads/"))
 
     def config(self, key: str) -> str | None:
         """Return the last value of a git setting, from all its files."""
-        config = self.raw.config
-        values = list(config.get_multivar(key))
-        return values[-1] if values else None
+        wanted = settings.normal(key)
+        found = [entry.value for entry in self.settings if entry.name == wanted]
+        return found[-1] if found else None
+
+    @property
+    def settings(self) -> tuple[settings.Entry, ...]:
+        """All values of Git's configuration, the strongest last."""
+        return settings.entries(self.git_dir, self.common_dir)
+
+    @property
+    def remotes(self) -> list[str]:
+        """The names of the configured remotes."""
+        found = (re.fullmatch(r"remote\.(.+)\.(?:push)?url", entry.name) for entry in self.settings)
+        return sorted({match[1] for match in found if match})
 
     @property
     def is_bare(self) -> bool:
@@ -85,7 +93,7 @@ class Repo:
     @property
     def has_remotes(self) -> bool:
         """There is somewhere to push to."""
-        return any(True for _ in self.raw.remotes.names())
+        return bool(self.remotes)
 
     @property
     def is_shallow(self) -> bool:
@@ -97,7 +105,7 @@ class Repo:
         """Objects may be missing here and promised by a remote."""
         return any(
             entry.value in (None, "true")
-            for entry in self.raw.config
+            for entry in self.settings
             if re.fullmatch(r"remote\..*\.promisor", entry.name)
         )
 

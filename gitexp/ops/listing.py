@@ -259,7 +259,7 @@ def _rank(value: float) -> tuple[bool, float]:
 
 def _unpushed(workspace: Workspace, rows: list[Row]) -> int | None:
     """Count the finished runs of this clone that no remote is known to hold; None where there is no remote."""
-    if not list(workspace.repo.raw.remotes.names()):
+    if not workspace.repo.has_remotes:
         return None
     from gitexp.store import remotes  # without one, a list does without
 

@@ -42,7 +42,7 @@ def page(workspace: Workspace, run: Run) -> Page:
         _subject(workspace, str(run.record.code.get("commit") or "")),
         _children(workspace, run),
         tuple(sorted(name for name, held in holdings.items() if held.get(str(run.ref)) == run.commit)),
-        bool(list(workspace.repo.raw.remotes.names())),
+        workspace.repo.has_remotes,
     )
 
 

@@ -93,7 +93,7 @@ def _damaged(workspace: Workspace) -> list[str]:
 
 
 def _remotes(workspace: Workspace) -> list[str]:
-    return [str(name) for name in workspace.repo.raw.remotes.names()]
+    return workspace.repo.remotes
 
 
 def _lacks(places: Places) -> list[Lack]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -53,11 +53,14 @@ def _table(*rows: tuple[str, str, str, str] | tuple[str, str, str, str, tuple[st
 
 _MODELS = ".pt,.pth,.ckpt,.safetensors,.onnx,.gguf,.h5,.hdf5,.keras,.tflite,.pb,.mlmodel,.joblib,.pkl,.pickle,.npy,.npz"
 
+_VALUES = ("last", "min", "max", "mean", "first")
+
 SETTINGS = _table(
     ("experiment", "text", "", "the experiment of a run that names none (else the branch, else `default`)"),
     ("metric", "text", "", "the main metric: first in lists, and what the header's best run is by"),
     ("maximize", "list", "", "metrics (names or globs) of which more is better"),
     ("minimize", "list", "", "metrics (names or globs) of which less is better"),
+    ("summary", "map", "", "the value that stands for a metric, by name or glob: loss=min, val_*=last", _VALUES),
     ("columns", "list", "", "columns of the log, beside those it chooses itself"),
     ("dirty", "choice", "snapshot", "what a run does in a dirty tree", ("snapshot", "refuse", "allow")),
     ("dirtyIgnore", "list", "", "pathspecs whose changes are not dirt"),
@@ -103,6 +106,7 @@ class Settings:
     repo: Repo | None
     overrides: Mapping[str, str] = field(default_factory=dict)
     _known: dict[str, tuple[str, str]] = field(default_factory=dict, repr=False, compare=False)
+    _pairs: dict[str, tuple[tuple[str, str, str], ...]] = field(default_factory=dict, repr=False, compare=False)
 
     def text(self, key: str) -> str:
         """Return a setting's text, "" where it is empty."""
@@ -116,9 +120,17 @@ class Settings:
         return known
 
     def _origin(self, setting: Setting) -> tuple[str, str]:
+        found = list(self._places(setting)) or [(setting.default, "default")]
+        if setting.kind != "map":
+            return found[0]
+        return ", ".join(value for value, _ in found), ", ".join(where for _, where in found)
+
+    def _places(self, setting: Setting) -> Iterator[tuple[str, str]]:
+        """Yield what each place says of a setting and which place that is, the strongest first."""
         lowered, name, (file, table) = setting.key.lower(), setting.name.lower(), self._file
         if lowered in self.locked and lowered in table:
-            return table[lowered], file + ", locked"
+            yield table[lowered], file + ", locked"
+            return
         for value, where in (
             (self.overrides.get(lowered), "command line"),
             (os.environ.get(setting.variable), "environment " + setting.variable),
@@ -127,8 +139,7 @@ class Settings:
             (self._git["global"].get(name), "git config --global"),
         ):
             if value is not None:
-                return value, where
-        return setting.default, "default"
+                yield value, where
 
     def choice(self, key: str) -> str:
         """Return one of a setting's choices; raises UsageError for another word."""
@@ -148,7 +159,17 @@ class Settings:
 
     def items(self, key: str) -> tuple[str, ...]:
         """Return a list's items; commas and new lines part them."""
-        return tuple(item.strip() for item in re.split(r"[,\n]", self.text(key)) if item.strip())
+        return split(self.text(key))
+
+    def pairs(self, key: str) -> tuple[tuple[str, str, str], ...]:
+        """Return a map's (name, value, where it is said), the strongest place first: no place hides the whole other."""
+        known = self._pairs.get(key)
+        if known is None:
+            setting = find(key)
+            known = self._pairs[key] = tuple(
+                (*_pair(setting, item, where), where) for text, where in self._places(setting) for item in split(text)
+            )
+        return known
 
     def number(self, key: str) -> float:
         """Return a number."""
@@ -185,12 +206,13 @@ class Settings:
     @cached_property
     def _git(self) -> dict[str, dict[str, str]]:
         found: dict[str, dict[str, str]] = {"local": {}, "global": {}}
-        for entry in self.repo.raw.config if self.repo is not None else ():
+        for entry in self.repo.settings if self.repo is not None else ():
             if entry.name.startswith("gitexp."):
-                where = found["local" if entry.level >= _LOCAL_LEVEL else "global"]
-                several = find_kind(entry.name.removeprefix("gitexp.")) == "list" and entry.name in where
-                value = "true" if entry.value is None else entry.value
-                where[entry.name] = f"{where[entry.name]},{value}" if several else value
+                where = found["local" if entry.own else "global"]
+                name, value = _unfolded(entry.name, "true" if entry.value is None else entry.value)
+                kind = find_kind(name.removeprefix("gitexp.")) if name in where else None
+                joined = {"list": f"{where.get(name)},{value}", "map": f"{value}, {where.get(name)}"}
+                where[name] = joined.get(kind or "", value)  # of a map the last is the strongest: it goes first
         return found
 
     @cached_property
@@ -209,12 +231,19 @@ class Settings:
         return (_load(Path(str(top)) / self._file[0]) or {}) if top is not None else {}
 
 
-_LOCAL_LEVEL = 5  # libgit2: 1 programdata, 2 system, 3 xdg, 4 global, 5 local, 6 worktree, 7 application
+def _unfolded(name: str, value: str) -> tuple[str, str]:
+    """Return `gitexp.summary.loss`, `min` as what it says of the map: `gitexp.summary`, `loss=min`."""
+    section, _, rest = name.removeprefix("gitexp.").partition(".")
+    return (f"gitexp.{section}", f"{rest}={value}") if rest and find_kind(section) == "map" else (name, value)
 
 
 def find(key: str) -> Setting:
     """Return the setting of a key, in any case, with or without `gitexp.`; raises UsageError."""
-    setting = SETTINGS.get(key.lower().removeprefix("gitexp."))
+    name = key.lower().removeprefix("gitexp.")
+    setting = SETTINGS.get(name)
+    if setting is None and find_kind(name.partition(".")[0]) == "map":
+        whole, _, inner = key.removeprefix("gitexp.").partition(".")
+        raise UsageError(f"gitexp.{whole} is one setting", hint=f"gitexp config gitexp.{whole} {inner}=VALUE")
     if setting is None:
         raise UsageError(f"no setting {key!r}", hint="list them with: gitexp config")
     return setting
@@ -224,6 +253,19 @@ def find_kind(key: str) -> str | None:
     """Return the kind of a setting, None where the table has none of that key."""
     setting = SETTINGS.get(key.lower())
     return setting.kind if setting is not None else None
+
+
+def split(text: str) -> tuple[str, ...]:
+    """Return the items of a list or map; commas and new lines part them."""
+    return tuple(item.strip() for item in re.split(r"[,\n]", text) if item.strip())
+
+
+def _pair(setting: Setting, item: str, where: str) -> tuple[str, str]:
+    name, _, value = (part.strip() for part in item.rpartition("="))
+    if not name or not value or (setting.choices and value not in setting.choices):
+        form = f"NAME={'|'.join(setting.choices) or 'VALUE'}"
+        raise UsageError(f"{setting.name} has {item!r} ({where}), not {form}", hint="gitexp config --show-origin")
+    return name, value
 
 
 def _bad(setting: Setting, value: str, wanted: str) -> UsageError:
@@ -247,14 +289,17 @@ def _load(path: Path) -> dict[str, Any] | None:
 
 
 def _read_toml(path: Path) -> dict[str, str] | None:
-    """Return the settings of one file as text by key in lower case; nested tables are not settings."""
+    """Return the settings of one file as text by key in lower case; nested tables but maps are not settings."""
     table = _load(path)
     if table is None:
         return None
-    return {key.lower(): _as_text(value) for key, value in table.items() if not isinstance(value, dict)}
+    is_setting = {key: not isinstance(value, dict) or find_kind(key) == "map" for key, value in table.items()}
+    return {key.lower(): _as_text(value) for key, value in table.items() if is_setting[key]}
 
 
 def _as_text(value: Any) -> str:
+    if isinstance(value, dict):  # a name's own comma cannot part the items: as a glob, "?" stands for it
+        return ", ".join(f"{name.replace(',', '?')}={_as_text(item)}" for name, item in value.items())
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):
