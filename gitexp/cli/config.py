@@ -58,7 +58,7 @@ def command(
     else:
         _echo(settings.get(workspace, name), show_origin=show_origin, as_json=as_json)
         return
-    if value is not None and found.value != value:
+    if value is not None and found.value != value and found.setting.kind != "map":  # a map's places add up
         context.say(f"gitexp: {found.setting.name} stays {text.safe(found.value)!r}: {found.origin} is stronger")
 
 

@@ -1,4 +1,4 @@
-"""Which way a metric is better, and how that is known: said by the project, or guessed from the name."""
+"""Which way a metric is better, which value stands for it, and how that is known: said by the project, or guessed."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ import re
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from itertools import pairwise
-from typing import Literal
+from itertools import groupby, pairwise
+from operator import itemgetter
+from typing import TYPE_CHECKING, Literal
 
+from gitexp import clock
 from gitexp.store.workspace import Workspace
+
+if TYPE_CHECKING:
+    from gitexp.index.compile import Context
 
 _HIGHER = re.compile(
     r"acc|accuracy|auc|auroc|auprc|aupr|ap|map|m_ap|precision|recall|sensitivity|specificity|f[0-9]+|fbeta|dice|iou|miou"
@@ -24,15 +29,25 @@ _LOWER = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What is better of a metric: `best` is "max", "min" or "" (not known); `why` says how that is known."""
+    """What is better of a metric: `best` is "max", "min" or "" (not known); `why` says how that is known.
+
+    `summary` is the value that was said to stand for it (gitexp.summary), "" where nothing was; `summary_why` by whom.
+    """
 
     best: Literal["max", "min", ""]
     why: str = ""
+    summary: str = ""
+    summary_why: str = ""
 
     @property
     def aggregate(self) -> str:
-        """The aggregate of a run that stands for it: over the steps where a direction is known, else the last."""
-        return self.best or "last"
+        """The value of a run that stands for it: what was said, else the best over the steps, else the last."""
+        return self.summary or self.best or "last"
+
+    @property
+    def words(self) -> str:
+        """The direction and where it is from: `higher: gitexp.toml`; "" where none is known."""
+        return f"{'higher' if self.best == 'max' else 'lower'}: {self.why}" if self.best else ""
 
     def better(self, one: float, other: float) -> bool:
         """Say whether `one` is better than `other`; never where the direction is not known, or for a NaN."""
@@ -41,10 +56,37 @@ class Goal:
 
 def of(workspace: Workspace, metric: str) -> Goal:
     """Return the goal of one metric."""
+    aggregate, where = summary(workspace, metric)
+    found = _direction(workspace, metric)
+    return replace(found, summary=aggregate, summary_why=where) if aggregate else found
+
+
+def _direction(workspace: Workspace, metric: str) -> Goal:
     for key, goal in (("maximize", Goal("max")), ("minimize", Goal("min"))):
         if any(fnmatchcase(metric, pattern) for pattern in workspace.settings.items(key)):
             return replace(goal, why=workspace.settings.origin(key)[1])
     return guess(metric)
+
+
+def summary(workspace: Workspace, metric: str) -> tuple[str, str]:
+    """Return which value gitexp.summary says stands for a metric, and where that is said; ("", "") for nothing.
+
+    The strongest place that says something of the metric decides; there its name goes before globs, then the first.
+    """
+    for where, items in groupby(workspace.settings.pairs("summary"), key=itemgetter(2)):
+        said = [(name, aggregate) for name, aggregate, _ in items]
+        found = [aggregate for name, aggregate in said if name == metric]
+        found += [aggregate for name, aggregate in said if fnmatchcase(metric, name)]
+        if found:
+            return found[0], where
+    return "", ""
+
+
+def context(workspace: Workspace) -> Context:
+    """Return what a query depends on beside the runs: the time, and the value that stands for each metric."""
+    from gitexp.index.compile import Context  # a training that shows no list does without
+
+    return Context(clock.now_ms(), lambda metric: of(workspace, metric).aggregate)
 
 
 @lru_cache(maxsize=4096)

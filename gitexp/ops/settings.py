@@ -59,7 +59,7 @@ def check(setting: Setting, value: str) -> None:
     read = Settings(None, {setting.key.lower(): value})
     readers = {
         "bool": read.flag, "number": read.number, "size": read.size_bytes, "duration": read.duration_seconds,
-        "choice": read.choice, "list": read.items, "text": read.text,
+        "choice": read.choice, "list": read.items, "text": read.text, "map": read.pairs,
     }  # fmt: skip
     readers[setting.kind](setting.key)
 

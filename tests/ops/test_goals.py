@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gitexp.errors import UsageError
 from gitexp.ops import goals
 from gitexp.ops.goals import Goal
 from gitexp.store import workspace as workspaces
@@ -36,6 +37,65 @@ def test_what_the_project_says_wins_and_its_place_is_named(project: Path) -> Non
     assert goals.of(workspace, "val_auc") == Goal("min", "gitexp.toml")
     assert goals.of(workspace, "mse") == Goal("min", "guessed from the name")
     assert goals.of(workspace, "epoch") == Goal("")
+
+
+def represent(*names: str) -> list[str]:
+    return [goals.of(workspaces.open(), name).aggregate for name in names]
+
+
+def test_the_value_that_stands_for_a_metric_can_be_chosen_by_name_or_glob(project: Path) -> None:
+    assert represent("loss", "val_auc", "epoch") == ["min", "max", "last"]
+    support.write(project / "gitexp.toml", '[summary]\n"val_*" = "last"\nval_auc = "mean"\nepoch = "max"\n')
+    assert represent("loss", "val_auc", "val_loss", "epoch") == ["min", "mean", "last", "max"]
+    goal = goals.of(workspaces.open(), "val_auc")
+    assert (goal.best, goal.why, goal.summary_why) == ("max", "guessed from the name", "gitexp.toml")
+    assert (goal.words, Goal("").words) == ("higher: guessed from the name", "")
+
+
+def test_the_strongest_place_that_names_a_metric_decides(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    support.git(project, "config", "--global", "gitexp.summary", "loss=mean, val_*=mean, top=mean, deep=mean")
+    support.write(project / "gitexp.toml", 'summary = "loss=first, val_*=first, top=first"\n')
+    support.git(project, "config", "gitexp.summary", "val_*=last")
+    support.git(project, "config", "gitexp.summary.loss", "last")
+    assert represent("loss", "val_auc", "top", "deep") == ["last", "last", "first", "mean"]
+    monkeypatch.setenv("GITEXP_SUMMARY", "*=max")
+    assert represent("loss", "val_auc", "top", "deep", "epoch") == ["max"] * 5
+
+
+def test_a_locked_summary_stands_above_all_places(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    support.write(project / "gitexp.toml", 'locked = ["summary"]\n[summary]\nloss = "first"\n')
+    monkeypatch.setenv("GITEXP_SUMMARY", "loss=max, val_auc=last")
+    assert represent("loss", "val_auc") == ["first", "max"]
+    assert goals.of(workspaces.open(), "loss").summary_why == "gitexp.toml, locked"
+
+
+def test_names_with_commas_equal_signs_and_brackets_can_be_named(project: Path) -> None:
+    support.write(project / "gitexp.toml", '[summary]\n"f1,macro" = "last"\n"a=b" = "first"\n"loss[0]" = "mean"\n')
+    assert represent("f1,macro", "a=b", "loss[0]") == ["last", "first", "mean"]
+
+
+def test_later_values_of_git_config_are_stronger(project: Path) -> None:
+    support.git(project, "config", "--add", "gitexp.summary", "loss=first")
+    support.git(project, "config", "--add", "gitexp.summary", "loss=mean")
+    assert represent("loss") == ["mean"]
+
+
+@pytest.mark.parametrize("said", ["loss", "loss=median", "=min", "loss="])
+def test_what_is_no_value_of_a_metric_is_refused_with_its_place(project: Path, said: str) -> None:
+    support.git(project, "config", "gitexp.summary", said)
+    with pytest.raises(UsageError) as caught:
+        goals.of(workspaces.open(), "loss")
+    assert str(caught.value) == f"gitexp.summary has '{said}' (git config), not NAME=last|min|max|mean|first"
+
+
+def test_the_summary_is_set_and_read_by_gitexp_config(project: Path) -> None:
+    support.gitexp("config", "summary", "loss=mean")
+    support.write(project / "gitexp.toml", '[summary]\nval_auc = "last"\n')
+    shown = support.gitexp("config", "summary", "--show-origin").stdout
+    assert shown == "loss=mean, val_auc=last  (git config, gitexp.toml)\n"
+    assert support.gitexp("config", "summary", "loss=median", expect=2).stderr.startswith("gitexp: gitexp.summary has ")
+    shown = support.gitexp("config", "gitexp.summary.val_auc", "max", expect=2).stderr
+    assert shown == "gitexp: gitexp.summary is one setting\ngitexp config gitexp.summary val_auc=VALUE\n"
 
 
 def test_nothing_is_better_than_what_is_not_a_number() -> None:
