@@ -54,6 +54,7 @@ def _table(*rows: tuple[str, str, str, str] | tuple[str, str, str, str, tuple[st
 _MODELS = ".pt,.pth,.ckpt,.safetensors,.onnx,.gguf,.h5,.hdf5,.keras,.tflite,.pb,.mlmodel,.joblib,.pkl,.pickle,.npy,.npz"
 
 _VALUES = ("last", "min", "max", "mean", "first")
+_TESTS = "test/*,test_*,test-*,test.*,test[A-Z]*,*/test/*,*/test_*"
 
 SETTINGS = _table(
     ("experiment", "text", "", "the experiment of a run that names none (else the branch, else `default`)"),
@@ -61,6 +62,13 @@ SETTINGS = _table(
     ("maximize", "list", "", "metrics (names or globs) of which more is better"),
     ("minimize", "list", "", "metrics (names or globs) of which less is better"),
     ("summary", "map", "", "the value that stands for a metric, by name or glob: loss=min, val_*=last", _VALUES),
+    (
+        "testMetrics",
+        "list",
+        _TESTS,
+        "metrics (names or globs) of a test set, of whose overuse is warned",
+    ),
+    ("testUses", "number", "3", "from how many sets of runs on that a test metric decided over (0: no warning)"),
     ("columns", "list", "", "columns of the log, beside those it chooses itself"),
     ("dirty", "choice", "snapshot", "what a run does in a dirty tree", ("snapshot", "refuse", "allow")),
     ("dirtyIgnore", "list", "", "pathspecs whose changes are not dirt"),
