@@ -8,10 +8,11 @@ import resource
 import statistics
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.bench.trackers import TRACKERS
+from tests.bench.trackers import METRIC, STEPS, TRACKERS, Spec
 
 clock = time.perf_counter
 
@@ -65,10 +66,49 @@ def curves(tracker: Any, tag: str, calls: int, width: int, budget_s: float) -> d
     return {"call_us": loop / done * 1e6, "total_s": total, "memory_mb": rss_mb() - before}
 
 
+def specs(number: int) -> Iterator[Spec]:
+    """Yield runs to search among: twenty params, ten points of each of ten metrics."""
+    source = random.Random(3)
+    for index in range(number):
+        points = [{METRIC: source.random(), **{f"m{key}": source.random() for key in range(9)}} for _ in range(STEPS)]
+        yield f"run{index}", params(source), points
+
+
+def search(tracker: Any, tag: str, number: int, limit: int) -> dict[str, float]:
+    """Find the best of many runs whose lr is small; `number` is 0 where they are there."""
+    tracker.many(specs(number))
+    times = []
+    for _ in range(12):
+        begin = clock()
+        found = tracker.search(limit)
+        times.append((clock() - begin) * 1e3)
+        values = [value for _, value in found]
+        assert len(found) == limit and values == sorted(values, reverse=True), found
+    return {"first_ms": times[0], "search_ms": statistics.median(times[2:])}
+
+
+def history(tracker: Any, tag: str, calls: int) -> dict[str, float]:
+    """Log a long curve, then read it back whole."""
+    run = tracker.start(tag, params(random.Random(2)))
+    scalar = tracker.scalar(run)
+    for step in range(calls):
+        scalar("loss", 1.0 / (step + 1), step)
+    tracker.finish(run)
+    times = []
+    for _ in range(7):
+        begin = clock()
+        assert tracker.history(tag, run) == calls
+        times.append((clock() - begin) * 1e3)
+    return {"first_ms": times[0], "read_ms": statistics.median(times[1:])}
+
+
+WORKS = {"short_runs": short_runs, "curves": curves, "search": search, "history": history}
+
+
 def main() -> None:
     name, work, out, arguments = sys.argv[1:]
     tracker = TRACKERS[name][0]()
-    result = {"short_runs": short_runs, "curves": curves}[work](tracker, **json.loads(arguments))
+    result = WORKS[work](tracker, **json.loads(arguments))
     Path(out).write_text(json.dumps(result))
 
 
