@@ -1,0 +1,280 @@
+"""One run as the rows of the index: read from its record, then laid under what is said of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gitexp.errors import Damaged, Unsupported
+from gitexp.index import catalogue as catalogues
+from gitexp.index import values
+from gitexp.index.values import Stored
+from gitexp.record.facts import State
+from gitexp.record.run import RunRecord
+from gitexp.record.summary import Aggregate, is_nan
+from gitexp.store import runs
+from gitexp.store.live import LiveRun
+from gitexp.store.runs import Head, Run
+from gitexp.store.workspace import Workspace
+
+PUBLISHED_PREFIX = "refs/experiments-live/"  # runs that are running on other machines, as last fetched
+MAX_NAMES = 20_000  # params or metrics of one run; more is no record that a person made
+MAX_ITEMS = 10_000  # artifacts or datasets of one run that are listed
+_LEAF = re.compile(r"(.*)-([k-z]{7})", re.DOTALL)
+
+Key = tuple[str, str, str]  # kind, name, aggregate
+
+
+@dataclass(slots=True)
+class Row:
+    """A run: its fields, its values by kind, name and aggregate, and what it has several of."""
+
+    fields: dict[str, Any]
+    values: dict[Key, Stored] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    artifacts: list[tuple[str, int, str | None]] = field(default_factory=list)
+    datasets: list[tuple[Any, ...]] = field(default_factory=list)
+    environment: str | None = None  # the blob of environment.json
+
+
+def leaf(ref: str) -> tuple[str, str, str] | None:
+    """Return the path, slug and first letters of the id that a ref names; None for one that cannot be a run's."""
+    path, _, last = ref.removeprefix(runs.REF_PREFIX).removeprefix(PUBLISHED_PREFIX).rpartition("/")
+    match = _LEAF.fullmatch(last)
+    return (path, match[1], match[2]) if path and match else None
+
+
+def stored(workspace: Workspace, ref: str, commit: str) -> Row | None:
+    """Read the run of a ref; None where it holds none. A record that does not parse gives what its commit says."""
+    try:
+        head = runs.head(workspace, ref, commit)
+    except Damaged:
+        head = None
+    if head is None:
+        return None
+    run = runs.load(workspace, commit, ref)
+    try:
+        row = of_run(run)
+    except (Damaged, Unsupported) as error:
+        row = Row(_of_head(head, error.message))
+    return _placed(row, ref, commit)
+
+
+def _placed(row: Row, ref: str, commit: str) -> Row:
+    path, slug, _ = leaf(ref) or ("", "", "")
+    is_live = ref.startswith(PUBLISHED_PREFIX)
+    row.fields |= {"ref": ref, "commit_oid": commit, "path": path, "slug": slug, "live": int(is_live)}
+    return row
+
+
+def live(run: LiveRun, summary: Mapping[str, Aggregate]) -> Row:
+    """Return the row of a run that is running here, with the aggregates of its points so far."""
+    path, slug, _ = leaf(run.start.ref) or ("", "", "")
+    row = Row(_of_record(run.record))
+    row.fields |= {"path": path, "slug": slug, "live": 1, "own": 1, "end_ms": None}
+    _fill(row, run, summary)
+    content = run.file("environment.json")
+    if content is not None:
+        row.environment = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+    return row
+
+
+def of_run(run: Run) -> Row:
+    """Return the row of a stored run, but for where it stands; raises Damaged or Unsupported."""
+    row = Row(_of_record(run.record))
+    _fill(row, run, run.summary)
+    entry = run.entries.get("environment.json")
+    row.environment = entry.oid if entry is not None else None
+    return row
+
+
+def _fill(row: Row, run: Run, summary: Mapping[str, Aggregate]) -> None:
+    record = run.record
+    _check_count("params", run.flat_params)
+    _check_count("metrics", summary)
+    for name, value in run.flat_params.items():
+        row.values[catalogues.PARAM, name, ""] = values.encode(value)
+        if type(value) is str and (number := values.spelled(value)) is not None:
+            row.values[catalogues.PARAM, name, catalogues.NUMBER] = number
+    for name, aggregate in summary.items():
+        for key, value in aggregates(aggregate).items():
+            row.values[catalogues.METRIC, name, key] = values.encode(value)
+    for name, value in list(record.seeds.items())[:MAX_NAMES]:
+        row.values[catalogues.SEED, name, ""] = values.encode(value)
+    row.tags = {values.clean(key): values.clean(value) for key, value in list(record.tags.items())[:MAX_NAMES]}
+    row.fields["failed_nan"] = int(
+        record.status == "failed" and any(a.count and is_nan(a.last) for a in summary.values())
+    )
+    row.artifacts = _artifacts(run)
+    row.datasets = _datasets(run)
+
+
+def _check_count(what: str, found: Mapping[str, Any]) -> None:
+    if len(found) > MAX_NAMES:
+        raise Damaged(
+            f"a run of {len(found):,} {what}, more than the {MAX_NAMES:,} that lists take", hint="gitexp fsck"
+        )
+
+
+def aggregates(value: Aggregate) -> dict[str, int | float]:
+    """Return a metric's aggregates; what the user set stands for all but the count."""
+    if value.set is not None:
+        found: dict[str, int | float] = dict.fromkeys(catalogues.AGGREGATES, value.set)
+    else:
+        found = {"last": value.last, "min": value.min, "max": value.max, "mean": value.mean, "first": value.first}
+    return {**found, "count": value.count}
+
+
+def _of_record(record: RunRecord) -> dict[str, Any]:
+    code, user, error, cost = record.code, record.user, record.error or {}, record.cost or {}
+    told = {"tags": record.tags, "description": record.description} if record.tags or record.description else None
+    return {
+        "id": record.id,
+        "first_experiment": values.clean(record.experiment),
+        "name": values.clean(record.name),
+        "status": record.status,
+        "author": values.text(user.get("name")),
+        "email": values.text(user.get("email")),
+        "host": values.text(record.host),
+        "start_ms": record.start_ms,
+        "end_ms": record.end_ms,
+        "exit_code": values.integer(record.exit_code),
+        "error": values.text(error.get("type")),
+        "command": values.text(shlex.join(record.command)),
+        "parent": values.text(record.parent),
+        "forked_from": values.text(record.forked_from),
+        "code_commit": values.text(code.get("commit")),
+        "code_snapshot": values.text(code.get("snapshot")),
+        "code_tree": values.text(code.get("tree")),
+        "code_branch": values.text(code.get("branch")),
+        "code_remote": values.text(code.get("remote")),
+        "code_dirty": int(bool(code.get("dirty"))),
+        "cost": values.real(cost.get("total")),
+        "told": json.dumps(told) if told else None,
+        "failed_nan": 0,
+    }
+
+
+def _of_head(head: Head, why: str) -> dict[str, Any]:
+    name, _, email = head.author.rpartition(" <")
+    return {
+        "id": head.id,
+        "first_experiment": values.clean(head.experiment),
+        "name": values.clean(head.name),
+        "status": values.clean(head.status),
+        "author": values.text(name),
+        "email": values.text(email.removesuffix(">")),
+        "start_ms": values.integer(head.start_ms) or 0,
+        "end_ms": values.integer(head.end_ms),
+        "code_dirty": int(head.dirty),
+        "damaged": values.clean(why),
+        "failed_nan": 0,
+    }
+
+
+def _artifacts(run: Run) -> list[tuple[str, int, str | None]]:
+    try:
+        found = run.artifacts[:MAX_ITEMS]
+    except Damaged:  # `fsck` names what is missing; the run itself can be listed
+        return []
+    return [(values.clean(item.name), item.size_bytes, item.sha256) for item in found]
+
+
+def _datasets(run: Run) -> list[tuple[Any, ...]]:
+    try:
+        found = run.data[:MAX_ITEMS]
+    except Damaged:
+        return []
+    return [_dataset(item) for item in found]
+
+
+def _dataset(item: Mapping[str, Any]) -> tuple[Any, ...]:
+    texts = [values.text(item.get(key)) for key in ("name", "role", "uri", "sha256")]
+    numbers = [values.real(item.get(key)) for key in ("rows", "bytes", "files")]
+    texts[0] = texts[0] or texts[1] or texts[2]
+    return (*texts, *numbers)
+
+
+@dataclass(slots=True)
+class Environment:
+    """What queries ask of an environment.json."""
+
+    fields: tuple[Any, ...]
+    packages: list[tuple[str, str]]
+
+
+def environment(found: Any) -> Environment:
+    """Read an environment.json's content, whatever it is."""
+    found = found if isinstance(found, dict) else {}
+    python, platform, container = (_folder(found, key) for key in ("python", "platform", "container"))
+    gpus = [_folder({"gpu": item}, "gpu").get("name") for item in _items(found, "gpus")]
+    names = ", ".join(sorted({str(name) for name in gpus if name}))
+    packages = _folder(found, "packages")
+    versions = {values.clean(str(key)): _folder(packages, key).get("version") for key in list(packages)[:MAX_ITEMS]}
+    fields = (
+        values.text(python.get("version")),
+        values.text(python.get("implementation")),
+        values.text(" ".join(str(platform[key]) for key in ("system", "machine") if platform.get(key))),
+        values.text(found.get("cuda")),
+        values.text(found.get("driver")),
+        values.text(names),
+        len(gpus),
+        values.text(container.get("image")),
+    )
+    return Environment(
+        fields, [(key, values.clean(str(value))) for key, value in versions.items() if value is not None]
+    )
+
+
+def _folder(found: Mapping[str, Any], key: str) -> dict[str, Any]:
+    value = found.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _items(found: Mapping[str, Any], key: str) -> list[Any]:
+    value = found.get(key)
+    return value if isinstance(value, list) else []
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What facts say of a run, laid over what its record says."""
+
+    fields: dict[str, Any]
+    tags: dict[str, str]
+    posts: dict[str, Stored]
+    verdicts: dict[str, str]
+    notes: list[tuple[int, str, str]]
+
+
+def said(state: State, told: str | None) -> Said:
+    """Lay what is said over a record's own tags and description (`told`, the JSON that its row keeps)."""
+    record = json.loads(told) if told else {}
+    tags = state.tags_over(record.get("tags", {}))
+    return Said(
+        {
+            "title": values.text(state.title),
+            "description": values.text(state.description or record.get("description")),
+            "archived": int(state.archived),
+            "favourite": int(state.favourite),
+            "removed": int(state.removed),
+        },
+        {values.clean(key): values.clean(value) for key, value in tags.items()},
+        {name: values.encode(value) for name, value in state.posts.items()},
+        {values.clean(key): values.clean(value) for key, value in state.verdicts.items()},
+        [_note(note.time_ms, note.author.name, note.text) for note in state.notes],
+    )
+
+
+def _note(time_ms: int, author: str, words: str) -> tuple[int, str, str]:
+    return values.integer(time_ms) or 0, values.clean(author), values.clean(words)
+
+
+def keys(found: Iterable[Row]) -> list[Key]:
+    """Return what kinds of values some rows have, each once."""
+    return list(dict.fromkeys(key for row in found for key in row.values))

@@ -1,0 +1,67 @@
+"""The tables of the index. Whoever changes them raises VERSION: an index of another version is built anew."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import gitexp
+
+VERSION = 1
+COLUMN_CAP = 1500  # numbered columns; SQLite's own limit for a table is 2,000
+
+FIELDS = (
+    "key", "id", "live", "removed", "archived", "own", "start_ms", "end_ms", "status", "path", "slug", "experiment",
+    "name", "title", "pushed", "favourite", "failed_nan", "code_dirty", "exit_code", "error", "cost", "environment",
+    "ref", "commit_oid", "author", "email", "host", "parent", "forked_from", "code_commit", "code_snapshot",
+    "code_tree", "code_branch", "code_remote", "command", "description", "damaged", "first_experiment", "told",
+)  # fmt: skip
+# `first_experiment` is the experiment's name in the record, `told` the record's own tags and description as JSON:
+# what facts are laid over again when they change.
+
+_TABLES = (
+    f"CREATE TABLE run (key INTEGER PRIMARY KEY, {', '.join(FIELDS[1:])})",
+    "CREATE UNIQUE INDEX run_ref ON run (ref)",
+    "CREATE INDEX run_id ON run (id)",
+    "CREATE INDEX run_start ON run (start_ms)",
+    "CREATE INDEX run_slug ON run (slug)",
+    "CREATE INDEX run_live ON run (live) WHERE live",
+    "CREATE TABLE catalogue (number INTEGER PRIMARY KEY, kind TEXT, name BLOB, aggregate TEXT)",
+    "CREATE TABLE overflow (run INTEGER, number INTEGER, value, PRIMARY KEY (run, number)) WITHOUT ROWID",
+    "CREATE TABLE tag (run INTEGER, name TEXT, value TEXT, PRIMARY KEY (run, name)) WITHOUT ROWID",
+    "CREATE TABLE verdict (run INTEGER, name TEXT, value TEXT, PRIMARY KEY (run, name)) WITHOUT ROWID",
+    "CREATE TABLE note (run INTEGER, time_ms INTEGER, author TEXT, text TEXT)",
+    "CREATE INDEX note_run ON note (run)",
+    "CREATE TABLE artifact (run INTEGER, name TEXT, size_bytes INTEGER, sha256 TEXT, PRIMARY KEY (run, name))"
+    " WITHOUT ROWID",
+    "CREATE TABLE dataset (run INTEGER, name TEXT, role TEXT, uri TEXT, sha256 TEXT, rows, size_bytes, files)",
+    "CREATE INDEX dataset_run ON dataset (run)",
+    "CREATE TABLE environment (key INTEGER PRIMARY KEY, oid TEXT UNIQUE, python TEXT, implementation TEXT,"
+    " platform TEXT, cuda TEXT, driver TEXT, gpus TEXT, gpu_count INTEGER, container TEXT)",
+    "CREATE TABLE package (environment INTEGER, name TEXT, version TEXT, PRIMARY KEY (environment, name))"
+    " WITHOUT ROWID",
+    "CREATE TABLE strange (ref TEXT PRIMARY KEY, commit_oid TEXT) WITHOUT ROWID",
+    "CREATE TABLE own (ref TEXT PRIMARY KEY) WITHOUT ROWID",
+    "CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID",
+)
+
+PARTS = ("overflow", "tag", "verdict", "note", "artifact", "dataset")  # the tables with rows of a run
+
+
+def create(connection: sqlite3.Connection) -> None:
+    """Make all tables, and say whose they are."""
+    for statement in _TABLES:
+        connection.execute(statement)
+    connection.execute("INSERT INTO meta VALUES ('made_by', ?)", (made_by(),))
+
+
+def is_ours(connection: sqlite3.Connection) -> bool:
+    """Say whether the tables are those of this version of gitexp."""
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+        return False
+    row = connection.execute("SELECT value FROM meta WHERE name = 'made_by'").fetchone()
+    return row is not None and row[0] == made_by()
+
+
+def made_by() -> str:
+    """Return what an index says of its maker."""
+    return f"gitexp {gitexp.__version__}, index {VERSION}"
