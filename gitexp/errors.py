@@ -2,6 +2,7 @@
 
 GitexpError            1
 ├── UsageError         2   a name, option or value that cannot be meant
+│   └── BadQuery           a query that does not parse, or asks for what does not exist
 ├── Refused            3   a rule of the project says no
 │   └── DirtyTree          uncommitted changes where the policy is "refuse"
 ├── NotFound           4   no such run, experiment, artifact, remote
@@ -39,6 +40,19 @@ class UsageError(GitexpError, ValueError):
     """A name, option or value that cannot be meant."""
 
     exit_code = 2
+
+
+class BadQuery(UsageError):
+    """A query that does not parse, or asks for what does not exist; `column` counts from 1, 0 where it has none.
+
+    `query` is the text, where it is known; the hint then shows the place with a caret.
+    """
+
+    def __init__(self, message: str, *, column: int, query: str = "", hint: str = "") -> None:
+        said = f"column {column}: {message}" if column else message
+        shown = _pointed(query, column) if query and column else ""
+        super().__init__(said, hint="\n".join(filter(None, (shown, hint))))
+        self.reason, self.column, self.query, self.advice = message, column, query, hint
 
 
 class Refused(GitexpError):
@@ -119,3 +133,13 @@ class Unconfirmed(GitexpError):
     def __init__(self, message: str, *, hint: str = "", plan: Sequence[str] = ()) -> None:
         super().__init__(message, hint=hint)
         self.plan = tuple(plan)
+
+
+_SHOWN = 72  # characters of a query around the place of an error
+
+
+def _pointed(query: str, column: int) -> str:
+    """Return the part of a query around a column, and a caret below it."""
+    line = "".join(c if c.isprintable() else " " for c in query)
+    first = max(0, min(column - 1 - _SHOWN // 2, len(line) - _SHOWN))
+    return f"{line[first : first + _SHOWN]}\n{' ' * (column - 1 - first)}^"

@@ -1,0 +1,177 @@
+"""What a query means: conditions over values, each with the column where it stands (0: built by code, not typed)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+AGGREGATES = ("last", "min", "max", "mean", "first", "count")
+FACTS = ("sha256", "rows", "uri", "bytes", "files", "role")  # what data.NAME.… can ask of a dataset
+PREFIX = {  # how a name of each kind is written
+    "param": "params.", "metric": "metrics.", "tag": "tags.", "post": "post.", "verdict": "verdict.",
+    "seed": "seeds.", "data": "data.", "package": "env.packages.", "": "",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A number, text or bool. `unit` is "duration" (seconds) or "size" (bytes); `written` is how it was typed."""
+
+    value: int | float | str | bool
+    unit: str = ""
+    written: str = ""
+    column: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field that every run has: status, start, code.commit …"""
+
+    name: str
+    column: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """What a run may have under a name: `kind` is one of PREFIX, "" is a bare name, still to be looked up.
+
+    `aggregate` is one of AGGREGATES for a metric, one of FACTS for a dataset, "" for what represents the metric.
+    """
+
+    kind: str
+    name: str
+    aggregate: str = ""
+    column: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """`left op right` with + - * /."""
+
+    op: str
+    left: Value
+    right: Value
+    column: int = 0
+
+
+Value = Literal | Field | Name | Arithmetic
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """`left op right` with = != < <= > >=."""
+
+    op: str
+    left: Value
+    right: Value
+    column: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """`value [not] between low and high`, both ends included."""
+
+    value: Value
+    low: Value
+    high: Value
+    negated: bool = False
+    column: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class In:
+    """`value [not] in (…)`."""
+
+    value: Value
+    options: tuple[Literal, ...]
+    negated: bool = False
+    column: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """`value [not] like|ilike|~ pattern`; `how` is "like", "ilike" or "~"."""
+
+    how: str
+    value: Value
+    pattern: str
+    negated: bool = False
+    column: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class IsMissing:
+    """`value is [not] null`."""
+
+    value: Value
+    negated: bool = False
+    column: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class IsNan:
+    """`value is [not] nan`."""
+
+    value: Value
+    negated: bool = False
+    column: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """A value that stands alone: true where it is there and not false or 0."""
+
+    value: Value
+    column: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The complement."""
+
+    part: Node
+    column: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """All parts hold; none is true."""
+
+    parts: tuple[Node, ...]
+    column: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Any:
+    """At least one part holds; of none it is false."""
+
+    parts: tuple[Node, ...]
+    column: int = 0
+
+
+Condition = Compare | Between | In | Matches | IsMissing | IsNan | Truth | Not | All | Any
+Node = Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One key to sort by."""
+
+    value: Value
+    descending: bool = False
+
+
+def spell(value: Field | Name) -> str:
+    """Return a field or name as it is written in a query."""
+    if isinstance(value, Field):
+        return value.name
+    written = f"{PREFIX[value.kind]}{quote(value.name)}"
+    if value.kind == "data" and value.aggregate:
+        return f"{written}.{value.aggregate}"
+    return f"{value.aggregate}({written})" if value.aggregate else written
+
+
+def quote(name: str) -> str:
+    """Return a name, in backticks where it needs them."""
+    first, *rest = name.split(".")
+    plain = first.isidentifier() and all(part.replace("_", "a").isalnum() for part in rest)
+    return name if plain else "`" + name.replace("`", "``") + "`"
