@@ -1,0 +1,178 @@
+"""Points as NumPy arrays, from the bytes of metrics.csv: what `record.points` says they mean, at the speed of C.
+
+Rows as gitexp writes them are parsed by pandas; anything else (a step beyond 64 bits, columns of a later version,
+damage) is left to `record.points`. Both give the same.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import sys
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gitexp.record import points
+from gitexp.record.points import Point
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+SMALL_BYTES, SMALL_IMPORT_BYTES = 16 << 10, 256 << 10  # parsed by Python before pandas has begun, or is imported
+MAX_DIGITS = 18  # of a step that fits into 64 bits for sure
+_COMMA, _NEWLINE, _QUOTE, _MINUS, _ZERO = b',\n"-0'
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Points of several metrics in the order logged; `names[codes[i]]` is the metric of point i."""
+
+    names: tuple[str, ...]
+    codes: Array
+    steps: Array
+    times_ms: Array
+    values: Array
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+def of(rows: Sequence[Point]) -> Table:
+    """Return points as a table."""
+    import numpy as np
+
+    known: dict[str, int] = {}
+    codes = np.array([known.setdefault(row[0], len(known)) for row in rows], dtype=np.int32)
+    times = np.array([row[2] for row in rows], dtype=np.int64)
+    values = np.array([_float(row[3]) for row in rows], dtype=np.float64)
+    return Table(tuple(known), codes, whole([row[1] for row in rows]), times, values)
+
+
+def only(chunk: Table, names: Collection[str] | None) -> Table:
+    """Return the points of these metrics; names without a point are left out."""
+    import numpy as np
+
+    if names is None or set(chunk.names) <= set(names):
+        return chunk
+    kept = np.array([name in names for name in chunk.names], dtype=bool)
+    rows = kept[chunk.codes]
+    codes = (np.cumsum(kept) - 1)[chunk.codes[rows]]
+    wanted = tuple(name for name in chunk.names if name in names)
+    return Table(wanted, codes, chunk.steps[rows], chunk.times_ms[rows], chunk.values[rows])
+
+
+def whole(steps: Sequence[int]) -> Array:
+    """Return steps as int64, where one is beyond that as Python's integers."""
+    import numpy as np
+
+    try:
+        return np.array(steps, dtype=np.int64)
+    except OverflowError:
+        return np.array(steps, dtype=object)
+
+
+def _float(value: int | float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def parse(block: bytes) -> Table | None:
+    """Return the points of whole rows, None where there is anything else."""
+    if len(block) >= (SMALL_BYTES if "pandas" in sys.modules else SMALL_IMPORT_BYTES):
+        found = fast(block)
+        if found is not None:
+            return found
+    try:
+        return of([points.parse(row) for row in points.rows(block.decode("utf-8", "replace"))])
+    except (ValueError, OverflowError, points.Error):
+        return None
+
+
+def fast(block: bytes) -> Table | None:
+    """Return the points of rows all of which are as gitexp writes them, None where one is not."""
+    import pandas as pd
+
+    if not _is_regular(block):
+        return None
+    try:
+        frame = pd.read_csv(io.BytesIO(block), **_options())
+    except (ValueError, OverflowError):  # a number that pandas cannot read, bytes that are not UTF-8
+        return None
+    seconds = frame["time"].to_numpy()
+    if not (abs(seconds) <= points.MAX_SECONDS).all():
+        return None
+    codes, names = pd.factorize(frame["metric"].to_numpy())
+    times = (seconds * 1000).round().astype("int64")
+    return Table(tuple(names), codes, frame["step"].to_numpy(), times, frame["value"].to_numpy())
+
+
+def _options() -> dict[str, Any]:
+    """Return how pandas reads exactly what was written; from 3.1 on it does so by itself."""
+    import pandas as pd
+
+    exact = tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1)
+    types = {"metric": object, "step": "int64", "time": "float64", "value": "float64"}
+    return {
+        "header": None,
+        "names": list(types),
+        "dtype": types,
+        "index_col": False,
+        "engine": "c",
+        "low_memory": False,
+        "keep_default_na": False,
+        "na_values": {"value": ["nan"]},
+        **({} if exact else {"float_precision": "round_trip"}),
+    }
+
+
+def _is_regular(block: bytes) -> bool:
+    """Say whether every row has four fields, of which only the first is quoted, and numbers begin as numbers do.
+
+    That is all that pandas is more lenient in than the format: it reads `true`, and 1.0 or 1e3 as a step.
+    """
+    import numpy as np
+
+    if not block.endswith(b"\n") or any(odd in block for odd in (b"\r", b"\0", "\ufeff".encode())):
+        return False
+    found = np.frombuffer(block, np.uint8)
+    marks = np.flatnonzero((found == _COMMA) | (found == _NEWLINE))
+    quotes = np.flatnonzero(found == _QUOTE) if b'"' in block else marks[:0]
+    if len(quotes):
+        if not _are_paired(found, quotes):
+            return False
+        marks = marks[np.searchsorted(quotes, marks) % 2 == 0]
+    if len(marks) % 4 or not (found[marks].reshape(-1, 4) == [_COMMA, _COMMA, _COMMA, _NEWLINE]).all():
+        return False
+    ends = marks.reshape(-1, 4)
+    first = np.zeros(256, dtype=bool)
+    first[list(b"-0123456789in")] = True
+    return (
+        bool((np.diff(ends) > 1).all() and first[found[ends[:, :3] + 1]].all())
+        and _are_integers(found, ends[:, 0] + 1, ends[:, 1])
+    )  # fmt: skip
+
+
+def _are_paired(found: Array, quotes: Array) -> bool:
+    """Say whether quotes open where a row begins, close before a comma, and are doubled between."""
+    if len(quotes) % 2:
+        return False
+    before, after = found[quotes[0::2] - 1], found[quotes[1::2] + 1]  # before the first stands the last: a newline
+    opened = (before == _NEWLINE) | (before == _QUOTE)
+    return bool((opened & ((after == _COMMA) | (after == _QUOTE))).all())
+
+
+def _are_integers(found: Array, starts: Array, ends: Array) -> bool:
+    """Say whether all fields between are an optional minus and digits that fit into 64 bits."""
+    starts = starts + (found[starts] == _MINUS)
+    widths = ends - starts
+    if not 1 <= widths.min() <= widths.max() <= MAX_DIGITS:
+        return False
+    return all(
+        ((found[starts[widths > place] + place] - _ZERO) <= 9).all()  # below the digits it wraps around
+        for place in range(widths.max())
+    )
