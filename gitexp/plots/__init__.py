@@ -1,0 +1,1 @@
+"""Figures from plain data: series, tables, evaluations. Nothing here knows a repository."""
