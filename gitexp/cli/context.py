@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from click.shell_completion import CompletionItem
 
     from gitexp.store.workspace import Workspace
@@ -67,6 +69,17 @@ def print_json(value: Any) -> None:
     from gitexp import canonical, text
 
     click.echo(text.safe_json(canonical.dumps(value).decode()), nl=False)
+
+
+def write_page(page: str, path: Path | None) -> None:
+    """Write a page to a file, whole or not at all; to stdout where none is named."""
+    if path is None:
+        click.echo(page, nl=False)
+        return
+    from gitexp import files
+
+    files.write(path, page.encode())
+    say(f"gitexp: {path} written ({len(page.encode()) / 1000:,.0f} kB)")
 
 
 def confirm(question: str) -> bool:

@@ -27,7 +27,10 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("ref", "ref", "Print the ref of a run, for plain Git: git show $(gitexp ref @)."),
     ),
     "Compare and go back": (
+        ("leaderboard", "leaderboard", "Rank runs as the project defines it: [leaderboard.NAME] in gitexp.toml."),
+        ("check", "check", "Say by the exit code whether a run is good enough: the regression gate of CI."),
         ("diff", "diff", "Compare runs: metrics, params, code, data, environment, artifacts."),
+        ("report", "report", "Put runs on one page: table, curves, what differs, images, notes."),
         ("branch", "branch", "Create a branch at the exact code of a run."),
         ("apply", "apply", "Merge the uncommitted edits that a run ran with into the files here."),
     ),

@@ -1,0 +1,188 @@
+"""A report of runs: what a page or a Markdown document says of one run, or of several side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+
+from gitexp import clock, ids, text
+from gitexp.ops import code, curves, diff, difference, factsheet, find, pictures, sections
+from gitexp.ops.difference import MISSING
+from gitexp.pages import parts
+from gitexp.pages.parts import Cell, Column, Report, Table
+from gitexp.record.facts import State
+from gitexp.record.summary import is_nan
+from gitexp.store import annotations as annotated
+from gitexp.store.runs import Run
+from gitexp.store.workspace import Workspace
+
+_METRICS, _PARAMS = 6, 12  # columns of the table of runs
+_PATCH_BYTES = 300_000
+_WAYS = {"max": "higher is better", "min": "lower is better", "": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What is wanted on a page beside what is always there."""
+
+    title: str = ""
+    metrics: Sequence[str] = ()  # names or globs: the curves, and the first columns
+    patch: bool = False  # the whole diff of the code of two runs
+    images: bool = True
+    charts: bool = True
+    sink: pictures.Sink = field(default=pictures.inline)
+    home: str = ""
+
+
+def build(workspace: Workspace, runs: Sequence[Run], options: Options | None = None) -> Report:
+    """Return the report of one run or more."""
+    options = options or Options()
+    states = [annotated.state(workspace, run) for run in runs]
+    names = [named(label, run, state) for label, run, state in zip(diff.labels(len(runs)), runs, states, strict=True)]
+    found = diff.compare(workspace, runs) if len(runs) > 1 else None
+    drawn = curves.gather(workspace, runs, options.metrics) if options.charts else curves.Curves((), ())
+    images = pictures.gather(workspace, runs, options.sink) if options.images else pictures.Pictures((), ())
+    patch = _patch(workspace, runs) if options.patch and found is not None else ""
+    return Report(
+        title=options.title or _title(names),
+        subtitle=tuple(_subtitle(runs, names)),
+        warnings=tuple(warnings(runs, found)),
+        runs=tuple(names),
+        table=_table(workspace, found, names, options.metrics) if found is not None else None,
+        charts=drawn.charts,
+        charts_left_out=drawn.left_out,
+        compared=found is not None,
+        sections=sections.of(found, patch) if found is not None else sections.record(workspace, runs[0]),
+        pictures=images.shown,
+        pictures_left_out=images.left_out,
+        notes=tuple(_notes(states)),
+        sheets=tuple(factsheet.sheet(workspace, run, at, states[at]) for at, run in enumerate(runs)),
+        made=moment(clock.now_ms()),
+        home=options.home,
+    )
+
+
+def moment(time_ms: int) -> str:
+    """Return a time as pages say it, in UTC: readers are anywhere."""
+    return f"{datetime.fromtimestamp(time_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def named(label: str, run: Run, state: State) -> parts.Run:
+    """Return what a page says wherever it names a run."""
+    return parts.Run(label, run.id, ids.short(run.id), state.title or run.name, run.experiment, run.status)
+
+
+def warnings(runs: Sequence[Run], found: diff.Comparison | None) -> Iterator[str]:
+    """Yield what a reader must know before believing the numbers."""
+    lost = [label for label, run in zip(diff.labels(len(runs)), runs, strict=True) if not code.of(run).kept]
+    if lost:
+        who = "" if len(runs) == 1 else f" of {', '.join(lost)}"
+        yield f"Not all of the code{who} is recorded: uncommitted edits were left out."
+    edited = [label for label, run in zip(diff.labels(len(runs)), runs, strict=True) if run.record.code.get("edited")]
+    if edited:
+        who = "" if len(runs) == 1 else f" in {', '.join(edited)}"
+        yield f"Files changed while the process ran{who}: what ran may be older than what is recorded."
+    yield from found.unread if found is not None else ()
+
+
+def _title(names: Sequence[parts.Run]) -> str:
+    if len(names) == 1:
+        return names[0].name
+    experiments = {item.experiment for item in names}
+    where = experiments.pop() if len(experiments) == 1 else text.plural(len(experiments), "experiment")
+    return f"{where}: {names[0].name} and {names[1].name}" if len(names) == 2 else f"{where}: {len(names)} runs"
+
+
+def _subtitle(runs: Sequence[Run], names: Sequence[parts.Run]) -> Iterator[str]:
+    if len(runs) == 1:
+        took = "" if runs[0].record.end_ms is None else f" in {factsheet.took(runs[0])}"
+        yield f"{names[0].experiment}, run {names[0].short}"
+        yield f"{runs[0].status}{took}"
+        yield factsheet.when(runs[0])
+        yield f"code {factsheet.revision(code.of(runs[0]))}, {factsheet.edits(runs[0])}"
+        return
+    dirty = sum(code.of(run).dirty for run in runs)
+    yield text.plural(len(runs), "run")
+    for status in ("running", "failed", "killed"):
+        if count := sum(run.status == status for run in runs):
+            yield f"{count} {status}"
+    yield f"{dirty} with uncommitted edits (+)" if dirty else "none with uncommitted edits"
+
+
+def _table(workspace: Workspace, found: diff.Comparison, names: Sequence[parts.Run], wanted: Sequence[str]) -> Table:
+    """Return a row a run: who, what came out, and what was different."""
+    known = {row.name: row for row in found.metrics}
+    ordered = [known[name] for name in _first(curves.by_weight(workspace, known), wanted) if not known[name].equal]
+    metrics = [row for row in ordered if row.goal.best or _is_wanted(row.name, wanted)][:_METRICS] or ordered[:2]
+    params = sorted(diff.differing(found.params), key=lambda row: MISSING in row.values)[:_PARAMS]
+    heads = [Column("run"), Column("status")]
+    heads += [Column(row.label, True, _WAYS[row.goal.best]) for row in metrics]
+    heads += [Column(row.name, _all_numbers(row)) for row in params]
+    heads += [Column("took", True), Column("started"), Column("code")]
+    cells = [list(sections.metric_cells(row)) for row in metrics]
+    rows = []
+    for at, (run, item) in enumerate(zip(found.runs, names, strict=True)):
+        row = [Cell(f"{item.label}  {item.name}", item.name, note=item.short, run=at), status(run)]
+        row += [column[at] for column in cells]
+        row += [param(value.values[at]) for value in params]
+        rows.append((*row, *origin(run)))
+    return Table(tuple(heads), tuple(rows))
+
+
+def _first(names: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    return sorted(names, key=lambda name: not _is_wanted(name, wanted))
+
+
+def _is_wanted(name: str, wanted: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, glob) for glob in wanted)
+
+
+def status(run: Run) -> Cell:
+    """Return the status of a run in a cell."""
+    nan = run.status == "failed" and any(is_nan(item.last) for item in run.summary.values() if item.count)
+    return Cell(f"{run.status} nan" if nan else run.status, run.status, marks=run.status)
+
+
+def param(value: object) -> Cell:
+    """Return a param in a cell, sorted as a number where it is one."""
+    if value is MISSING:
+        return Cell("–", marks="faint")
+    number = isinstance(value, int | float) and not isinstance(value, bool) and not is_nan(value)
+    shown = sections.value(value)
+    return Cell(shown, difference.float_of(value) if number else shown)
+
+
+def _all_numbers(row: difference.Row) -> bool:
+    return all(
+        value is MISSING or (isinstance(value, int | float) and not isinstance(value, bool)) for value in row.values
+    )
+
+
+def origin(run: Run) -> tuple[Cell, Cell, Cell]:
+    """Return how long a run took, when it began, and its code."""
+    seconds, shown = run.record.duration_seconds, factsheet.revision(code.of(run))
+    return (
+        Cell(factsheet.took(run), seconds),
+        Cell(moment(run.record.start_ms).removesuffix(" UTC"), float(run.record.start_ms)),
+        Cell(shown, shown, marks="code"),
+    )
+
+
+def _notes(states: Sequence[State]) -> Iterator[parts.Note]:
+    for at, state in enumerate(states):
+        for note in state.notes:
+            yield parts.Note(at, note.author.name or note.author.email, moment(note.time_ms), note.text)
+
+
+def _patch(workspace: Workspace, runs: Sequence[Run]) -> str:
+    data = diff.show_code(workspace, runs, ["--no-color", "--no-ext-diff"], terminal=False)
+    shown = data[:_PATCH_BYTES].decode("utf-8", "replace").rstrip("\n")
+    left = len(data) - _PATCH_BYTES
+    return shown + (f"\n… {text.size(left)} more: git exp diff --code" if left > 0 else "")
+
+
+def pick(workspace: Workspace, names: Sequence[str]) -> list[Run]:
+    """Return the runs of a report: those named, else the newest recorded here."""
+    return find.many(workspace, names or ("@",))
