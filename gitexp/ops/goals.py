@@ -11,11 +11,14 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Literal
 
 from gitexp import clock
+from gitexp.store import config
 from gitexp.store.workspace import Workspace
 
 if TYPE_CHECKING:
     from gitexp.index.compile import Context
 
+GUESSED = "guessed from the name"
+AGGREGATES = config.find("summary").choices
 _HIGHER = re.compile(
     r"acc|accuracy|auc|auroc|auprc|aupr|ap|map|m_ap|precision|recall|sensitivity|specificity|f[0-9]+|fbeta|dice|iou|miou"
     r"|jaccard|r2|score|bleu|rouge[0-9l]*|meteor|ndcg|mrr|hit|hits|hitrate|reward|return|returns|psnr|ssim|kappa|mcc"
@@ -68,6 +71,12 @@ def _direction(workspace: Workspace, metric: str) -> Goal:
     return guess(metric)
 
 
+def split(name: str) -> tuple[str, str]:
+    """Return a metric's name and the value of it that is asked for: `val_auc:last`; "" where none is."""
+    metric, _, aggregate = name.rpartition(":")
+    return (metric, aggregate) if metric and aggregate in AGGREGATES else (name, "")
+
+
 def summary(workspace: Workspace, metric: str) -> tuple[str, str]:
     """Return which value gitexp.summary says stands for a metric, and where that is said; ("", "") for nothing.
 
@@ -96,7 +105,7 @@ def guess(metric: str) -> Goal:
     pairs = ["_".join(pair) for pair in pairwise(words)]
     for word in (*reversed(pairs), *reversed(words)):
         if _LOWER.fullmatch(word):
-            return Goal("min", "guessed from the name")
+            return Goal("min", GUESSED)
         if _HIGHER.fullmatch(word):
-            return Goal("max", "guessed from the name")
+            return Goal("max", GUESSED)
     return Goal("")

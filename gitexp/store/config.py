@@ -69,6 +69,7 @@ SETTINGS = _table(
         "metrics (names or globs) of a test set, of whose overuse is warned",
     ),
     ("testUses", "number", "3", "from how many sets of runs on that a test metric decided over (0: no warning)"),
+    ("aliases", "map", "", "names of one param, the first one shown: lr=learning_rate=optimizer.lr, bs=batch_size"),
     ("columns", "list", "", "columns of the log, beside those it chooses itself"),
     ("dirty", "choice", "snapshot", "what a run does in a dirty tree", ("snapshot", "refuse", "allow")),
     ("dirtyIgnore", "list", "", "pathspecs whose changes are not dirt"),
@@ -231,6 +232,11 @@ class Settings:
             if table is not None:
                 return name, table
         return FILES[0], {}
+
+    @property
+    def file(self) -> str:
+        """The name of the tree's file: gitexp.toml, or pyproject.toml where that alone has settings."""
+        return self._file[0]
 
     @cached_property
     def tree_file(self) -> dict[str, Any]:
