@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from gitexp import files
 from gitexp.errors import UsageError
 from gitexp.ops.lifecycle import Session
 from gitexp.record import names
@@ -31,6 +32,17 @@ def add(session: Session, source: Path, name: str) -> int:
         _add_file(session, path, f"{name}/{below}")
         count += 1
     return count
+
+
+def add_bytes(session: Session, data: bytes, name: str) -> None:
+    """Keep bytes as the artifact `name`; raises as `add` does."""
+    name = names.check(name)
+    if len(data) > session.workspace.settings.size_bytes("inlineLimit"):
+        pointer = large.put_bytes(session.workspace, data)
+        session.writer.event("artifact", name=name, size=pointer.size_bytes, sha256=pointer.sha256, executable=False)
+        return
+    journal.stage(session.folder, seal.staged(name), lambda aside: files.write(aside, data))
+    session.writer.event("artifact", name=name, size=len(data), executable=False)
 
 
 def _files(top: Path) -> Iterator[tuple[Path, str]]:

@@ -159,7 +159,8 @@ def _cases(y_true: Any, scores: Any, labels: Sequence[Any] | None, positive: Any
     true, score = column(y_true, "y_true"), _scores(scores)
     if len(true) != len(score):
         raise _lengths("y_true", len(true), "scores", len(score))
-    known = ~_missing(true) & ~np.isnan(score.reshape(len(score), -1)).any(axis=1)
+    nan = np.isnan(score)
+    known = ~_missing(true) & ~(nan if nan.ndim == 1 else nan.any(axis=1))
     found, score = _plain(true[known]), score[known]
     left_out = int((~known).sum())
     if not found:

@@ -47,7 +47,7 @@ class RateCurves:
         for axes, (title, lines) in zip(sheet.panels(figure, len(self.panels), columns), self.panels, strict=True):
             self._panel(axes, lines)
             axes.set_title(sheet.shorten(title), loc="left", fontsize=9)
-            _legend(axes, self.legend_title, inside=len(self.panels) > 1, low=self.kind)
+            _legend(axes, self.legend_title, inside=len(self.panels) > 1, kind=self.kind)
 
     def _panel(self, axes: Axes, lines: tuple[Line, ...]) -> None:
         x_name, y_name, area = _NAMES[self.kind]
@@ -88,10 +88,11 @@ class RateCurves:
         return {"kind": self.kind, "panels": panels}
 
 
-def _legend(axes: Axes, title: str, *, inside: bool, low: str) -> None:
+def _legend(axes: Axes, title: str, *, inside: bool, kind: str) -> None:
     """Put the legend beside a single panel, else into the corner that good curves leave empty."""
-    if inside:
-        corner = "lower right" if low == "roc" else "lower left"
-        axes.legend(title=title or None, alignment="left", loc=corner, fontsize=6.5, frameon=True, edgecolor="none")
-    else:
+    if not inside:
         axes.legend(title=title or None, alignment="left", loc="upper left", bbox_to_anchor=(1.0, 1.02))
+    elif kind == "roc":
+        axes.legend(title=title or None, alignment="left", loc="lower right", frameon=True, edgecolor="none")
+    else:
+        axes.legend(title=title or None, alignment="left", loc="lower left", frameon=True, edgecolor="none")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time as _time
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -13,12 +13,12 @@ from typing import Any
 
 from gitexp import ids, text
 from gitexp.errors import GitexpError, UsageError
-from gitexp.ops import annotate, attach, lifecycle
+from gitexp.ops import annotate, attach, evaluate, lifecycle
 from gitexp.ops.background import Keeper
 from gitexp.ops.lifecycle import Session
 from gitexp.record import params, points, values
 from gitexp.record.summary import Aggregate
-from gitexp.sdk import rows
+from gitexp.sdk import evaluations, rows
 from gitexp.sdk.outcome import described, outcome
 from gitexp.store import events, journal
 from gitexp.store.journal import BACKLOG_ROWS, Row
@@ -293,6 +293,42 @@ class Run:
             attach.add(self._session, source, name or source.name or "files")
         except OSError as error:
             self._refuse("artifacts", f"{str(path)!r} could not be kept: {error.strerror or error}")
+
+    def log_confusion_matrix(
+        self, y_true: Any, y_pred: Any, *, labels: Sequence[Any] | None = None, name: str = "confusion_matrix"
+    ) -> None:
+        """Keep how often each class was taken for each, for `gitexp plot --kind confusion`.
+
+        y_true, y_pred: the classes of the samples, shape (n,): numbers or texts, lists, arrays or tensors. labels: the
+        classes in the order to show, or names of the classes 0, 1, 2 …; default: those that occur, sorted. name: what
+        it is called; the same name again replaces it. Definition: `gitexp.ops.evaluate.confusion`.
+        Raises UsageError for other shapes, and for classes that `labels` lacks.
+        """
+        evaluations.keep(self, name, lambda: evaluate.confusion(y_true, y_pred, labels, name))
+
+    def log_roc(
+        self, y_true: Any, scores: Any, *, labels: Sequence[Any] | None = None, positive: Any = None,
+        name: str = "roc", step: int | None = None,
+    ) -> None:  # fmt: skip
+        """Keep a ROC curve, for `gitexp plot --kind roc`, and its area as the metric `<name>_auc`.
+
+        y_true: the classes of the samples, shape (n,). scores: of the positive class, shape (n,), or of each class,
+        (n, classes): then a curve for each class against the rest, and the unweighted mean of their areas. labels: the
+        classes in the order of the columns, or their names. positive: the positive one of two classes; default 1, True,
+        or the second of `labels`. step: of the metric. Definition: `gitexp.ops.evaluate.roc`.
+        Raises UsageError for shapes that do not fit, and where the positive class is not clear.
+        """
+        evaluations.keep(self, name, lambda: evaluate.roc(y_true, scores, labels, positive, name), step)
+
+    def log_pr(
+        self, y_true: Any, scores: Any, *, labels: Sequence[Any] | None = None, positive: Any = None,
+        name: str = "pr", step: int | None = None,
+    ) -> None:  # fmt: skip
+        """Keep a precision-recall curve, for `gitexp plot --kind pr`, and average precision as the metric `<name>_ap`.
+
+        Arguments and errors are those of `log_roc`. Definition: `gitexp.ops.evaluate.pr`.
+        """
+        evaluations.keep(self, name, lambda: evaluate.pr(y_true, scores, labels, positive, name), step)
 
     def finish(self, status: str = "completed", *, exit_code: int | None = None) -> None:
         """End the run: all is on the disk, as one commit, when this returns. Again does nothing.
