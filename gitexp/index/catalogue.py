@@ -18,6 +18,12 @@ _LISTS = {
     "dataset": "SELECT DISTINCT name FROM dataset WHERE name IS NOT NULL ORDER BY name",
     "package": "SELECT DISTINCT name FROM package ORDER BY name",
 }
+_HAS = {
+    "tag": "SELECT 1 FROM tag WHERE name = :name LIMIT 1",
+    "verdict": "SELECT 1 FROM verdict WHERE name = :name LIMIT 1",
+    "dataset": "SELECT 1 FROM dataset WHERE name = :name OR role = :name LIMIT 1",
+    "package": "SELECT 1 FROM package WHERE name = :name LIMIT 1",
+}
 
 
 class Catalogue:
@@ -58,6 +64,15 @@ class Catalogue:
             return [str(row[0]) for row in self._connection.execute(_LISTS[kind])]
         wanted = "last" if kind == METRIC else ""
         return sorted(name for known, name, aggregate in self._numbers if known == kind and aggregate == wanted)
+
+    def has(self, kind: str, name: str) -> bool:
+        """Say whether any run has a name of a kind; a dataset also by its role."""
+        if kind not in _HAS:
+            return self.column(kind, name) is not None
+        try:
+            return self._connection.execute(_HAS[kind], {"name": name}).fetchone() is not None
+        except UnicodeEncodeError:  # half of a surrogate pair: no text of SQLite's
+            return False
 
     def number(self, kind: str, name: str, aggregate: str) -> int | None:
         """Return the number of a value, None where no run has it."""

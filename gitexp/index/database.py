@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gitexp.index import refresh, schema, stamps
+from gitexp.index import functions, refresh, schema, stamps
 from gitexp.index.catalogue import Catalogue
 from gitexp.index.stamps import Stamps
 from gitexp.store.runs import Run
@@ -111,6 +111,7 @@ def connect(path: Path | str) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
+    functions.register(connection)
     return connection
 
 

@@ -1,0 +1,201 @@
+"""Where a value of the query language is in the index: a column, or the rows of another table."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+from gitexp.errors import BadQuery
+from gitexp.index import sql
+from gitexp.index.sql import Sql
+from gitexp.query import nodes
+
+if TYPE_CHECKING:
+    from gitexp.index.compile import Context
+
+
+class Names(Protocol):
+    """What is asked of the catalogue."""
+
+    def column(self, kind: str, name: str, aggregate: str = "") -> str | None:
+        """Return the SQL of a value in `FROM run`, None where no run has that name."""
+
+    def names(self, kind: str) -> list[str]:
+        """Return all names of a kind."""
+
+    def has(self, kind: str, name: str) -> bool:
+        """Say whether any run has a name of a kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of another table that belong to a run: `key` of theirs is `own` of the run, and `where` picks among them."""
+
+    table: str
+    where: Sql
+    key: str = "run"
+    own: str = "run.key"
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """A value in SQL. `kind` says how it compares:
+
+    any (a param: number, text or a BLOB of JSON), number (may be a BLOB too), real (never a BLOB), text,
+    time (milliseconds), flag (0, 1), and texts with rules of their own: status, glob (experiment), commit, id,
+    digest, version.
+    """
+
+    sql: Sql
+    kind: str
+    spelled: Sql | None = None  # the number that a text of `sql` spells, where some run has such a text
+    rows: Rows | None = None
+    several: bool = False  # any of the values may match; `!=` means that none is equal
+    others: tuple[Sql, ...] = ()  # further columns, any of which may match
+    name: str = ""
+    column: int = 0
+
+
+_FIELDS: dict[str, tuple[str, str]] = {
+    "id": ("id", "run.id"),
+    "title": ("text", "run.title"),
+    "experiment": ("glob", "run.experiment"),
+    "path": ("text", "run.path"),
+    "status": ("status", "run.status"),
+    "start": ("time", "run.start_ms"),
+    "end": ("time", "run.end_ms"),
+    "host": ("text", "run.host"),
+    "exit_code": ("real", "run.exit_code"),
+    "error": ("text", "run.error"),
+    "description": ("text", "run.description"),
+    "command": ("text", "run.command"),
+    "parent": ("id", "run.parent"),
+    "forked_from": ("id", "run.forked_from"),
+    "archived": ("flag", "run.archived"),
+    "favourite": ("flag", "run.favourite"),
+    "removed": ("flag", "run.removed"),
+    "pushed": ("flag", "run.pushed"),
+    "own": ("flag", "run.own"),
+    "live": ("flag", "run.live"),
+    "cost": ("real", "run.cost"),
+    "ref": ("text", "run.ref"),
+    "commit": ("commit", "run.commit_oid"),
+    "code.commit": ("commit", "run.code_commit"),
+    "code.dirty": ("flag", "run.code_dirty"),
+    "code.branch": ("text", "run.code_branch"),
+    "code.tree": ("commit", "run.code_tree"),
+    "code.remote": ("text", "run.code_remote"),
+    "code.snapshot": ("commit", "run.code_snapshot"),
+}
+_ROWS: dict[str, tuple[str, str, str]] = {  # field: kind, table, expression
+    "artifact": ("text", "artifact", "artifact.name"),
+    "note": ("text", "note", "note.text"),
+    "tag": ("text", "tag", "CASE tag.value WHEN '' THEN tag.name ELSE tag.name || '=' || tag.value END"),
+    "dataset.name": ("text", "dataset", "dataset.name"),
+    "dataset.digest": ("digest", "dataset", "dataset.sha256"),
+    "dataset.context": ("text", "dataset", "dataset.role"),
+}
+_ENVIRONMENT = {
+    "env.python": ("version", "environment.python"),
+    "env.platform": ("text", "environment.platform"),
+    "env.cuda": ("version", "environment.cuda"),
+    "env.gpu": ("text", "environment.gpus"),
+}
+_FACTS = {
+    "sha256": ("digest", "dataset.sha256"),
+    "rows": ("real", "dataset.rows"),
+    "uri": ("text", "dataset.uri"),
+    "bytes": ("real", "dataset.size_bytes"),
+    "files": ("real", "dataset.files"),
+    "role": ("text", "dataset.role"),
+}
+_ARTIFACT_BYTES = "(SELECT COALESCE(SUM(size_bytes), 0) FROM artifact WHERE artifact.run = run.key)"
+
+
+def of(value: nodes.Field | nodes.Name, names: Names, context: Context) -> Operand:
+    """Return where a field or name is; raises BadQuery for a bare name that no run has, or that is in two places."""
+    found = (
+        _field(value.name, context) if isinstance(value, nodes.Field) else _name(resolve(value, names), names, context)
+    )
+    written = nodes.spell(value)
+    if found is None:
+        found = Operand(Sql("NULL", unknown=(written,)), "real")
+    return replace(found, name=written, column=value.column)
+
+
+def _field(name: str, context: Context) -> Operand:
+    if name in _FIELDS:
+        kind, column = _FIELDS[name]
+        return Operand(Sql(column), kind)
+    if name in _ROWS:
+        kind, table, expression = _ROWS[name]
+        return Operand(Sql(expression), kind, rows=Rows(table, sql.TRUE), several=True)
+    if name in _ENVIRONMENT:
+        kind, column = _ENVIRONMENT[name]
+        return Operand(Sql(column), kind, rows=Rows("environment", sql.TRUE, "key", "run.environment"))
+    if name == "duration":
+        ended = Sql("COALESCE(run.end_ms, CASE WHEN run.status = 'running' THEN ? END)", (context.now_ms,))
+        return Operand(sql.form("(({0} - run.start_ms) / 1000.0)", ended), "real")
+    if name == "name":
+        return Operand(Sql("COALESCE(run.title, run.name)"), "text", several=True, others=(Sql("run.name"),))
+    if name == "user":
+        return Operand(Sql("run.author"), "text", several=True, others=(Sql("run.email"),))
+    if name == "artifact.size":
+        return Operand(Sql(_ARTIFACT_BYTES), "real")
+    raise BadQuery(f"no field is called {name!r}", column=0)
+
+
+def _name(value: nodes.Name, names: Names, context: Context) -> Operand | None:
+    kind, name = value.kind, value.name
+    if kind in ("param", "seed"):
+        column, spelled = names.column(kind, name), names.column(kind, name, "number") if kind == "param" else None
+        return Operand(Sql(column), "any", Sql(spelled) if spelled else None) if column else None
+    if kind == "metric":
+        column = names.column(kind, name, value.aggregate or context.represent(name))
+        return Operand(Sql(column), "number") if column else None
+    if kind == "post":
+        column = names.column(kind, name)
+        return Operand(Sql(column), "number") if column else None
+    if kind == "package":
+        name = re.sub(r"[-_.]+", "-", name).lower()
+        where, own = Sql("package.name = ?", (name,)), "run.environment"
+        found = Operand(Sql("package.version"), "version", rows=Rows("package", where, "environment", own))
+    elif kind == "data":
+        kind, (kind_of, column) = "dataset", _FACTS[value.aggregate]
+        where = Sql("(dataset.name = ? OR dataset.role = ?)", (name, name))
+        found = Operand(Sql(column), kind_of, rows=Rows("dataset", where))
+    else:
+        found = Operand(Sql(f"{kind}.value"), "text", rows=Rows(kind, Sql(f"{kind}.name = ?", (name,))))
+    return found if names.has(kind, name) else None
+
+
+def resolve(value: nodes.Name, names: Names) -> nodes.Name:
+    """Return a bare name as the param, metric or tag that it is; raises BadQuery."""
+    if value.kind:
+        return value
+    kinds = ("metric",) if value.aggregate else ("param", "metric", "tag")
+    if not any(names.names(kind) for kind in ("metric", "param", "tag")):
+        return replace(value, kind=kinds[0])  # there is no run yet, or none with a name of its own
+    found = [kind for kind in kinds if names.has(kind, value.name)]
+    if len(found) == 1:
+        return replace(value, kind=found[0])
+    if found:
+        written = [nodes.spell(replace(value, kind=kind)) for kind in found]
+        words = " and a ".join(", a ".join(found).rsplit(", a ", 1))
+        raise BadQuery(f"{value.name!r} is a {words}", column=value.column, hint=f"write: {'  or  '.join(written)}")
+    raise _unknown(value, names, kinds)
+
+
+def _unknown(value: nodes.Name, names: Names, kinds: tuple[str, ...]) -> BadQuery:
+    import difflib  # only an error needs it
+
+    known = {
+        name.casefold(): nodes.spell(nodes.Name(kind, name)) for kind in kinds for name in names.names(kind)[:5000]
+    }
+    near = difflib.get_close_matches(value.name.casefold(), known, n=3, cutoff=0.5)
+    hint = "see them with: gitexp log --columns all"
+    if near:
+        hint = f"did you mean: {', '.join(known[name] for name in near)}"
+    what = "metric" if value.aggregate else "field, param, metric or tag"
+    return BadQuery(f"no {what} is called {value.name[:60]!r}", column=value.column, hint=hint)
