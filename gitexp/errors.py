@@ -13,7 +13,8 @@ GitexpError            1
 ├── Damaged            8   a record, journal or object that does not parse or verify
 ├── WriteFailed        9   disk full, read-only, no permission
 ├── RemoteError       10   a remote refused, or could not be reached
-└── Unconfirmed       11   something would leave this machine and nobody said yes
+├── Unconfirmed       11   something would leave this machine and nobody said yes
+└── CheckFailed       12   a run is not good enough: `gitexp check`
 
 Exit 70 is a bug in gitexp. `git exp run` passes the script's own exit code on.
 """
@@ -53,6 +54,10 @@ class BadQuery(UsageError):
         shown = _pointed(query, column) if query and column else ""
         super().__init__(said, hint="\n".join(filter(None, (shown, hint))))
         self.reason, self.column, self.query, self.advice = message, column, query, hint
+
+    def within(self, query: str) -> BadQuery:
+        """Return this error with the query that it is about."""
+        return self if self.query else BadQuery(self.reason, column=self.column, query=query, hint=self.advice)
 
 
 class Refused(GitexpError):
@@ -143,3 +148,9 @@ def _pointed(query: str, column: int) -> str:
     line = "".join(c if c.isprintable() else " " for c in query)
     first = max(0, min(column - 1 - _SHOWN // 2, len(line) - _SHOWN))
     return f"{line[first : first + _SHOWN]}\n{' ' * (column - 1 - first)}^"
+
+
+class CheckFailed(GitexpError):
+    """A run is not good enough: a rule that it was held against is not kept."""
+
+    exit_code = 12

@@ -69,6 +69,11 @@ class _Compiler:
     def condition(self, node: nodes.Node) -> Sql:
         """Return a condition that can stand beside AND and OR as it is; NULL counts as false."""
         match node:
+            case nodes.Query(part, text):
+                try:
+                    return self.condition(part)
+                except BadQuery as error:
+                    raise error.within(text) from None
             case nodes.All(parts):
                 return sql.both([self.condition(part) for part in parts])
             case nodes.Any(parts):
@@ -210,7 +215,10 @@ class _Compiler:
 
     def order(self, item: nodes.Order) -> Sql:
         """Return the terms that sort by one key."""
-        operand = _scalar(self.operand(item.value))
+        try:
+            operand = _scalar(self.operand(item.value))
+        except BadQuery as error:
+            raise error.within(item.text) from None
         way = "DESC" if item.descending else "ASC"
         if operand.kind == "version":
             return form(f"gitexp_version({{0}}, 1) {way} NULLS LAST, {{0}} {way} NULLS LAST", operand.sql)

@@ -148,7 +148,16 @@ class Any:
     column: int = 0
 
 
-Condition = Compare | Between | In | Matches | IsMissing | IsNan | Truth | Not | All | Any
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A condition as it was typed: whoever finds fault with it can show where."""
+
+    part: Node
+    text: str
+    column: int = 1
+
+
+Condition = Compare | Between | In | Matches | IsMissing | IsNan | Truth | Not | All | Any | Query
 Node = Condition
 
 
@@ -158,6 +167,7 @@ class Order:
 
     value: Value
     descending: bool = False
+    text: str = ""  # of all keys, as they were typed
 
 
 def spell(value: Field | Name) -> str:

@@ -23,7 +23,7 @@ _RANKS |= {"+": 5, "-": 5, "*": 6, "/": 6, "minus": 7, "plus": 7}
 
 def parse(text: str) -> nodes.Node:
     """Return the condition that a query is; raises BadQuery."""
-    return _Parser(text).condition()
+    return nodes.Query(_Parser(text).condition(), text)
 
 
 def parse_value(text: str) -> nodes.Value:
@@ -97,7 +97,7 @@ class _Parser:
             if self.now.kind == "name" and self.now.written.lower() in ("asc", "desc"):
                 descending = descending != (self.now.written.lower() == "desc")
                 self.at += 1
-            found.append(nodes.Order(value, descending))
+            found.append(nodes.Order(value, descending, self.text))
             if self.now.kind == "end":
                 return tuple(found)
             if not self._take(","):
