@@ -59,7 +59,8 @@ def test_a_confusion_matrix_is_that_of_scikit_learn(pairs: list[tuple[str, str]]
     true, guessed = [one for one, _ in pairs], [other for _, other in pairs]
     found = evaluate.confusion(true, guessed, None, "m")
     assert found.classes == tuple(sorted({*true, *guessed}))
-    assert np.array_equal(found.counts, metrics.confusion_matrix(true, guessed, labels=found.classes))
+    if len(found.classes) > 1:  # of one, scikit-learn warns
+        assert np.array_equal(found.counts, metrics.confusion_matrix(true, guessed))
 
 
 @pytest.mark.parametrize(("kind", "bound"), [("roc", 0.002), ("pr", 0.008)])
