@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import math
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +64,56 @@ def only(chunk: Table, names: Collection[str] | None) -> Table:
     return Table(wanted, codes, chunk.steps[rows], chunk.times_ms[rows], chunk.values[rows])
 
 
+def together(parts: Iterable[Table]) -> Table:
+    """Return the points of several tables, one after the other; each column's parts go as soon as it is whole."""
+    import numpy as np
+
+    known: dict[str, int] = {}
+    columns: list[list[Array]] = [[np.empty(0, np.int32)], *([np.empty(0, np.int64)] for _ in range(2)), [np.empty(0)]]
+    for part in parts:
+        codes = np.array([known.setdefault(name, len(known)) for name in part.names], dtype=np.int32)
+        for column, more in zip(columns, (codes[part.codes], part.steps, part.times_ms, part.values), strict=True):
+            column.append(more)
+    return Table(tuple(known), *(joined(columns.pop(0)) for _ in range(4)))
+
+
+def joined(parts: list[Array]) -> Array:
+    """Return one array of several, and forget those."""
+    import numpy as np
+
+    array: Array = np.concatenate(parts)
+    parts.clear()
+    return array
+
+
+@dataclass(frozen=True, slots=True)
+class Wide:
+    """A row a step, a column a metric: `values[row, column]`, NaN also where nothing was logged (not `present`)."""
+
+    steps: Array
+    names: tuple[str, ...]
+    values: Array
+    present: Array
+
+
+def wide(table: Table, names: Sequence[str]) -> Wide:
+    """Return the wide view of some metrics; of several points at a step the latest, among equals the last logged."""
+    import numpy as np
+
+    place = {name: at for at, name in enumerate(names)}
+    columns = np.array([place[name] for name in table.names], dtype=np.int64)[table.codes]
+    steps, rows = np.unique(table.steps, return_inverse=True)
+    if len(rows) and (np.diff(table.times_ms) < 0).any():
+        order = np.argsort(table.times_ms, kind="stable")
+        rows, columns, logged = rows[order], columns[order], table.values[order]
+    else:
+        logged = table.values
+    values, present = np.full((len(steps), len(names)), np.nan), np.zeros((len(steps), len(names)), dtype=bool)
+    values[rows, columns] = logged  # of several for one place NumPy keeps the last
+    present[rows, columns] = True
+    return Wide(steps, tuple(names), values, present)
+
+
 def whole(steps: Sequence[int]) -> Array:
     """Return steps as int64, where one is beyond that as Python's integers."""
     import numpy as np
@@ -87,8 +137,14 @@ def parse(block: bytes) -> Table | None:
         found = fast(block)
         if found is not None:
             return found
+    rows = parse_points(block)
+    return None if rows is None else of(rows)
+
+
+def parse_points(block: bytes) -> list[Point] | None:
+    """Return the points of whole rows one by one, their values as they are written; None where one does not parse."""
     try:
-        return of([points.parse(row) for row in points.rows(block.decode("utf-8", "replace"))])
+        return [points.parse(row) for row in points.rows(block.decode("utf-8", "replace"))]
     except (ValueError, OverflowError, points.Error):
         return None
 

@@ -1,20 +1,21 @@
 """Histories as NumPy arrays: the points of a stored run or a live one, read block by block.
 
-Time and memory are linear in the points: 24 bytes a point are kept, all else is that of one block.
+Time and memory are linear in the points: 24 bytes a point are kept, about 60 are needed while they are read.
 """
 
 from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sized
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Generic, TypeVar
 
 from gitexp.git import refs
-from gitexp.record import arrays, points
+from gitexp.record import arrays
+from gitexp.record import points as csv
 from gitexp.record.arrays import Table
 from gitexp.record.points import Point
 from gitexp.store import events, journal, runs
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-BLOCK_BYTES = 16 << 20
-_HEADER = points.HEADER.encode()
+Part = TypeVar("Part", bound=Sized)
+BLOCK_BYTES = 8 << 20
+_HEADER = csv.HEADER.encode()
 _BATCH = 100_000  # points that are taken into arrays at once
 
 
@@ -68,24 +70,7 @@ def read(run: Run, names: Collection[str] | None = None) -> dict[str, Series]:
 
 def table(run: Run, names: Collection[str] | None = None) -> Table:
     """Return the points of some metrics, or of all, in the order logged; raises as `read` does."""
-    import numpy as np
-
-    known: dict[str, int] = {}
-    columns: list[list[Array]] = [[np.empty(0, np.int32)], *([np.empty(0, np.int64)] for _ in range(2)), [np.empty(0)]]
-    for chunk in _chunks(run):
-        chunk = arrays.only(chunk, names)
-        codes = np.array([known.setdefault(name, len(known)) for name in chunk.names], dtype=np.int32)
-        for column, more in zip(columns, (codes[chunk.codes], chunk.steps, chunk.times_ms, chunk.values), strict=True):
-            column.append(more)
-    return Table(tuple(known), *(_concatenated(columns.pop(0)) for _ in range(4)))
-
-
-def _concatenated(parts: list[Array]) -> Array:
-    import numpy as np
-
-    whole: Array = np.concatenate(parts)
-    parts.clear()
-    return whole
+    return arrays.together(arrays.only(chunk, names) for chunk in _chunks(run))
 
 
 def _by_metric(chunk: Table, names: Collection[str] | None) -> Iterator[Series]:
@@ -110,13 +95,35 @@ def _joined(name: str, parts: list[Series]) -> Series:
         steps = arrays.whole(steps.tolist())
     times, values = [part.times_ms for part in parts], [part.values for part in parts]
     parts.clear()
-    return Series(name, steps, _concatenated(times), _concatenated(values))
+    return Series(name, steps, arrays.joined(times), arrays.joined(values))
+
+
+def points(run: Run) -> Iterator[Point]:
+    """Yield the points as `run.points()` does, with a block of them in memory at a time."""
+    for batch in _parts(run, _POINTS):
+        yield from batch
+
+
+@dataclass(frozen=True, slots=True)
+class _Form(Generic[Part]):
+    """In which form points are wanted: from a block of whole rows (None where one does not parse), or from points."""
+
+    parse: Callable[[bytes], Part | None]
+    of: Callable[[list[Point]], Part]
+
+
+_ARRAYS = _Form(arrays.parse, arrays.of)
+_POINTS: _Form[list[Point]] = _Form(arrays.parse_points, list)
 
 
 def _chunks(run: Run) -> Iterator[Table]:
+    return _parts(run, _ARRAYS)
+
+
+def _parts(run: Run, form: _Form[Part]) -> Iterator[Part]:
     """Yield all points in parts."""
     if not isinstance(run, LiveRun):
-        yield from _stored(run)
+        yield from _stored(run, form)
         return
     with ExitStack() as stack:
         paths = [run.folder / f"metrics-{writer}.csv" for writer in journal.writers(run.folder)]
@@ -124,9 +131,9 @@ def _chunks(run: Run) -> Iterator[Table]:
         ended = _ended(run)
         if ended is None:
             for path, file in shards:
-                yield from _shard(path, file)
+                yield from _shard(path, file, form)
         else:
-            yield from _stored(ended)
+            yield from _stored(ended, form)
 
 
 def _ended(run: LiveRun) -> Run | None:
@@ -137,21 +144,21 @@ def _ended(run: LiveRun) -> Run | None:
     return None if (run.folder / "start.json").exists() else runs.by_id(run.workspace, run.start.record.id)
 
 
-def _stored(run: Run) -> Iterator[Table]:
+def _stored(run: Run, form: _Form[Part]) -> Iterator[Part]:
     if "metrics.csv" not in run.entries:
         return
     with _open(run) as file:
         if file.read(len(_HEADER)) != _HEADER:
-            yield from _batches(run.points())
+            yield from _batches(run.points(), form)
             return
         done = 0
         for block in _blocks(file):
-            chunk = arrays.parse(block)
-            if chunk is None:  # the whole file tells where it is damaged
-                yield from _batches(itertools.islice(run.points(), done, None))
+            part = form.parse(block)
+            if part is None:  # the whole file tells where it is damaged
+                yield from _batches(itertools.islice(run.points(), done, None), form)
                 return
-            done += len(chunk)
-            yield chunk
+            done += len(part)
+            yield part
 
 
 def _open(run: Run) -> BinaryIO:
@@ -160,7 +167,7 @@ def _open(run: Run) -> BinaryIO:
     return io.BytesIO(run.file("metrics.csv") or b"") if path is None else open(path, "rb")
 
 
-def _shard(path: Path, file: BinaryIO) -> Iterator[Table]:
+def _shard(path: Path, file: BinaryIO, form: _Form[Part]) -> Iterator[Part]:
     """Yield the points of one writer's file as far as it is written; what follows the last newline was torn."""
     offset = len(_HEADER) if file.read(len(_HEADER)) == _HEADER else 0
     file.seek(offset)
@@ -168,12 +175,12 @@ def _shard(path: Path, file: BinaryIO) -> Iterator[Table]:
         whole = block.endswith(b"\n")
         if not whole and b"\n" not in block:
             return
-        chunk = arrays.parse(block) if whole else None
-        if chunk is None:  # damaged lines are passed over
-            yield from _batches(events.read_points(path, offset=offset))
+        part = form.parse(block) if whole else None
+        if part is None:  # damaged lines are passed over
+            yield from _batches(events.read_points(path, offset=offset), form)
             return
         offset += len(block)
-        yield chunk
+        yield part
 
 
 def _blocks(file: BinaryIO) -> Iterator[bytes]:
@@ -203,7 +210,7 @@ def _row_end(block: bytes) -> int:
     return int(ends[-1]) + 1 if len(ends) else 0
 
 
-def _batches(rows: Iterable[Point]) -> Iterator[Table]:
+def _batches(rows: Iterable[Point], form: _Form[Part]) -> Iterator[Part]:
     rows = iter(rows)
     while batch := list(itertools.islice(rows, _BATCH)):
-        yield arrays.of(batch)
+        yield form.of(batch)

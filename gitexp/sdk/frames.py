@@ -1,0 +1,110 @@
+"""Histories and lists of runs as DataFrames."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from gitexp import ids
+from gitexp.errors import UsageError
+from gitexp.record import arrays
+from gitexp.record.arrays import Table
+from gitexp.store import series
+from gitexp.store.runs import Run
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+
+def points(run: Run, names: Collection[str] | None = None, *, wide: bool = False) -> pd.DataFrame:
+    """Return a run's points: metric, step, time, value as they were logged; `wide`: a row a step, a column a metric."""
+    import pandas as pd
+
+    table = series.table(run, names)
+    if wide:
+        return _wide(table, sorted(table.names), pd.Index(sorted(table.names), dtype=object, name="metric"))
+    return pd.DataFrame(_columns(table), copy=False)
+
+
+def metrics(runs: Sequence[tuple[Run, str]], names: Sequence[str] | None, *, wide: bool = False) -> pd.DataFrame:
+    """Return the points of several runs, given with their names: run, name, metric, step, time, value.
+
+    `wide`: a row a step, a column a run; where not just one metric is asked for, a column a metric and run.
+    """
+    import numpy as np
+    import pandas as pd
+
+    tables = [series.table(run, names) for run, _ in runs]
+    _check_known([run for run, _ in runs], tables, names or ())
+    if wide:
+        return _side_by_side(tables, _labels(runs), names)
+    lengths = [len(table) for table in tables]
+    who = {"run": [run.id for run, _ in runs], "name": [name for _, name in runs]}
+    columns = {key: _category(np.repeat(_codes(texts), lengths), dict.fromkeys(texts)) for key, texts in who.items()}
+    return pd.DataFrame({**columns, **_columns(arrays.together(tables))}, copy=False)
+
+
+def _check_known(runs: Sequence[Run], tables: Sequence[Table], names: Sequence[str]) -> None:
+    found = {name for table in tables for name in table.names}
+    missing = next((name for name in names if name not in found), None)
+    if runs and missing is not None:
+        known = ", ".join(sorted({name for run in runs for name in run.summary})[:10]) or "none"
+        raise UsageError(f"no run of these has a metric {missing!r}", hint=f"they have: {known}")
+
+
+def _labels(runs: Sequence[tuple[Run, str]]) -> list[str]:
+    """Return the runs' names, with the id where two have the same."""
+    count = Counter(name for _, name in runs)
+    return [f"{name} ({ids.short(run.id)})" if count[name] > 1 else name for run, name in runs]
+
+
+def _side_by_side(tables: Sequence[Table], labels: Sequence[str], names: Sequence[str] | None) -> pd.DataFrame:
+    import pandas as pd
+
+    metrics = sorted({name for table in tables for name in table.names}) if names is None else list(names)
+    if names is not None and len(metrics) == 1:
+        columns: pd.Index[Any] = pd.Index(list(labels), dtype=object, name="run")
+    else:
+        pairs = [(metric, label) for metric in metrics for label in labels]
+        columns = pd.MultiIndex.from_tuples(pairs, names=["metric", "run"])
+    numbered = (replace(table, names=tuple(f"{at} {name}" for name in table.names)) for at, table in enumerate(tables))
+    keys = [f"{at} {metric}" for metric in metrics for at in range(len(tables))]
+    return _wide(arrays.together(numbered), keys, columns)
+
+
+def _wide(table: Table, names: Sequence[str], columns: pd.Index[Any]) -> pd.DataFrame:
+    import pandas as pd
+
+    shape = arrays.wide(table, names)
+    return pd.DataFrame(shape.values, index=pd.Index(shape.steps, name="step"), columns=columns, copy=False)
+
+
+def _columns(table: Table) -> dict[str, Any]:
+    return {
+        "metric": _category(table.codes, table.names),
+        "step": table.steps,
+        "time": moments(table.times_ms),
+        "value": table.values,
+    }
+
+
+def _codes(texts: Sequence[str]) -> list[int]:
+    """Return each text's number among those that differ, in the order in which they first appear."""
+    known: dict[str, int] = {}
+    return [known.setdefault(each, len(known)) for each in texts]
+
+
+def _category(codes: Any, texts: Iterable[str]) -> pd.Categorical:
+    import pandas as pd
+
+    return pd.Categorical.from_codes(codes, pd.Index(list(texts), dtype=object))
+
+
+def moments(times_ms: np.ndarray[Any, Any]) -> pd.DatetimeIndex:
+    """Return milliseconds since the epoch as times in UTC."""
+    import pandas as pd
+
+    return pd.DatetimeIndex(times_ms.view("datetime64[ms]")).tz_localize("UTC")
