@@ -2,74 +2,102 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from gitexp.cli import context
 
+if TYPE_CHECKING:
+    from gitexp.ops.listing import Selection
+    from gitexp.store.workspace import Workspace
+
 _DEFAULT_ROWS = 20
 
 
-@click.command("log")
-@click.argument("revisions", metavar="[REVISION|RANGE]...", nargs=-1)
+class _Log(click.Command):
+    """Takes what follows `--` as paths, as git log does."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        at = args.index("--") if "--" in args else len(args)
+        ctx.params["paths"] = tuple(args[at + 1 :])
+        return super().parse_args(ctx, args[:at])
+
+
+@click.command("log", cls=_Log, options_metavar="[OPTIONS]")
+@click.argument("revisions", metavar="[REVISION|RANGE]... [-- PATH...]", nargs=-1)
+@click.option("-w", "--where", default="", metavar="QUERY", help="Only runs of which this is true (docs/query.md).")
+@click.option("--sort", default="", metavar="NAMES", help="By these: -metrics.val_auc,params.lr; - is backwards.")
 @click.option("-n", "--limit", type=click.IntRange(0), help=f"Show so many runs ({_DEFAULT_ROWS}; with --json, all).")
 @click.option("-e", "--experiment", metavar="NAME", shell_complete=context.complete_experiments, help="Of this one.")
 @click.option("-a", "--all", "every", is_flag=True, help="All runs, of all experiments unless -e; archived ones too.")
-@click.option("--since", metavar="DATE", help="Started since then: 2026-11-20, yesterday, '2 weeks ago'.")
-@click.option("--until", metavar="DATE", help="Started before then.")
-@click.option("--author", metavar="REGEX", help="By whom: part of the name or address.")
+@click.option("--on", metavar="BRANCH", default="", help="Runs whose code is in its history, also after a rebase.")
+@click.option("--since", default="", metavar="DATE", help="Started since then: 2026-11-20, yesterday, '2 weeks ago'.")
+@click.option("--until", default="", metavar="DATE", help="Started before then.")
+@click.option("--author", default="", metavar="REGEX", help="By whom: part of the name or address.")
 @click.option("--mine", is_flag=True, help="Recorded in this clone, or under my address.")
-@click.option("--grep", metavar="REGEX", help="In name, description, tags and notes.")
-@click.option("--status", type=click.Choice(["running", "completed", "failed", "killed"]), help="Only these.")
-@click.option("--best", metavar="METRIC", help="The best by this metric first, instead of the newest.")
+@click.option("--grep", default="", metavar="REGEX", help="In name, description, tags and notes.")
+@click.option(
+    "--status", type=click.Choice(["running", "completed", "failed", "killed"]), help="Only these."
+)
+@click.option("--best", default="", metavar="METRIC", help="The best by this metric first, instead of the newest.")
 @click.option("--removed", is_flag=True, help="The removed runs instead.")
-@click.option("--columns", metavar="NAMES", help="Params and metrics to show: lr,val_auc,loss:last, or all.")
+@click.option("--columns", default="", metavar="NAMES", help="What to show: lr,val_auc,loss:last,tags.owner, or all.")
+@click.option("--group-by", "by", default="", metavar="NAMES", help="Groups of runs instead: params.model,params.opt.")
 @click.option("--oneline", is_flag=True, help="One line a run: id, name, status, main metric.")
 @click.option(
     "--format", "template", metavar="TEXT", help="One line a run, e.g. '{short} {params.lr} {metrics.loss.min}'."
 )
 @context.json_option
 def command(
-    revisions: tuple[str, ...],
-    limit: int | None,
-    experiment: str | None,
-    every: bool,
-    since: str | None,
-    until: str | None,
-    columns: str | None,
-    oneline: bool,
-    template: str | None,
-    as_json: bool,
-    **filters: bool | str | None,
+    limit: int | None, columns: str, by: str, oneline: bool, template: str | None, as_json: bool, **asked: Any
 ) -> None:
     """List runs, newest first.
 
-    Without -e those of the current experiment: the one that is set, else the branch's, else that of the newest run.
-    REVISION or RANGE (main..HEAD), as git log takes them, asks for the runs of those commits.
+    Without -e those of the current experiment: the one that is set, else that of the newest run. REVISION or RANGE
+    (main..HEAD), as git log takes them, and PATH ask for the runs of that code, of all experiments.
     """
-    from gitexp.cli import formats, log_table
     from gitexp.ops import listing
+    from gitexp.ops.columns import split
 
     workspace = context.workspace()
-    if limit is None and not (every or as_json):
+    if limit is None and not (asked["every"] or as_json or by):
         limit = _DEFAULT_ROWS
-    query = listing.Query(
-        experiment=experiment or "",
-        every=every,
-        limit=limit,
-        since_ms=listing.time_ms(workspace, since) if since else None,
-        until_ms=listing.time_ms(workspace, until) if until else None,
-        revisions=revisions,
-        **{key: value for key, value in filters.items() if value},  # type: ignore[arg-type]  # options named as fields
-    )
-    found = listing.collect(workspace, query)
-    if as_json:
-        context.print_json(listing.describe(workspace, found))
-    elif template is not None:
-        for run in listing.describe(workspace, found):
-            context.out(formats.line(template, run))
-    elif oneline:
-        for row in found.rows:
-            context.out(listing.oneline(row))
+    query = listing.Query(limit=limit, **{name: value for name, value in asked.items() if value is not None})
+    chosen = listing.selection(workspace, query)
+    for line in listing.remarks(chosen):
+        context.say(f"gitexp: {line}")
+    if by:
+        _echo_groups(workspace, chosen, split(by), split(columns), as_json=as_json)
+    elif as_json or template is not None or oneline:
+        _echo_lines(chosen, template, as_json=as_json)
     else:
-        wanted = [name.strip() for name in (columns or "").split(",") if name.strip()]
-        log_table.echo(workspace, found, wanted, context.terminal_width())
+        from gitexp.cli import log_table
+
+        found = listing.of(workspace, chosen)
+        log_table.echo(workspace, found, split(columns), context.terminal_width())
+
+
+def _echo_lines(chosen: Selection, template: str | None, *, as_json: bool) -> None:
+    from gitexp.cli import formats
+    from gitexp.ops import listing
+
+    if as_json:
+        context.print_json(list(listing.describe(chosen)))
+    elif template is not None:
+        for run in listing.describe(chosen):
+            context.out(formats.line(template, run))
+    else:
+        for row in listing.stream(chosen):
+            context.out(listing.oneline(row))
+
+
+def _echo_groups(workspace: Workspace, chosen: Selection, by: list[str], metrics: list[str], *, as_json: bool) -> None:
+    from gitexp.cli import groups
+    from gitexp.ops import group, listing
+
+    found = group.collect(workspace, chosen, by, metrics)
+    if as_json:
+        context.print_json(found.to_json())
+    else:
+        groups.echo(listing.title(chosen), found, context.terminal_width())

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from gitexp import clock, ids, text
 from gitexp.cli import tables
 from gitexp.cli.tables import Cell, Column, Table
-from gitexp.ops import columns, listing
+from gitexp.ops import columns
 from gitexp.ops.columns import Choice, Chosen
-from gitexp.ops.listing import Listing, Row
-from gitexp.record.summary import is_nan
-from gitexp.store.runs import Run
+from gitexp.ops.listing import Listing
 from gitexp.store.workspace import Workspace
+
+if TYPE_CHECKING:
+    from gitexp.index.entry import Entry
 
 # How wide names may be on a terminal, and whether a failure's reason is told: the first that leaves room for the
 # columns that matter. A pipe gets names whole.
@@ -29,21 +31,18 @@ def echo(workspace: Workspace, found: Listing, wanted: Sequence[str], width: int
         click.echo(line)
     if not found.rows:
         return
-    loaded = [listing.read(workspace, row)[0] for row in found.rows]
-    choice = columns.choose(workspace, [run for run in loaded if run is not None], wanted)
+    choice = columns.choose(workspace, found.rows, wanted)
     click.echo()
-    dropped = tables.echo(_fitted(workspace, found, loaded, choice, width), width)
+    dropped = tables.echo(_fitted(workspace, found, choice, width), width)
     click.echo()
-    said = footer(found, loaded, choice, dropped)
+    said = footer(found, choice, dropped)
     for line in [said] if width is None else textwrap.wrap(said, width, break_long_words=False, break_on_hyphens=False):
         click.echo(line)
 
 
-def _fitted(
-    workspace: Workspace, found: Listing, loaded: Sequence[Run | None], choice: Choice, width: int | None
-) -> Table:
+def _fitted(workspace: Workspace, found: Listing, choice: Choice, width: int | None) -> Table:
     for name_width, reasons in _ROOM if width is not None else ((None, True),):
-        table = _table(workspace, found, loaded, choice, name_width, reasons)
+        table = _table(workspace, found, choice, name_width, reasons)
         kept = {column.title for column in tables.fit(table, width)[0].columns}
         if all(column.title in kept for column in table.columns if column.keep >= _MATTERS):
             break
@@ -65,20 +64,22 @@ def header(found: Listing) -> list[str]:
     return lines
 
 
-def footer(found: Listing, loaded: Sequence[Run | None], choice: Choice, dropped: Sequence[str]) -> str:
+def footer(found: Listing, choice: Choice, dropped: Sequence[str]) -> str:
     """Return the line below the table: how many there are, what marks mean, and all that is not shown."""
     parts = []
     if len(found.rows) < found.matched:
         parts.append(f"{len(found.rows)} of {found.matched} (-n 50, --all).")
     else:
         parts.append(f"{text.plural(found.matched, 'run')}.")
-    if any(run is not None and run.record.code.get("dirty") for run in loaded):
+    if any(row.dirty for row in found.rows):
         parts.append("+ uncommitted edits.")
+    if _shows_via(found):
+        parts.append("VIA: by what the code is in that history.")
     hidden = [("param", choice.hidden_params), ("metric", choice.hidden_metrics)]
     if any(count for _, count in hidden):
         counts = ", ".join(text.plural(count, noun) for noun, count in hidden if count)
         parts.append(f"{counts} not shown (--columns all).")
-    if unreadable := sum(run is None for run in loaded):
+    if unreadable := sum(row.damaged is not None for row in found.rows):
         parts.append(f"{unreadable} unreadable (gitexp show ID says why).")
     if found.strange:
         parts.append(f"{text.plural(found.strange, 'ref')} without a run (gitexp fsck).")
@@ -91,34 +92,32 @@ def footer(found: Listing, loaded: Sequence[Run | None], choice: Choice, dropped
     return "  ".join(parts)
 
 
-def _table(
-    workspace: Workspace,
-    found: Listing,
-    loaded: Sequence[Run | None],
-    choice: Choice,
-    name_width: int | None,
-    reasons: bool,
-) -> Table:
-    readable = [run for run in loaded if run is not None]
-    best = [columns.best(workspace, readable, column) for column in choice.columns]
-    several = len({row.author for row in found.rows}) > 1
-    paths = len({row.place.path for row in found.rows}) > 1
+def _table(workspace: Workspace, found: Listing, choice: Choice, name_width: int | None, reasons: bool) -> Table:
+    best = [columns.best(workspace, found.rows, column) for column in choice.columns]
+    via = _shows_via(found)
+    several = len({(row.author, row.email) for row in found.rows}) > 1
+    paths = len({row.path for row in found.rows}) > 1
     rows = []
-    for row, run in zip(found.rows, loaded, strict=True):
-        name = (f"{row.experiment}/" if paths else "") + (row.state.title or row.name)
-        cells = [("@ " if found.newest and row.id.startswith(found.newest) else "  ") + ids.short(row.id)]
+    for row in found.rows:
+        name = (f"{row.experiment}/" if paths else "") + (row.title or row.name)
+        cells = [("@ " if row.id == found.newest else "  ") + ids.short(row.id)]
         cells.append(text.safe(name) if name_width is None else text.shorten(text.safe(name), name_width))
-        who = [text.safe(row.author.partition(" <")[0])] if several else []
-        values = [_value(run, column, top) for column, top in zip(choice.columns, best, strict=True)]
-        rows.append((*cells, *_course(row, run, reasons), *who, *values, _code(run)))
-    return Table(_heads(choice, several), tuple(rows))
+        who = [text.safe(row.author or row.email or "-")] if several else []
+        values = [_value(row, column, top) for column, top in zip(choice.columns, best, strict=True)]
+        rows.append((*cells, *_course(row, reasons), *who, *values, _code(row), *([found.via[row.id]] if via else [])))
+    heads = (*_heads(choice, several), *([Column("VIA", keep=3, style="dim")] if via else []))
+    return Table(heads, tuple(rows))
+
+
+def _shows_via(found: Listing) -> bool:
+    """Say whether some code is in the history asked for by other means than its own commit."""
+    return any(how != "commit" for how in found.via.values())
 
 
 def _heads(choice: Choice, several: bool) -> tuple[Column, ...]:
     who = [Column("WHO", keep=3)] if several else []
     chosen = [
-        Column(column.title, right=bool(column.aggregate), keep=_keep(column, at))
-        for at, column in enumerate(choice.columns)
+        Column(column.title, right=column.is_number, keep=_keep(column, at)) for at, column in enumerate(choice.columns)
     ]
     return (
         Column("  ID", keep=10, style="id"), Column("NAME", keep=10), Column("STATUS", keep=9),
@@ -129,43 +128,40 @@ def _heads(choice: Choice, several: bool) -> tuple[Column, ...]:
 
 def _keep(column: Chosen, at: int) -> int:
     """Return how long a column stays: the first metric longest, one that is neither better nor worse not long."""
-    if column.aggregate in ("", "last"):
-        return 5 if not column.aggregate else 2
-    return 8 if at == 0 else 7
+    if column.kind != "metric":
+        return 5
+    return 2 if column.aggregate == "last" else 8 if at == 0 else 7
 
 
-def _course(row: Row, run: Run | None, reasons: bool) -> tuple[str | Cell, ...]:
+def _course(row: Entry, reasons: bool) -> tuple[str | Cell, ...]:
     """Return status, age and duration of a run."""
     now = clock.now_ms()
     age = text.age(row.start_ms, now)
-    if run is None:
+    if row.damaged is not None:
         return Cell("unreadable", "failed"), age, "-"
-    record = run.record
-    took = (now if record.end_ms is None else record.end_ms) - record.start_ms
-    return Cell(status(run) if reasons else run.status, run.status), age, text.duration(took / 1000)
+    took = (now if row.end_ms is None else row.end_ms) - row.start_ms
+    return Cell(status(row) if reasons else row.status, row.status), age, text.duration(took / 1000)
 
 
-def status(run: Run) -> str:
+def status(row: Entry) -> str:
     """Return how a run stands, and in a word why it failed: `failed nan`, `failed ValueError`, `failed exit 2`."""
-    if run.status != "failed":
-        return run.status
-    if any(is_nan(aggregate.last) for aggregate in run.summary.values() if aggregate.count):
+    if row.status != "failed":
+        return row.status
+    if row.failed_nan:
         return "failed nan"
-    error = run.record.error or {}
-    if error.get("type"):
-        return "failed " + text.shorten(text.safe(str(error["type"]).rpartition(".")[2]), 24)
-    return f"failed exit {run.record.exit_code}" if run.record.exit_code else "failed"
+    if row.error:
+        return "failed " + text.shorten(text.safe(row.error.rpartition(".")[2]), 24)
+    return f"failed exit {row.exit_code}" if row.exit_code else "failed"
 
 
-def _value(run: Run | None, column: Chosen, best: float | None) -> str | Cell:
-    item = columns.value(run, column) if run is not None else None
+def _value(row: Entry, column: Chosen, best: float | None) -> str | Cell:
+    item = columns.value(row, column)
     if item is None:
         return "-"
-    if not column.aggregate:
+    if not column.is_number or not isinstance(item, int | float):
         return text.value(item)
     return Cell("*" + text.number(item), "best") if best is not None and item == best else text.number(item)
 
 
-def _code(run: Run | None) -> str:
-    code = run.record.code if run is not None else {}
-    return (text.safe(str(code.get("commit") or ""))[:7] or "-") + ("+" if code.get("dirty") else "")
+def _code(row: Entry) -> str:
+    return (text.safe(row.code_commit or "")[:7] or "-") + ("+" if row.dirty else "")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gitexp import text
-from gitexp.cli import context
+from gitexp.cli import context, selection
 
 if TYPE_CHECKING:
     from gitexp.store.workspace import Workspace
@@ -17,21 +17,24 @@ _HELP = "\n# Your note on {runs}. Lines that begin with # are left out; an empty
 
 
 @click.command("note")
-@click.argument("name", metavar="RUN|PATTERN", shell_complete=context.complete_runs)
-@click.argument("words", metavar="[TEXT]...", nargs=-1)
+@click.argument("words", metavar="RUN|PATTERN [TEXT]...", nargs=-1, shell_complete=context.complete_runs)
+@selection.options
 @click.option("-l", "--list", "listed", is_flag=True, help="List the notes instead.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask, however many runs they are.")
 @context.json_option
-def command(name: str, words: tuple[str, ...], listed: bool, as_json: bool) -> None:
+def command(words: tuple[str, ...], listed: bool, yes: bool, as_json: bool, **asked: Any) -> None:
     """Add a note to runs.
 
-    Without TEXT an editor opens; - reads it from standard input. The run itself never changes.
+    Without TEXT an editor opens; - reads it from standard input. The run itself never changes. With --where no RUN is
+    named: gitexp note --where 'status = failed' 'out of memory'.
     """
-    from gitexp.ops import annotate, find
+    from gitexp.ops import annotate
 
     workspace = context.workspace()
-    runs = find.many(workspace, [name])
+    runs, words = selection.split(workspace, words, asked)
     labels = ", ".join(annotate.label(run) for run in runs)
     if words or not (listed or as_json):
+        selection.confirm("note on", [annotate.label(run) for run in runs], yes=yes)
         annotate.note(workspace, runs, _text(workspace, words, labels))
         if not (listed or as_json):
             context.say(f"noted on {labels}")

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from gitexp.cli import context
+from gitexp.cli import context, selection
 
 
 @click.command("tag")
-@click.argument("name", metavar="RUN|PATTERN", shell_complete=context.complete_runs)
-@click.argument("tags", metavar="[KEY[=VALUE]]...", nargs=-1)
+@click.argument("words", metavar="RUN|PATTERN [KEY[=VALUE]]...", nargs=-1, shell_complete=context.complete_runs)
+@selection.options
 @click.option("-d", "--delete", is_flag=True, help="Take these keys away.")
 @click.option("-l", "--list", "listed", is_flag=True, help="List the tags, as without any KEY.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask, however many runs they are.")
 @context.json_option
-def command(name: str, tags: tuple[str, ...], delete: bool, listed: bool, as_json: bool) -> None:
+def command(words: tuple[str, ...], delete: bool, listed: bool, yes: bool, as_json: bool, **asked: Any) -> None:
     """Tag runs.
 
     KEY=VALUE, or KEY alone. Without any, the tags are listed. A run that has ended can be tagged too: the run itself
-    never changes, a tag is a fact beside it.
+    never changes, a tag is a fact beside it. With --where no RUN is named: gitexp tag --where 'loss < 0.2' good.
     """
-    from gitexp.ops import annotate, find
+    from gitexp.ops import annotate
 
     workspace = context.workspace()
-    runs = find.many(workspace, [name])
+    runs, tags = selection.split(workspace, words, asked)
+    if tags and not listed:
+        selection.confirm("tag", [annotate.label(run) for run in runs], yes=yes)
     if delete and tags:
         annotate.untag(workspace, runs, tags)
     elif tags and not listed:

@@ -1,37 +1,52 @@
-"""Which params and metrics a table of runs shows: those that differ and those that matter, and which value is best."""
+"""The columns of a table of runs: those asked for, else what differs and what matters, and which value is best."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from gitexp import text
 from gitexp.errors import NotFound
+from gitexp.index import database, search, values
 from gitexp.ops import find, goals
+from gitexp.query import nodes, parser
 from gitexp.record.summary import is_nan
-from gitexp.store.runs import Run
 from gitexp.store.workspace import Workspace
+
+if TYPE_CHECKING:
+    from gitexp.index.entry import Entry
 
 MAX_METRICS, MAX_PARAMS = 3, 5  # of its own accord
 AGGREGATES = ("last", "min", "max", "mean", "first")
 ALL = "all"
 _MAX_VALUE = 40  # characters: a longer value is no column of its own accord
+_AT_ONCE = 500  # runs whose expressions are computed by one statement
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A column: a param, or with an `aggregate` a metric."""
+    """A column: a param, with an `aggregate` a metric, a tag, a post, or an expression with its `values` by run id."""
 
     name: str
     aggregate: str = ""
+    kind: str = "param"  # param, metric, tag, post, expression
+    node: nodes.Value | None = field(default=None, compare=False, repr=False)
+    values: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def title(self) -> str:
-        """Its heading: lr, val_auc:max, epoch."""
+        """Its heading: lr, val_auc:max, tags.owner, `metrics.a - metrics.b`."""
         shown = text.safe(self.name)
-        return shown if self.aggregate in ("", "last") else f"{shown}:{self.aggregate}"
+        if self.aggregate:
+            return f"{shown}:{self.aggregate}"
+        return {"tag": f"tags.{shown}", "post": f"post.{shown}"}.get(self.kind, shown)
+
+    @property
+    def is_number(self) -> bool:
+        """Say whether it is shown as a number: metrics, numbers learned later, expressions."""
+        return self.kind in ("metric", "post", "expression")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,47 +58,128 @@ class Choice:
     hidden_metrics: int
 
 
-def choose(workspace: Workspace, found: Sequence[Run], wanted: Sequence[str] = ()) -> Choice:
-    """Return the columns for some runs: those `wanted` (names, or `all`), else what differs and matters."""
+def choose(workspace: Workspace, found: Sequence[Entry], wanted: Sequence[str] = ()) -> Choice:
+    """Return the columns for some runs: those `wanted` (names, expressions, `all`), else what differs and matters."""
     params = Counter(name for run in found for name in run.flat_params)
     metrics = Counter(name for run in found for name in run.summary)
     if list(wanted) == [ALL]:
-        columns = [_metric(workspace, name) for name in _by_weight(workspace, metrics)] + [Chosen(n) for n in params]
+        columns = [metric(workspace, name) for name in _by_weight(workspace, metrics)] + [Chosen(n) for n in params]
     elif wanted:
-        columns = [_named(workspace, name, params, metrics) for name in wanted]
+        columns = [_computed(workspace, found, named(workspace, name)) for name in wanted]
     else:
-        more = [column for n in workspace.settings.items("columns") if (column := _find(workspace, n, params, metrics))]
-        columns = [_metric(workspace, name) for name in _mattering(workspace, metrics)]
-        columns += [Chosen(name) for name in _differing(found, params)[:MAX_PARAMS]]
+        more = [
+            column for n in workspace.settings.items("columns") if (column := _known(workspace, n, metrics, params))
+        ]
+        columns = [metric(workspace, name) for name in mattering(workspace, metrics)]
+        columns += [Chosen(name) for name in differing(found)[:MAX_PARAMS]]
         columns += [column for column in more if column not in columns]
-    shown = {(column.name, bool(column.aggregate)) for column in columns}
+    shown = {(column.name, column.kind) for column in columns}
     return Choice(
         tuple(columns),
-        sum((name, False) not in shown for name in params),
-        sum((name, True) not in shown for name in metrics),
+        sum((name, "param") not in shown for name in params),
+        sum((name, "metric") not in shown for name in metrics),
     )
 
 
-def value(run: Run, column: Chosen) -> Any:
+def value(run: Entry, column: Chosen) -> Any:
     """Return what a run has in a column, None for nothing."""
-    if column.aggregate:
+    if column.kind == "metric":
         return find.value_of(run, column.name, column.aggregate)
-    return run.flat_params.get(column.name)
+    if column.kind == "expression":
+        return column.values.get(run.id)
+    return {"param": run.flat_params, "tag": run.tags, "post": run.posts}[column.kind].get(column.name)
 
 
-def best(workspace: Workspace, found: Sequence[Run], column: Chosen) -> float | None:
+def node(column: Chosen) -> nodes.Value:
+    """Return a column as a value of the query language."""
+    return column.node or nodes.Name(column.kind, column.name, column.aggregate)
+
+
+def best(workspace: Workspace, found: Sequence[Entry], column: Chosen) -> float | None:
     """Return the best value of a metric's column, None where none is better than another."""
     goal = goals.of(workspace, column.name)
-    if not column.aggregate or not goal.best:
+    if column.kind != "metric" or not goal.best:
         return None
-    values: list[int | float] = [item for run in found if (item := value(run, column)) is not None and not is_nan(item)]
-    if len(set(values)) < 2:
+    known: list[int | float] = [item for run in found if (item := value(run, column)) is not None and not is_nan(item)]
+    if len(set(known)) < 2:
         return None
-    return max(values) if goal.best == "max" else min(values)
+    return max(known) if goal.best == "max" else min(known)
 
 
-def _metric(workspace: Workspace, name: str) -> Chosen:
-    return Chosen(name, goals.of(workspace, name).aggregate)
+def metric(workspace: Workspace, name: str, aggregate: str = "") -> Chosen:
+    """Return the column of a metric: of the value that stands for it, or of the one asked for."""
+    return Chosen(name, aggregate or goals.of(workspace, name).aggregate, "metric")
+
+
+def mattering(workspace: Workspace, metrics: Mapping[str, int]) -> list[str]:
+    """Return the metrics to show: one that is neither better nor worse (an epoch) only where there is little else."""
+    ordered = _by_weight(workspace, metrics)
+    directed = [name for name in ordered if goals.of(workspace, name).best or name == workspace.settings.text("metric")]
+    return directed[:MAX_METRICS] if len(directed) > 1 else ordered[:2]
+
+
+def differing(found: Sequence[Entry]) -> list[str]:
+    """Return the params that are not the same in all runs: those of several values first, then those that some lack."""
+    params = Counter(name for run in found for name in run.flat_params)
+    several: dict[str, bool] = {}
+    for name, count in params.items():
+        shown = {text.value(run.flat_params[name]) for run in found if name in run.flat_params}
+        if (len(shown) > 1 or count < len(found)) and all(len(item) <= _MAX_VALUE for item in shown):
+            several[name] = len(shown) > 1
+    return sorted(several, key=lambda name: (not several[name], -params[name]))
+
+
+def named(workspace: Workspace, name: str, *, first: str = "metric") -> Chosen:
+    """Return the column that a name or an expression means; raises NotFound or BadQuery.
+
+    Of what has the same name metrics go before params, or with `first` params before metrics, both before tags.
+    """
+    catalogue = database.of(workspace).catalogue
+    known = {kind: set(catalogue.names(kind)) for kind in ("metric", "param", "tag")}
+    if first == "param" and name in known["param"]:
+        return Chosen(name)
+    found = _known(workspace, name, known["metric"], known["param"])
+    if found is None and name in known["tag"]:
+        return Chosen(name, kind="tag")
+    return found or _written(workspace, name, known)
+
+
+def _written(workspace: Workspace, name: str, known: Mapping[str, set[str]]) -> Chosen:
+    """Return the column of what is written in the query language: params.lr, tags.owner, metrics.a - metrics.b."""
+    value = parser.parse_value(name)
+    if not isinstance(value, nodes.Name):
+        return _expression(name, value)
+    if not value.kind or (value.kind in known and value.name not in known[value.kind]):
+        raise _not_found(value.name, known)
+    if value.kind == "metric":
+        return metric(workspace, value.name, value.aggregate)
+    return Chosen(value.name, kind=value.kind) if value.kind in ("param", "tag", "post") else _expression(name, value)
+
+
+def _expression(name: str, value: nodes.Value) -> Chosen:
+    return Chosen(name, kind="expression", node=value)
+
+
+def _not_found(name: str, known: Mapping[str, set[str]]) -> NotFound:
+    import difflib  # a list of runs, which finds all, does without
+
+    near = difflib.get_close_matches(name, sorted(set().union(*known.values())), n=3, cutoff=0.6)
+    hint = f"did you mean: {', '.join(map(text.safe, near))}" if near else "see what there is: gitexp log --columns all"
+    return NotFound(f"no run has a param, metric or tag {text.safe(name)!r}", hint=hint)
+
+
+def _computed(workspace: Workspace, found: Sequence[Entry], column: Chosen) -> Chosen:
+    """Return a column with the values of these runs, where it is an expression."""
+    if column.kind != "expression":
+        return column
+    index, context = database.of(workspace), goals.context(workspace)
+    computed: dict[str, Any] = {}
+    for at in range(0, len(found), _AT_ONCE):
+        ids = tuple(nodes.Literal(run.id) for run in found[at : at + _AT_ONCE])
+        wanted = nodes.In(nodes.Field("id"), ids)
+        rows = search.values(index, [nodes.Field("id"), node(column)], wanted, context=context)
+        computed |= {run_id: values.decode(item) for run_id, item in rows if item is not None}
+    return replace(column, values=computed)
 
 
 def _by_weight(workspace: Workspace, metrics: Mapping[str, int]) -> list[str]:
@@ -97,38 +193,28 @@ def _by_weight(workspace: Workspace, metrics: Mapping[str, int]) -> list[str]:
     return sorted(metrics, key=weight)
 
 
-def _mattering(workspace: Workspace, metrics: Mapping[str, int]) -> list[str]:
-    """Return the metrics to show: one that is neither better nor worse (an epoch) only where there is little else."""
-    ordered = _by_weight(workspace, metrics)
-    directed = [name for name in ordered if goals.of(workspace, name).best or name == workspace.settings.text("metric")]
-    return directed[:MAX_METRICS] if len(directed) > 1 else ordered[:2]
-
-
-def _differing(found: Sequence[Run], params: Mapping[str, int]) -> list[str]:
-    """Return the params that are not the same in all runs: those of several values first, then those that some lack."""
-    several: dict[str, bool] = {}
-    for name, count in params.items():
-        values = {text.value(run.flat_params[name]) for run in found if name in run.flat_params}
-        if (len(values) > 1 or count < len(found)) and all(len(item) <= _MAX_VALUE for item in values):
-            several[name] = len(values) > 1
-    return sorted(several, key=lambda name: (not several[name], -params[name]))
-
-
-def _named(workspace: Workspace, name: str, params: Mapping[str, int], metrics: Mapping[str, int]) -> Chosen:
-    found = _find(workspace, name, params, metrics)
-    if found is None:
-        raise NotFound(
-            f"no run shown has a param or metric {text.safe(name)!r}",
-            hint="see what there is with: gitexp log --columns all",
-        )
-    return found
-
-
-def _find(workspace: Workspace, name: str, params: Mapping[str, int], metrics: Mapping[str, int]) -> Chosen | None:
+def _known(workspace: Workspace, name: str, metrics: Collection[str], params: Collection[str]) -> Chosen | None:
     """Return the column of a name: lr, val_auc, val_auc:last; a metric goes before a param of the same name."""
-    metric, _, aggregate = name.rpartition(":")
-    if metric in metrics and aggregate in AGGREGATES:
-        return Chosen(metric, aggregate)
+    metric_name, _, aggregate = name.rpartition(":")
+    if metric_name in metrics and aggregate in AGGREGATES:
+        return metric(workspace, metric_name, aggregate)
     if name in metrics:
-        return _metric(workspace, name)
+        return metric(workspace, name)
     return Chosen(name) if name in params else None
+
+
+def split(words: str) -> list[str]:
+    """Return the parts of a list with commas; those in quotes, backticks and parentheses part nothing."""
+    parts, part, depth, quote = [], "", 0, ""
+    for char in words:
+        if quote:
+            quote = "" if char == quote else quote
+        elif char in "'\"`":
+            quote = char
+        depth += (char == "(") - (char == ")") if not quote else 0
+        if char == "," and not quote and depth <= 0:
+            parts.append(part)
+            part = ""
+        else:
+            part += char
+    return [item.strip() for item in [*parts, part] if item.strip()]

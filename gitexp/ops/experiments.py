@@ -8,8 +8,8 @@ from typing import Any
 
 from gitexp import canonical, ids, text
 from gitexp.errors import Conflict
-from gitexp.ops import annotate
-from gitexp.ops.places import Place, Places
+from gitexp.index import database, names
+from gitexp.ops import annotate, find
 from gitexp.record.facts import Fact
 from gitexp.store import annotations as said
 from gitexp.store import experiments
@@ -54,30 +54,13 @@ class Row:
 
 def listing(workspace: Workspace, *, everything: bool = False) -> list[Row]:
     """Return the experiments by name; archived and removed ones only with `everything`."""
-    known = Places(workspace)
+    levels = {level.path: level for level in names.levels(database.of(workspace))}
     found = {item.path: Row(item) for item in experiments.listing(workspace)}
-    hidden, counted = _removed(workspace), set()
-    for place in known.listing:
-        short = ids.short(place.id)
-        if place.path not in found and place.live is not None:
-            name = place.live.experiment
-            found[place.path] = Row(Experiment(ids.experiment_id(name), name, place.path))
-        if place.path in found and short not in hidden and short not in counted:
-            counted.add(short)
-            found[place.path] = _with(known, found[place.path], place)
+    for path, level in levels.items():
+        row = found.get(path) or Row(Experiment(ids.experiment_id(level.experiment), level.experiment, path))
+        found[path] = replace(row, runs=level.runs, running=level.running, newest_ms=level.newest_ms)
     rows = sorted(found.values(), key=lambda row: (row.experiment.name, row.experiment.id))
     return [row for row in rows if everything or not row.hidden]
-
-
-def _removed(workspace: Workspace) -> set[str]:
-    """Return the short ids of removed runs."""
-    return {ids.short(run_id) for run_id in said.removed(workspace)}
-
-
-def _with(known: Places, row: Row, place: Place) -> Row:
-    running = row.running + (place.live is not None)
-    newest = max(row.newest_ms or 0, known.start_ms(place))
-    return replace(row, runs=row.runs + 1, running=running, newest_ms=newest)
 
 
 def create(workspace: Workspace, name: str, description: str = "") -> Experiment:
@@ -134,9 +117,7 @@ def archive(workspace: Workspace, experiment: Experiment, *, on: bool = True) ->
 
 def members(workspace: Workspace, experiment: Experiment) -> list[Run]:
     """Return the runs of an experiment that are not removed (not those of experiments below it)."""
-    known, hidden = Places(workspace), _removed(workspace)
-    found = [place for place in known.listing if place.path == experiment.path and ids.short(place.id) not in hidden]
-    return [known.load(place) for place in found]
+    return [find.load(workspace, place) for place in names.members(database.of(workspace), experiment.path)]
 
 
 def remove(workspace: Workspace, experiment: Experiment, reason: str = "") -> tuple[Fact, ...]:
@@ -150,12 +131,11 @@ def remove(workspace: Workspace, experiment: Experiment, reason: str = "") -> tu
 
 def undelete(workspace: Workspace, experiment: Experiment) -> tuple[Fact, ...]:
     """Bring an experiment back, and the runs that went away with it."""
-    states, known = said.states(workspace), Places(workspace)
+    index, states = database.of(workspace), said.states(workspace)
     away = {run_id: states[run_id].removal for run_id in said.removed(workspace)}
-    gone = {run_id for run_id, removal in away.items() if removal and removal.experiment == experiment.id}
-    shorts = {ids.short(run_id) for run_id in gone}
-    found = [known.load(place) for place in known.listing if ids.short(place.id) in shorts]
-    changes = [said.about_run(run, "undelete", reason="") for run in found if run.id in gone]
+    gone = [run_id for run_id, removal in away.items() if removal and removal.experiment == experiment.id]
+    found = [find.load(workspace, place) for run_id in gone for place in names.by_id(index, run_id)]
+    changes = [said.about_run(run, "undelete", reason="") for run in found]
     return _say(workspace, experiment, _of(experiment, "undelete", reason=""), *changes)
 
 

@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from fnmatch import fnmatchcase
-from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gitexp import canonical, ids, text
-from gitexp.errors import Ambiguous, Damaged, NotFound, UsageError
+from gitexp.errors import Ambiguous, NotFound, UsageError
 from gitexp.git import refs
-from gitexp.ops.places import Place, Places
+from gitexp.index import database, names, search
+from gitexp.index.database import Index
+from gitexp.index.names import Place
+from gitexp.ops import goals, scope
+from gitexp.query import nodes
 from gitexp.record.facts import EMPTY, Note, State
 from gitexp.record.summary import Aggregate, is_nan
-from gitexp.store import runs
+from gitexp.store import live, runs
 from gitexp.store.runs import Artifact, Run
 from gitexp.store.workspace import Workspace
 
+if TYPE_CHECKING:
+    from gitexp.index.entry import Entry
+
 _ID = re.compile(r"[k-z]{3,16}")
 _SHA = re.compile(r"[0-9a-f]{4,40}")
+_LEAF = re.compile(r"(.+)-([k-z]{7})")
 _BACK = re.compile(r"@(?:~(\d{0,9}))?")
-_BEST = re.compile(r"@\{(last:)?(max|min):(.+)\}")
+_BEST = re.compile(r"@\{(?:(last:)?(max|min)|(best)):(.+)\}")
 _GLOB = re.compile(r"[*?\[]")
 _LISTED = 12  # candidates named in one message
 _COMPARED = 5000  # names that are looked at for near ones
+_COMPLETED = 500  # names that a shell is offered
+_CHUNK = 50  # runs that are looked up at once on the way back from the newest
 
 
 def one(workspace: Workspace, name: str, *, removed: bool = False) -> Run:
@@ -32,98 +40,209 @@ def one(workspace: Workspace, name: str, *, removed: bool = False) -> Run:
 
     Raises NotFound with near names, Ambiguous with the candidates, UsageError for a form that does not exist.
     """
-    return _one(Places(workspace), name, removed=removed)
-
-
-def _one(places: Places, name: str, *, removed: bool) -> Run:
+    index = database.of(workspace)
     if name.startswith("@"):
-        return _special(places, name)
-    found = _matching(places, name)
+        return _special(index, name)
+    found = _matching(index, name)
     if found and not removed:
-        found = _present(places, found, name)
+        found = _present(found, name)
     if len(found) > 1:
-        found = _named_exactly(places, found, name)
+        found = _named_exactly(found, name)
     if len(found) > 1:
-        raise _ambiguous(places, found, f"{text.safe(name)!r} means {len(found)} runs")
-    return places.load(found[0]) if found else _by_commit(places, name)
+        raise _ambiguous(found, f"{text.safe(name)!r} means {len(found)} runs")
+    return load(workspace, found[0]) if found else _by_commit(index, name)
 
 
-def many(workspace: Workspace, names: Iterable[str], *, removed: bool = False) -> list[Run]:
+def many(workspace: Workspace, given: Iterable[str], *, removed: bool = False) -> list[Run]:
     """Return the runs that names and globs (`lr0.1*`, `churn/*`) mean, each once, in the order given.
 
     Raises NotFound for a glob that matches nothing, and what `one` raises.
     """
-    places = Places(workspace)
     found: dict[str, Run] = {}
-    for name in names:
+    for name in given:
         is_glob = _GLOB.search(name) and not name.startswith("@")
-        for run in _glob(places, name, removed) if is_glob else [_one(places, name, removed=removed)]:
+        for run in _glob(workspace, name, removed) if is_glob else [one(workspace, name, removed=removed)]:
             found.setdefault(run.id, run)
     return list(found.values())
 
 
 def recent(workspace: Workspace) -> Iterator[Run]:
     """Yield the runs recorded in this clone, live ones too, the newest start first: what `@`, `@~1` … count."""
-    places = Places(workspace)
-    return (places.load(place) for place in places.recent())
+    index, at = database.of(workspace), 0
+    while found := names.recent(index, _CHUNK, at):
+        yield from (load(workspace, place) for place in found)
+        at += len(found)
 
 
-def _glob(places: Places, pattern: str, removed: bool) -> list[Run]:
+def load(workspace: Workspace, found: Place | Entry) -> Run:
+    """Return the run at a place, or of a row of a list; nothing is read yet."""
+    if found.commit:
+        return runs.load(workspace, found.commit, found.ref)
+    run = live.by_id(workspace, found.id) or runs.by_id(workspace, found.id)  # it may have ended just now
+    if run is None:
+        raise NotFound(f"run {ids.short(found.id)} is gone", hint="list the runs with: gitexp log --all")
+    return run
+
+
+def _glob(workspace: Workspace, pattern: str, removed: bool) -> list[Run]:
     # Refs hold slugs; a pattern is folded the same way, but for its own marks.
     folded = "/".join(re.sub(r"[^\w.=+*?\[\]!-]+", "-", part) for part in pattern.casefold().split("/"))
-    found = [place for place in places.listing if fnmatchcase(place.name if "/" in pattern else place.slug, folded)]
-    if not removed:
-        found = [place for place in found if not places.is_removed(place)]
+    found = [place for place in names.matching(database.of(workspace), folded) if removed or not place.removed]
     if not found:
         raise NotFound(f"no run matches {text.safe(pattern)!r}", hint="list the runs with: gitexp log --all")
-    return [places.load(place) for place in places.by_age(found)]
+    return [load(workspace, place) for place in found]
 
 
-def _special(places: Places, name: str) -> Run:
+def _special(index: Index, name: str) -> Run:
     if match := _BACK.fullmatch(name):
         back = 0 if name == "@" else int(match[1] or 1)
-        found = next(islice(places.recent(), back, None), None)
-        if found is None:
-            raise NotFound(f"{name}: {_count_here(places)}", hint="list the runs with: gitexp log --all")
-        return places.load(found)
+        found = names.recent(index, 1, back)
+        if not found:
+            raise NotFound(f"{name}: {_count_here(index)}", hint="list the runs with: gitexp log --all")
+        return load(index.workspace, found[0])
     if match := _BEST.fullmatch(name):
-        return _best(places, match[3], match[2], "last" if match[1] else match[2])
+        return _best(index, match[4], match[2] or "", last=bool(match[1]))
     raise UsageError(
         f"{text.safe(name)!r} names no run",
-        hint="the forms are: @  @~2  @{max:METRIC}  @{min:METRIC}  @{last:max:METRIC}",
+        hint="the forms are: @  @~2  @{best:METRIC}  @{max:METRIC}  @{min:METRIC}  @{last:max:METRIC}",
     )
 
 
-def _count_here(places: Places) -> str:
-    count = sum(1 for _ in places.recent())
+def _count_here(index: Index) -> str:
+    count = names.count_recent(index)
     return f"{text.plural(count, 'run')} recorded in this clone" if count else "no run was recorded in this clone"
 
 
-def _best(places: Places, metric: str, direction: str, aggregate: str) -> Run:
-    path = places.current_experiment()
-    best: tuple[float, int, Run] | None = None
-    for place in places.listing:
-        head = places.head(place)
-        if place.path != path or head is None or head.status != "completed":
-            continue
-        try:
-            value = value_of(places.load(place), metric, aggregate)
-        except Damaged:  # one record that does not parse must not hide the others
-            continue
-        if value is None or is_nan(value) or places.is_removed(place):
-            continue
-        rank = (value if direction == "max" else -value, head.start_ms, places.load(place))
-        if best is None or rank[:2] > best[:2]:
-            best = rank
-    if best is None:
+def _best(index: Index, metric: str, direction: str, *, last: bool) -> Run:
+    """Return the completed run of the current experiment that a metric says is best; among equals the newest."""
+    workspace = index.workspace
+    aggregate, direction = _goal(workspace, metric, direction, last=last)
+    path = scope.current_experiment(workspace)
+    ranked = nodes.Name("metric", metric, aggregate)
+    wanted = nodes.All((scope.at(path), _is("status", "completed"), nodes.Not(nodes.Truth(nodes.Field("removed")))))
+    order = [nodes.Order(ranked, descending=direction == "max")]
+    found = search.entries(index, wanted, order, limit=1, context=goals.context(workspace))
+    value = value_of(found[0], metric, aggregate) if found else None
+    if value is None or is_nan(value):
         raise NotFound(
             f"no completed run of {path} has the metric {text.safe(metric)!r}",
             hint="see the metrics with: gitexp log --columns all",
         )
-    return best[2]
+    return load(workspace, found[0])
 
 
-def value_of(run: Run, metric: str, aggregate: str) -> int | float | None:
+def _goal(workspace: Workspace, metric: str, direction: str, *, last: bool) -> tuple[str, str]:
+    """Return which value counts, and whether the greatest or the smallest is the best; said by the name or known."""
+    if direction:
+        return "last" if last else direction, direction
+    goal = goals.of(workspace, metric)
+    if not goal.best:
+        raise UsageError(
+            f"which way {text.safe(metric)!r} is better is not known",
+            hint=f"name it: @{{max:{metric}}} or @{{min:{metric}}}; for always: gitexp config maximize {metric}",
+        )
+    return goal.aggregate, goal.best
+
+
+def _is(field: str, value: str) -> nodes.Node:
+    return nodes.Compare("=", nodes.Field(field), nodes.Literal(value))
+
+
+def _matching(index: Index, name: str) -> list[Place]:
+    """Return the runs that a name, experiment/name, ref (or its end) or id prefix means, the newest first."""
+    found = names.by_slug(index, ids.slug(name))
+    parts = name.split("/")
+    for at in range(1, len(parts)):  # names of runs may hold slashes too
+        experiment, slug = "/".join(parts[:at]), ids.slug("/".join(parts[at:]))
+        for path in (experiment, _slug_of(experiment)):
+            found += names.by_path(index, path, slug)
+    path, _, leaf = name.removeprefix("refs/").removeprefix("experiments/").rpartition("/")
+    if match := _LEAF.fullmatch(leaf):
+        found += [place for place in names.by_slug(index, match[1], match[2]) if path in ("", place.path)]
+    if _ID.fullmatch(name):
+        found += names.by_id(index, name)
+    return names.unique(found)
+
+
+def _slug_of(experiment: str) -> str:
+    """Return the path of an experiment first called so."""
+    return ids.experiment_slug(experiment) if experiment.strip("/") else ""
+
+
+def _present(found: Sequence[Place], name: str) -> list[Place]:
+    kept = [place for place in found if not place.removed]
+    if not kept:
+        raise NotFound(f"run {text.safe(name)!r} was removed", hint=f"gitexp undelete {name}")
+    return kept
+
+
+def _named_exactly(found: Sequence[Place], name: str) -> list[Place]:
+    """Return the only run whose name, id or ref is `name` to the letter, else all."""
+    is_id = _ID.fullmatch(name) is not None and len(name) > ids.SHORT
+    exact = [
+        place
+        for place in found
+        if name in (place.name, place.id, place.ref, f"{place.experiment}/{place.name}")
+        or (is_id and place.id.startswith(name))
+    ]
+    return exact if len(exact) == 1 else list(found)
+
+
+def _by_commit(index: Index, name: str) -> Run:
+    workspace = index.workspace
+    found = names.by_commit(index, name) if _SHA.fullmatch(name) else []
+    if len(found) > 1:
+        raise _ambiguous(found, f"{name} begins {len(found)} run commits")
+    if found:
+        return load(workspace, found[0])
+    commit = refs.resolve(workspace.repo, name)
+    if commit is None:
+        raise _not_found(index, name)
+    if tip := names.by_commit(index, commit):
+        return load(workspace, tip[0])
+    if runs.head(workspace, "", commit) is not None:
+        return runs.load(workspace, commit)  # an earlier tip of a resumed run
+    code = names.by_code(index, commit)
+    what = f"{text.safe(name)!r} is the code commit {commit[:7]}"
+    if not code:
+        raise NotFound(f"{what}, which no run has run", hint="list the runs with: gitexp log --all")
+    raise _ambiguous(code, f"{what}, not a run; {text.plural(len(code), 'run')} of it")
+
+
+def _not_found(index: Index, name: str) -> NotFound:
+    import difflib  # a list of runs, which finds none, does without
+
+    known = sorted(names.slugs(index, _COMPARED, with_path="/" in name))
+    near = difflib.get_close_matches(name.casefold(), known, n=3, cutoff=0.5)
+    if _ID.fullmatch(name):
+        near += sorted(ids.short(place.id) for place in names.near_ids(index, name, 3))
+    hint = f"did you mean: {', '.join(near)}" if near else "list the runs with: gitexp log --all"
+    return NotFound(f"no run {text.safe(name)!r}", hint=hint)
+
+
+def _ambiguous(found: Sequence[Place], message: str) -> Ambiguous:
+    lines = [f"{ids.short(place.id)}  {place.typed}" for place in found[:_LISTED]]
+    if len(found) > _LISTED:
+        lines.append(f"and {len(found) - _LISTED} more")
+    return Ambiguous(message, hint="name one of them by its id", candidates=lines)
+
+
+def completions(workspace: Workspace, beginning: str) -> list[tuple[str, str]]:
+    """Return (what can be typed, what it is) for runs whose name, experiment/name or id begins so, newest first."""
+    found: dict[str, str] = {}
+    for place in names.beginning(database.of(workspace), beginning, _COMPLETED):
+        typed = (place.typed,) if not beginning else (place.slug, place.typed, ids.short(place.id))
+        if name := next((name for name in typed if name.startswith(beginning)), None):
+            found.setdefault(name, f"{ids.short(place.id)} {place.typed}")
+    return list(found.items())
+
+
+def experiment_names(workspace: Workspace) -> list[str]:
+    """Return the paths of the experiments that have runs."""
+    return [level.path for level in names.levels(database.of(workspace))]
+
+
+def value_of(run: Run | Entry, metric: str, aggregate: str) -> int | float | None:
     """Return one aggregate (last, min, max, mean, first) of a run's metric, None where it has none.
 
     What the user set in the summary stands for all of them.
@@ -132,113 +251,6 @@ def value_of(run: Run, metric: str, aggregate: str) -> int | float | None:
     if summary is None:
         return None
     return summary.set if summary.set is not None else getattr(summary, aggregate)
-
-
-def _matching(places: Places, name: str) -> list[Place]:
-    """Return the runs that a name, experiment/name, ref (or its end) or id prefix means."""
-    short = name.removeprefix("refs/").removeprefix("experiments/")
-    is_id = _ID.fullmatch(name) is not None
-    slug, paths = ids.slug(name), _paths(places, name) if "/" in name else set()
-    found = []
-    for place in places.listing:
-        leaf = f"{place.slug}-{ids.short(place.id)}"
-        if (
-            place.slug == slug
-            or (place.path, place.slug) in paths
-            or short in (f"{place.path}/{leaf}", leaf)
-            or (is_id and (place.id.startswith(name) or name.startswith(place.id)))
-        ):
-            found.append(place)
-    return found
-
-
-def _paths(places: Places, name: str) -> set[tuple[str, str]]:
-    """Return what (experiment path, run slug) a name with slashes can mean; run names may hold slashes too."""
-    parts, found = name.split("/"), set()
-    for at in range(1, len(parts)):
-        experiment, leaf = "/".join(parts[:at]), ids.slug("/".join(parts[at:]))
-        found |= {(experiment, leaf), (ids.experiment_slug(experiment), leaf)}
-        found |= {(path, leaf) for path, now in places.renamed.items() if now == experiment}
-    return found
-
-
-def _present(places: Places, found: Sequence[Place], name: str) -> list[Place]:
-    kept = [place for place in found if not places.is_removed(place)]
-    if not kept:
-        raise NotFound(f"run {text.safe(name)!r} was removed", hint=f"gitexp undelete {name}")
-    return kept
-
-
-def _named_exactly(places: Places, found: Sequence[Place], name: str) -> list[Place]:
-    """Return the only run whose name, id or ref is `name` to the letter, else all."""
-    exact = []
-    for place in found:
-        known = place.live.start.record if place.live is not None else places.head(place)
-        names = (known.name, known.id, place.ref, f"{known.experiment}/{known.name}") if known is not None else ()
-        is_id = _ID.fullmatch(name) and len(name) > ids.SHORT and places.id_of(place).startswith(name)
-        if name in names or is_id:
-            exact.append(place)
-    return exact if len(exact) == 1 else list(found)
-
-
-def _by_commit(places: Places, name: str) -> Run:
-    known = places.listing
-    found = [place for place in known if place.commit.startswith(name)] if _SHA.fullmatch(name) else []
-    if len(found) > 1:
-        raise _ambiguous(places, found, f"{name} begins {len(found)} run commits")
-    if found:
-        return places.load(found[0])
-    commit = refs.resolve(places.workspace.repo, name)
-    if commit is None:
-        raise _not_found(known, name)
-    if (place := next((place for place in known if place.commit == commit), None)) is not None:
-        return places.load(place)
-    if runs.head(places.workspace, "", commit) is not None:
-        return runs.load(places.workspace, commit)  # an earlier tip of a resumed run
-    code = places.by_code(commit)
-    what = f"{text.safe(name)!r} is the code commit {commit[:7]}"
-    if not code:
-        raise NotFound(f"{what}, which no run has run", hint="list the runs with: gitexp log --all")
-    raise _ambiguous(places, code, f"{what}, not a run; {text.plural(len(code), 'run')} of it")
-
-
-def _not_found(known: Sequence[Place], name: str) -> NotFound:
-    import difflib  # a list of runs, which finds none, does without
-
-    names = {place.name if "/" in name else place.slug for place in known}
-    near = difflib.get_close_matches(name.casefold(), sorted(names)[:_COMPARED], n=3, cutoff=0.5)
-    near += sorted({ids.short(place.id) for place in known if _close_id(place.id, name)})[:3]
-    hint = f"did you mean: {', '.join(near)}" if near else "list the runs with: gitexp log --all"
-    return NotFound(f"no run {text.safe(name)!r}", hint=hint)
-
-
-def _close_id(run_id: str, name: str) -> bool:
-    if not _ID.fullmatch(name):
-        return False
-    return sum(a != b for a, b in zip(run_id, name, strict=False)) <= 1
-
-
-def _ambiguous(places: Places, found: Sequence[Place], message: str) -> Ambiguous:
-    newest = places.by_age(found)
-    lines = [f"{ids.short(place.id)}  {place.name}" for place in newest[:_LISTED]]
-    if len(found) > _LISTED:
-        lines.append(f"and {len(found) - _LISTED} more")
-    return Ambiguous(message, hint="name one of them by its id", candidates=lines)
-
-
-def completions(workspace: Workspace, beginning: str) -> list[tuple[str, str]]:
-    """Return (what can be typed, what it is) for the runs whose name, experiment/name or id begins so."""
-    found: dict[str, str] = {}
-    for place in Places(workspace).listing:
-        typed = (place.name,) if not beginning else (place.slug, place.name, ids.short(place.id))
-        if name := next((name for name in typed if name.startswith(beginning)), None):
-            found.setdefault(name, f"{ids.short(place.id)} {place.name}")
-    return list(found.items())
-
-
-def experiment_names(workspace: Workspace) -> list[str]:
-    """Return the paths of the experiments that have runs."""
-    return sorted({place.path for place in Places(workspace).listing})
 
 
 def code(workspace: Workspace, run: Run) -> str | None:

@@ -1,64 +1,74 @@
-"""The list of runs: which ones, in which order, and what their experiment has in all."""
+"""The list of runs: which ones, in which order, and what their experiment has in all, asked of the index."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gitexp import ids, text
 from gitexp.errors import Damaged, NotFound, Unsupported, UsageError
-from gitexp.git import command
-from gitexp.ops import find, goals
-from gitexp.ops.places import Place, Places
+from gitexp.index import compile, database, names, search
+from gitexp.ops import find, goals, leakage, scope
+from gitexp.query import nodes, parser
 from gitexp.record import message
-from gitexp.record.facts import EMPTY, State
-from gitexp.record.summary import is_nan
-from gitexp.store import experiments, reflog, runs
-from gitexp.store.runs import Head, Run
+from gitexp.record.facts import EMPTY
+from gitexp.store import annotations as said
 from gitexp.store.workspace import Workspace
 
-_SAID = re.compile(r"^(.+): last (\S+), min (\S+), max (\S+)$", re.MULTILINE)
+if TYPE_CHECKING:
+    from gitexp.index.compile import Context
+    from gitexp.index.database import Index
+    from gitexp.index.entry import Entry
+    from gitexp.index.names import Level
+    from gitexp.ops.provenance import History, Touched
+    from gitexp.query.nodes import Node, Order
+
+_LOOKED_AT = 20  # completed runs among which one with metrics is looked for
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is asked for; an empty field asks for nothing. Times in milliseconds."""
+    """What is asked for, as people write it; an empty field asks for nothing."""
 
     experiment: str = ""  # a name or path; "" is the current one
     every: bool = False  # of all experiments where none is named, archived runs too
     removed: bool = False  # the removed ones instead
     limit: int | None = None
-    since_ms: int | None = None
-    until_ms: int | None = None
+    where: str = ""  # docs/query.md
+    sort: str = ""  # -metrics.val_auc,params.lr
+    since: str = ""
+    until: str = ""
     author: str = ""
     grep: str = ""
     mine: bool = False
     status: str = ""
     best: str = ""  # a metric: its best run first
     revisions: tuple[str, ...] = ()  # main..HEAD: runs of those commits
+    on: str = ""  # a branch: runs whose code is in its history
+    paths: tuple[str, ...] = ()  # runs whose code touched these
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One run of the list, before its record is read."""
+class Selection:
+    """A query as the index takes it; `base` has what the counts above a list count, `wanted` what is listed."""
 
-    place: Place
-    id: str
-    experiment: str
-    name: str
-    status: str
-    author: str
-    start_ms: int
-    message: str
-    state: State
+    index: Index
+    context: Context
+    path: str  # of the experiment, "" for all
+    base: Node
+    shown: Node  # without the archived ones
+    wanted: Node
+    order: tuple[Order, ...]
+    limit: int | None
+    histories: tuple[History, ...] = ()  # of the revisions asked for: they know how each run is in them
+    touched: Touched | None = None  # the runs whose code touched the paths asked for
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The runs asked for (newest first, or the best), and the counts of all runs of the same experiments."""
+    """The runs asked for (newest first, or as sorted), and the counts of all runs of the same experiments."""
 
     title: str
     total: int
@@ -69,247 +79,222 @@ class Listing:
     best: tuple[str, str] | None  # the main metric, and the id of its best run
     matched: int
     strange: int  # refs that hold no run
-    rows: tuple[Row, ...]
-    newest: str  # the id of the newest run recorded here, or its beginning
+    rows: tuple[Entry, ...]
+    newest: str  # the id of the newest run recorded here
     other_experiments: int
+    via: Mapping[str, str]  # {run id: how its code is in the history asked for}
+
+
+def selection(workspace: Workspace, query: Query) -> Selection:
+    """Return what a query asks of the index; raises NotFound for an experiment, revision or metric."""
+    index, context = database.of(workspace), goals.context(workspace)
+    by_code = query.revisions or query.on or query.paths  # runs of any experiment: the code decides
+    path = "" if (query.every or by_code) and not query.experiment else scope.path(workspace, query.experiment)
+    histories = _histories(workspace, index, query)
+    removed = nodes.Truth(nodes.Field("removed"))
+    base = nodes.All((*([scope.below(path)] if path else []), removed if query.removed else nodes.Not(removed)))
+    archived = nodes.Not(nodes.Truth(nodes.Field("archived")))
+    shown = base if query.every or query.removed else nodes.All((*base.parts, archived))
+    touched = _touched(workspace, index, query)
+    code = [found.condition for found in (*histories, touched) if found is not None]
+    wanted = nodes.All((*shown.parts, *_filters(workspace, query), *code))
+    order = (*_by_metric(workspace, index, query.best), *(parser.parse_order(query.sort) if query.sort else ()))
+    return Selection(index, context, path, base, shown, wanted, order, query.limit, histories, touched)
+
+
+def _histories(workspace: Workspace, index: Index, query: Query) -> tuple[History, ...]:
+    asked = [revisions for revisions in (query.revisions, (query.on,) if query.on else ()) if revisions]
+    if not asked:
+        return ()
+    from gitexp.ops import provenance  # a list that does not ask for code does without
+
+    return tuple(provenance.history(workspace, index, revisions) for revisions in asked)
+
+
+def _touched(workspace: Workspace, index: Index, query: Query) -> Touched | None:
+    if not query.paths:
+        return None
+    from gitexp.ops import provenance
+
+    return provenance.touching(workspace, index, query.paths)
+
+
+def stream(chosen: Selection) -> Iterator[Entry]:
+    """Yield the runs of a selection; however many they are, few are held at once."""
+    return search.stream(chosen.index, chosen.wanted, chosen.order, limit=chosen.limit, context=chosen.context)
+
+
+def entries(workspace: Workspace, query: Query) -> list[Entry]:
+    """Return the runs that a query asks for."""
+    return list(stream(selection(workspace, query)))
 
 
 def collect(workspace: Workspace, query: Query) -> Listing:
     """Return the runs that a query asks for, and what there is in all."""
-    places = Places(workspace)
-    path = "" if query.every and not query.experiment else _path(places, query.experiment)
-    listed = [place for place in places.listing if _is_below(place.path, path)]
-    rows = _rows(places, listed)
-    if query.removed:
-        rows = [row for row in rows if row.state.removed]
-    else:
-        rows = [row for row in rows if not row.state.removed]
-    shown = [row for row in rows if query.every or query.removed or not row.state.archived]
-    tests = _tests(places, query)
-    found = [row for row in shown if all(test(row) for test in tests)]
-    if query.best:
-        found = _by_metric(workspace, found, query.best)
+    return of(workspace, selection(workspace, query))
+
+
+def of(workspace: Workspace, chosen: Selection) -> Listing:
+    """Return the list of a selection."""
+    index, context = chosen.index, chosen.context
+    tally = search.tally(index, chosen.base, context=context)
+    found = list(stream(chosen))
+    is_cut = chosen.limit is not None and len(found) >= chosen.limit
+    newest = next(iter(names.recent(index, 1)), None)
+    levels = names.levels(index)
     return Listing(
-        title=_title(rows, path),
-        total=len(rows),
-        running=sum(row.status == "running" for row in rows),
-        failed=sum(row.status == "failed" for row in rows),
-        archived=len(rows) - len(shown),
-        unpushed=_unpushed(workspace, rows),
-        best=_best(workspace, shown) if path else None,
-        matched=len(found),
-        strange=sum(place.live is None and places.head(place) is None for place in listed),
-        rows=tuple(found[: query.limit]),
-        newest=_id(places.newest),
-        other_experiments=len({place.path for place in places.listing if not _is_below(place.path, path)}),
+        title=_title(levels, chosen.path),
+        total=tally.total,
+        running=tally.running,
+        failed=tally.failed,
+        archived=tally.archived if chosen.shown != chosen.base else 0,
+        unpushed=tally.unpushed if workspace.repo.has_remotes else None,
+        best=_best(workspace, chosen) if chosen.path else None,
+        matched=search.count(index, chosen.wanted, context=context) if is_cut else len(found),
+        strange=search.strange(index, chosen.path),
+        rows=tuple(found),
+        newest=newest.id if newest is not None else "",
+        other_experiments=sum(level.runs > 0 and not scope.is_below(level.path, chosen.path) for level in levels),
+        via={row.id: via(chosen.histories, row) for row in found} if chosen.histories else {},
     )
 
 
-def load(workspace: Workspace, row: Row) -> Run:
-    """Return the run of a row."""
-    return row.place.live or runs.load(workspace, row.place.commit, row.place.ref)
+def via(histories: Sequence[History], row: Entry) -> str:
+    """Return how a run's code is in the histories asked for (commit, tree, patch, squash), the least sure."""
+    from gitexp.ops import provenance
+
+    return max((history.of(row) for history in histories), key=provenance.WAYS.index)
 
 
-def read(workspace: Workspace, row: Row) -> tuple[Run | None, str]:
-    """Return the run of a row with what lists show of it read; (None, why) where its record does not parse."""
-    run = load(workspace, row)
-    try:
-        _ = run.record, run.flat_params, run.summary
-    except (Damaged, Unsupported) as error:
-        return None, error.message
-    return run, ""
+def title(chosen: Selection) -> str:
+    """Return what the runs of a selection are called together: the name of their experiment."""
+    return _title(names.levels(chosen.index), chosen.path)
 
 
-def oneline(row: Row) -> str:
-    """Return a run as one line: its short id and its commit's subject."""
-    return f"{ids.short(row.id)} {text.safe(row.message.partition(chr(10))[0])}"
+def _title(levels: Sequence[Level], path: str) -> str:
+    return next((level.experiment for level in levels if level.path == path), path or "all experiments")
 
 
-def describe(workspace: Workspace, listing: Listing) -> list[dict[str, Any]]:
-    """Return the JSON of the runs of a list; one that does not parse has what its commit says, and why as `damaged`."""
-    found = []
-    for row in listing.rows:
+def describe(chosen: Selection) -> Iterator[dict[str, Any]]:
+    """Yield the JSON of the runs of a list, one read at a time; `via` is how its code is in the history asked for.
+
+    One that does not parse has what its commit says, and why as `damaged`.
+    """
+    workspace = chosen.index.workspace
+    states = said.states(workspace)
+    for row in stream(chosen):
+        how = {"via": via(chosen.histories, row)} if chosen.histories else {}
         try:
-            found.append(find.describe(load(workspace, row), row.state, experiment=row.experiment))
+            found = find.describe(find.load(workspace, row), states.get(row.id, EMPTY), experiment=row.experiment)
         except (Damaged, Unsupported) as error:
-            known = {"id": row.id, "name": row.name, "experiment": row.experiment, "status": row.status}
-            found.append({**known, "ref": row.place.ref, "commit": row.place.commit, "damaged": error.message})
-    return found
+            found = {"id": row.id, "name": row.name, "experiment": row.experiment, "status": row.status}
+            found |= {"ref": row.ref, "commit": row.commit, "damaged": error.message}
+        yield {**found, **how}
 
 
-def _rows(places: Places, found: Iterable[Place]) -> list[Row]:
-    """Return the rows of some runs, the newest first."""
-    states, rows = places.states, []
-    for place in places.by_age(found):
-        if place.live is not None:
-            rows.append(_live_row(places, place, place.live, states))
-        elif (head := places.head(place)) is not None:
-            rows.append(_stored_row(places, place, head, states))
-    return rows
+def oneline(row: Entry) -> str:
+    """Return a run as one line: its short id, and what its commit's subject says."""
+    seconds = None if row.end_ms is None else (row.end_ms - row.start_ms) / 1000
+    said = message.ended(row.status, seconds, row.summary)
+    return f"{ids.short(row.id)} {text.safe(f'{row.experiment}/{row.name}: {said}')}"
 
 
-def _live_row(places: Places, place: Place, run: Run, states: Mapping[str, State]) -> Row:
-    record, user = run.record, run.record.user
-    author = f"{user.get('name', '')} <{user.get('email', '')}>"
-    subject = f"{record.experiment}/{record.name}: {record.status}\n\n{record.description}"
-    experiment = places.renamed.get(place.path, record.experiment)
-    state = states.get(run.id, EMPTY)
-    return Row(place, run.id, experiment, run.name, run.status, author, record.start_ms, subject, state)
+def remarks(chosen: Selection) -> Iterator[str]:
+    """Yield what should be said beside a list: names that no run has, what a history could not tell, leakage."""
+    catalogue, context = chosen.index.catalogue, chosen.context
+    unknown = (
+        *compile.condition(chosen.wanted, catalogue, context).unknown,
+        *compile.order(chosen.order, catalogue, context).unknown,
+    )
+    for name in dict.fromkeys(unknown):
+        yield f"no run has {text.safe(name)}{_near(chosen.index, name)}"
+    for found in (*chosen.histories, chosen.touched):
+        if found is not None and found.note:
+            yield found.note
+    for order in chosen.order:
+        ranked = order.value
+        if isinstance(ranked, nodes.Name) and ranked.kind == "metric":
+            yield from _leak(chosen, ranked.name)
 
 
-def _stored_row(places: Places, place: Place, head: Head, states: Mapping[str, State]) -> Row:
-    experiment = places.renamed.get(place.path, head.experiment)
-    state = states.get(head.id, EMPTY)
-    return Row(place, head.id, experiment, head.name, head.status, head.author, head.start_ms, head.message, state)
+def _near(index: Index, name: str) -> str:
+    import difflib  # a list that finds all does without
+
+    prefix = next((prefix for prefix in nodes.PREFIX.values() if prefix and name.startswith(prefix)), "")
+    kind = next(kind for kind, known in nodes.PREFIX.items() if known == prefix)
+    known = index.catalogue.names(kind) if kind in ("param", "metric", "tag", "post", "seed") else []
+    near = difflib.get_close_matches(name.removeprefix(prefix), known, n=3, cutoff=0.6)
+    return f"; did you mean {', '.join(text.safe(prefix + item) for item in near)}?" if near else ""
 
 
-def _id(place: Place | None) -> str:
-    return "" if place is None else place.id
+def _leak(chosen: Selection, metric: str) -> Iterator[str]:
+    workspace = chosen.index.workspace
+    if leakage.is_test(workspace, metric):
+        rows = search.values(chosen.index, [nodes.Field("id")], chosen.wanted, context=chosen.context)
+        warning = leakage.used(workspace, metric, "log --sort", [row[0] for row in rows])
+        yield from [warning] if warning else []
 
 
-def _path(places: Places, name: str) -> str:
-    if not name:
-        return places.current_experiment()
-    group = name.strip("/")
-    if any(_is_below(place.path, group) for place in places.listing):
-        return group
-    return experiments.resolve(places.workspace, name).path
-
-
-def _is_below(path: str, above: str) -> bool:
-    return not above or path == above or path.startswith(above + "/")
-
-
-def _title(rows: list[Row], path: str) -> str:
-    names = {row.experiment for row in rows if row.place.path == path}
-    return names.pop() if len(names) == 1 else path or "all experiments"
-
-
-def _tests(places: Places, query: Query) -> list[Callable[[Row], bool]]:
-    """Return the tests that a row has to pass, the cheap ones first."""
-    workspace = places.workspace
-    tests: list[Callable[[Row], bool]] = []
-    if query.since_ms is not None:
-        tests.append(lambda row, since=query.since_ms: row.start_ms >= since)  # type: ignore[misc]  # bound here
-    if query.until_ms is not None:
-        tests.append(lambda row, until=query.until_ms: row.start_ms <= until)  # type: ignore[misc]  # bound here
+def _filters(workspace: Workspace, query: Query) -> Iterator[Node]:
+    """Yield the conditions that the options and --where come to."""
+    if query.where:
+        yield parser.parse(query.where)
+    for op, words in ((">=", query.since), ("<=", query.until)):
+        if words:
+            yield nodes.Compare(op, nodes.Field("start"), nodes.Literal(words))
     if query.status:
-        tests.append(lambda row: row.status == query.status)
+        yield nodes.Compare("=", nodes.Field("status"), nodes.Literal(query.status))
     if query.author:
-        author = _pattern(query.author)
-        tests.append(lambda row: author.search(row.author) is not None)
+        yield _matches("user", query.author)
     if query.mine:
-        email, own = workspace.repo.config("user.email") or "", reflog.recorded(workspace)
-        tests.append(lambda row: bool(row.place.live or row.place.ref in own or (email and f"<{email}>" in row.author)))
-    if query.revisions:
-        commits = _commits(workspace, query.revisions)
-        tests.append(lambda row: not commits.isdisjoint(places.codes(row.place)))
+        email = workspace.repo.config("user.email") or ""
+        mine = nodes.Compare("=", nodes.Field("user"), nodes.Literal(email))
+        yield nodes.Any((nodes.Truth(nodes.Field("own")), *([mine] if email else [])))
     if query.grep:
-        wanted = _pattern(query.grep)
-        tests.append(lambda row: any(wanted.search(item) for item in _texts(row)))
-    return tests
+        yield nodes.Any(tuple(_matches(name, query.grep) for name in ("name", "title", "description", "tag", "note")))
+    if query.best:
+        yield nodes.IsMissing(nodes.Name("metric", query.best), negated=True)
 
 
-def _pattern(wanted: str) -> re.Pattern[str]:
+def _matches(field: str, pattern: str) -> Node:
     try:
-        return re.compile(wanted, re.IGNORECASE)
+        re.compile(pattern)
     except re.error as error:
-        raise UsageError(f"{wanted!r} is not a regular expression: {error}", hint="escape its marks with \\") from error
+        hint = "escape its marks with \\"
+        raise UsageError(f"{text.safe(pattern)!r} is not a regular expression: {error}", hint=hint) from error
+    return nodes.Matches("~", nodes.Field(field), "(?i)" + pattern)
 
 
-def _texts(row: Row) -> list[str]:
-    tags = [f"{key}={value}" if value else key for key, value in row.state.tags.items()]
-    return [row.message, row.state.title or "", row.state.description or "", *tags, *(n.text for n in row.state.notes)]
-
-
-def _commits(workspace: Workspace, revisions: tuple[str, ...]) -> frozenset[str]:
-    """Return the commits of Git's own revision ranges."""
-    done = command.run(workspace.repo, "rev-list", "--end-of-options", *revisions, "--", check=False)
-    if done.code:
-        said = done.stderr.strip().splitlines()[:1]
-        raise NotFound(
-            f"no commits {' '.join(map(text.safe, revisions))!r}: {text.safe(said[0]) if said else done.code}",
-            hint="give a range such as main..HEAD; runs of one experiment: gitexp log -e NAME",
-        )
-    return frozenset(done.stdout.decode().split())
-
-
-def _by_metric(workspace: Workspace, rows: list[Row], metric: str) -> list[Row]:
-    found = _ranked(workspace, rows, metric)
-    if rows and not found:
+def _by_metric(workspace: Workspace, index: Index, metric: str) -> list[Order]:
+    """Return the order of --best: by the value that stands for a metric, highest first where no way is known."""
+    if not metric:
+        return []
+    if index.catalogue.column("metric", metric, "last") is None:
         raise NotFound(f"no run has the metric {text.safe(metric)!r}", hint="see them with: gitexp log --columns all")
-    return found
-
-
-def _ranked(workspace: Workspace, rows: Iterable[Row], metric: str) -> list[Row]:
-    """Return the runs that have a metric, its best first; those whose value is NaN last."""
     goal = goals.of(workspace, metric)
-    ranked = []
-    for row in rows:
-        run, _ = read(workspace, row)
-        value = find.value_of(run, metric, goal.aggregate) if run is not None else None
-        if value is not None:
-            ranked.append((value if goal.best != "min" else -value, row))
-    return [row for _, row in sorted(ranked, key=lambda item: _rank(item[0]), reverse=True)]
+    return [nodes.Order(nodes.Name("metric", metric), descending=goal.best != "min")]
 
 
-def _rank(value: float) -> tuple[bool, float]:
-    return (False, 0.0) if is_nan(value) else (True, value)
-
-
-def _unpushed(workspace: Workspace, rows: list[Row]) -> int | None:
-    """Count the finished runs of this clone that no remote is known to hold; None where there is no remote."""
-    if not workspace.repo.has_remotes:
-        return None
-    from gitexp.store import remotes  # without one, a list does without
-
-    held = {(ref, oid) for refs in remotes.holdings(workspace).values() for ref, oid in refs.items()}
-    own = reflog.recorded(workspace)
-    return sum(row.place.ref in own and (row.place.ref, row.place.commit) not in held for row in rows)
-
-
-def _best(workspace: Workspace, rows: list[Row]) -> tuple[str, str] | None:
-    """Return the main metric and the id of the best completed run by it, from the commits' messages."""
-    ended = [row for row in rows if row.status == "completed"]
-    for metric in _main_metrics(workspace, ended):
+def _best(workspace: Workspace, chosen: Selection) -> tuple[str, str] | None:
+    """Return the main metric and the id of the best completed run by it, where there are two to choose from."""
+    completed = nodes.Compare("=", nodes.Field("status"), nodes.Literal("completed"))
+    ended = nodes.All((chosen.shown, completed))
+    for metric in _main_metrics(workspace, chosen, ended):
         goal = goals.of(workspace, metric)
         if not goal.best:
             continue
-        said = {row.id: value for row in ended if (value := _said(row, metric, goal.best)) is not None}
-        if len(said) < 2:
-            continue
-        # Messages are rounded: among those that look equal, the records decide.
-        for value in sorted(set(said.values()), reverse=goal.best == "max"):
-            found = _ranked(workspace, (row for row in ended if said.get(row.id) == value), metric)
-            if found:
-                return metric, found[0].id
+        value = nodes.Name("metric", metric)
+        known = nodes.All((ended, nodes.IsMissing(value, negated=True), nodes.IsNan(value, negated=True)))
+        order = [nodes.Order(value, descending=goal.best == "max")]
+        found = search.values(chosen.index, [nodes.Field("id")], known, order, limit=2, context=chosen.context)
+        if len(found) > 1:
+            return metric, found[0][0]
     return None
 
 
-def _main_metrics(workspace: Workspace, rows: list[Row]) -> list[str]:
-    if chosen := workspace.settings.text("metric"):
-        return [chosen]
+def _main_metrics(workspace: Workspace, chosen: Selection, ended: Node) -> list[str]:
+    if main := workspace.settings.text("metric"):
+        return [main]
     # Those of the newest run that has any: a wrapped script may log none.
-    return next((found for row in rows if (found := [match[1] for match in _SAID.finditer(row.message)])), [])
-
-
-def _said(row: Row, metric: str, aggregate: str) -> float | None:
-    """Return what a run's commit message says of a metric, rounded; None for nothing or NaN."""
-    for match in _SAID.finditer(row.message):
-        if match[1] == message.one_line(metric):
-            try:
-                value = float(match[3] if aggregate == "min" else match[4])
-            except ValueError:
-                return None
-            return None if is_nan(value) else value
-    return None
-
-
-def time_ms(workspace: Workspace, words: str) -> int:
-    """Return a time, ISO 8601 or as Git reads it: 2026-11-20, `yesterday`, `2 weeks ago`."""
-    try:
-        moment = datetime.fromisoformat(words)
-    except ValueError:
-        said = command.run(workspace.repo, "rev-parse", f"--since={words}").stdout.decode().strip()
-        return int(said.removeprefix("--max-age=")) * 1000
-    return round(moment.astimezone().timestamp() * 1000)  # one without a zone is local
+    newest = search.entries(chosen.index, ended, limit=_LOOKED_AT, context=chosen.context)
+    return next((message.main_metrics(run.summary) for run in newest if run.summary), [])

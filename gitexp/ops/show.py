@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from gitexp.errors import Damaged
 from gitexp.git import objects
+from gitexp.index import database, names, search
 from gitexp.ops import find
-from gitexp.ops.places import Places
 from gitexp.record.facts import State
 from gitexp.store import annotations as annotated
 from gitexp.store import objects as large
@@ -38,7 +37,7 @@ def page(workspace: Workspace, run: Run) -> Page:
     return Page(
         run,
         annotated.state(workspace, run),
-        Places(workspace).experiment_of(run),
+        found.experiment if (found := search.get(database.of(workspace), run.id)) else run.experiment,
         _subject(workspace, str(run.record.code.get("commit") or "")),
         _children(workspace, run),
         tuple(sorted(name for name, held in holdings.items() if held.get(str(run.ref)) == run.commit)),
@@ -74,13 +73,5 @@ def _subject(workspace: Workspace, commit: str) -> str:
 
 
 def _children(workspace: Workspace, run: Run) -> tuple[Run, ...]:
-    """Return the runs whose parent this is: they began while it ran, in any experiment."""
-    places, found = Places(workspace), []
-    first, last = run.record.start_ms // 1000 * 1000, run.record.end_ms  # commits know seconds
-    for place in places.listing:
-        start = places.start_ms(place)
-        if start >= first and (last is None or start <= last) and not run.id.startswith(place.id):
-            child = places.load(place)
-            with suppress(Damaged):  # a record that does not parse is nobody's child
-                found += [child] if child.record.parent == run.id else []
-    return tuple(found)
+    """Return the runs whose parent this is, in any experiment, oldest first."""
+    return tuple(find.load(workspace, place) for place in names.children(database.of(workspace), run.id))

@@ -8,9 +8,9 @@ from typing import Any
 from gitexp import canonical, clock, text
 from gitexp.errors import Damaged, Unsupported
 from gitexp.git import transport
+from gitexp.index import database, names, search
+from gitexp.index.database import Index
 from gitexp.ops import find
-from gitexp.ops.places import PUBLISHED_PREFIX, Places
-from gitexp.store import annotations as annotated
 from gitexp.store import live, reflog, remotes, runs
 from gitexp.store.journal import Start
 from gitexp.store.live import LiveRun
@@ -54,25 +54,26 @@ class Status:
 
 def look(workspace: Workspace) -> Status:
     """Return what is going on."""
-    places = Places(workspace)
-    newest = places.newest
-    published = [place for place in places.listing if place.ref.startswith(PUBLISHED_PREFIX)]
+    index = database.of(workspace)
+    newest = [find.load(workspace, place) for place in names.recent(index, 1)]
+    published = [find.load(workspace, place) for place in names.published(index)]
     crash = workspace.home / "crash.log"
     return Status(
-        live=tuple(_alive(places, run) for run in live.listing(workspace)),
-        elsewhere=tuple(run for place in published if _parses(run := places.load(place))),
+        live=tuple(_alive(index, run) for run in live.listing(workspace)),
+        elsewhere=tuple(run for run in published if _parses(run)),
         damaged=tuple(_damaged(workspace)),
         missing=tuple(sorted(ref for ref, _ in reflog.lost(workspace, runs.listing(workspace)))),
-        lacks=tuple(_lacks(places)),
-        pruning=tuple(transport.pruning_refspecs(workspace.repo)) if _remotes(workspace) else (),
+        lacks=tuple(_lacks(index)),
+        pruning=tuple(transport.pruning_refspecs(workspace.repo)) if workspace.repo.has_remotes else (),
         crash=str(crash) if crash.exists() else "",
-        newest=run if newest is not None and _parses(run := places.load(newest)) else None,
+        newest=next((run for run in newest if _parses(run)), None),
     )
 
 
-def _alive(places: Places, run: LiveRun) -> Alive:
+def _alive(index: Index, run: LiveRun) -> Alive:
     state = "unowned" if not run.start.owned else "running" if run.alive else "silent"
-    return Alive(run, places.experiment_of(run), state, live.age_seconds(run))
+    entry = search.get(index, run.id)
+    return Alive(run, entry.experiment if entry is not None else run.experiment, state, live.age_seconds(run))
 
 
 def _parses(run: Run) -> bool:
@@ -92,31 +93,17 @@ def _damaged(workspace: Workspace) -> list[str]:
     return found
 
 
-def _remotes(workspace: Workspace) -> list[str]:
-    return workspace.repo.remotes
-
-
-def _lacks(places: Places) -> list[Lack]:
-    workspace, names = places.workspace, _remotes(places.workspace)
-    if not names:
+def _lacks(index: Index) -> list[Lack]:
+    workspace = index.workspace
+    if not workspace.repo.has_remotes:
         return []
-    holdings, own = remotes.holdings(workspace), reflog.recorded(workspace)
-    states = annotated.states(workspace)
-    ended = [
-        place
-        for place in places.listing
-        if place.ref.startswith(runs.REF_PREFIX) and (head := places.head(place)) and not _removed(states, head.id)
-    ]
+    holdings, ended = remotes.holdings(workspace), names.ended(index)
     found = []
-    for name in names:
+    for name in workspace.repo.remotes:
         held = holdings.get(name, {})
         lacking = [place for place in ended if held.get(place.ref) != place.commit]
-        found.append(Lack(name, len(lacking), sum(place.ref in own for place in lacking), name in holdings))
+        found.append(Lack(name, len(lacking), sum(place.own for place in lacking), name in holdings))
     return found
-
-
-def _removed(states: Any, run_id: str) -> bool:
-    return run_id in states and states[run_id].removed
 
 
 def describe(workspace: Workspace, status: Status) -> dict[str, Any]:

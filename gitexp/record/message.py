@@ -50,10 +50,15 @@ def encode(record: RunRecord, summary: Mapping[str, Aggregate]) -> str:
 
 def ending(record: RunRecord, summary: Mapping[str, Aggregate]) -> str:
     """Return how a run ended: `completed in 4:12, val_auc 0.9410`."""
+    return ended(record.status, record.duration_seconds, summary)
+
+
+def ended(status: str, seconds: float | None, summary: Mapping[str, Aggregate]) -> str:
+    """Return the same of a run of which only these are known."""
     main = main_metrics(summary)
-    took = "" if record.duration_seconds is None else f" in {text.duration(record.duration_seconds)}"
+    took = "" if seconds is None else f" in {text.duration(seconds)}"
     head = f", {one_line(main[0])} {text.number(summary[main[0]].value)}" if main else ""
-    return f"{record.status}{took}{head}"
+    return f"{status}{took}{head}"
 
 
 def decode(message: str) -> Trailers | None:

@@ -119,7 +119,8 @@ def test_all_experiments_are_told_apart(churn: str) -> None:
         (["--best", "val_auc"], [A, B, C]),
         (["--best", "loss"], [A, B, C]),
         (["--best", "epoch"], [A, B, C]),
-        (["HEAD"], [A, B, C]),
+        (["HEAD"], [A, B, C, D]),
+        (["HEAD", "-e", "towers"], [D]),
         (["HEAD..HEAD"], []),
         (["main", "--status", "completed", "-n", "1"], [A]),
     ],
@@ -134,7 +135,7 @@ def test_runs_of_a_range_of_commits_are_those_of_their_code(churn: str, project:
     support.commit(project, "more", more__py="1")
     stored.make(None, "later", "wxlnptywxlnptywx", at="14:50", edits=["more.py"])
     assert support.gitexp("log", "--format", "{name}", f"{first}..HEAD").lines == ["later"]
-    assert support.gitexp("log", "--format", "{name}", first).lines == ["lr0.05", "lr0.1", "lr0.2"]
+    assert support.gitexp("log", "--format", "{name}", first).lines == ["lr0.05", "lr0.1", "lr0.2", "two-towers"]
     shown = support.gitexp("log", "nothing..HEAD", expect=4).stderr
     assert shown.startswith("gitexp: no commits 'nothing..HEAD'")
 
@@ -166,12 +167,12 @@ def test_removed_and_archived_runs_are_hidden_and_said(churn: str) -> None:
 
 def test_columns_can_be_chosen(churn: str) -> None:
     head = support.gitexp("log", "--columns", "split.test,val_auc:last,epoch,lr").lines[2]
-    assert head.split()[5:] == ["split.test", "val_auc", "epoch", "lr", "CODE"]
+    assert head.split()[5:] == ["split.test", "val_auc:last", "epoch:last", "lr", "CODE"]
     assert support.gitexp("log", "--columns", "all").lines[2].split()[5:] == [
-        "val_auc:max", "loss:min", "epoch", "lr", "num_leaves", "split.test", "CODE",
+        "val_auc:max", "loss:min", "epoch:last", "lr", "num_leaves", "split.test", "CODE",
     ]  # fmt: skip
     assert support.gitexp("log", "--columns", "nothing", expect=4).stderr == (
-        "gitexp: no run shown has a param or metric 'nothing'\nsee what there is with: gitexp log --columns all\n"
+        "gitexp: no run has a param, metric or tag 'nothing'\nsee what there is: gitexp log --columns all\n"
     )
 
 
@@ -180,7 +181,7 @@ def test_settings_choose_the_main_metric_its_direction_and_more_columns(churn: s
         project / "gitexp.toml", 'metric = "epoch"\nmaximize = ["loss"]\ncolumns = ["num_leaves", "absent"]\n'
     )
     lines = support.gitexp("log").lines
-    assert lines[2].split()[5:] == ["epoch", "val_auc:max", "loss:max", "lr", "num_leaves", "CODE"]
+    assert lines[2].split()[5:] == ["epoch:last", "val_auc:max", "loss:max", "lr", "num_leaves", "CODE"]
     assert lines[0] == "churn: 3 runs, 1 failed"
     assert support.gitexp("log", "--best", "loss", "--format", "{name}").lines == ["lr0.05", "lr0.2", "lr0.1"]
 
@@ -226,7 +227,7 @@ def test_running_runs_are_in_the_list(project: Path) -> None:
         shown = support.gitexp("log")
         assert shown.lines[0] == "churn: 1 run, 1 running"
         assert shown.lines[3].split()[2:4] == ["trial", "running"]
-        assert support.gitexp("log", "--oneline").stdout.endswith(" churn/trial: running\n")
+        assert support.gitexp("log", "--oneline").stdout.endswith(" churn/trial: running, loss 0.4000\n")
     assert support.gitexp("log").lines[0] == "churn: 1 run"
 
 
@@ -268,15 +269,25 @@ def test_a_pattern_that_is_none_is_said(churn: str) -> None:
     assert support.gitexp("log", "--grep", "(", expect=2).stderr.startswith("gitexp: '(' is not a regular expression")
 
 
-def test_the_current_experiment_is_the_one_set_the_branchs_or_the_newest_runs(
+def test_the_current_experiment_is_the_one_set_or_the_newest_runs_whatever_is_checked_out(
     churn: str, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     support.git(project, "switch", "--quiet", "-c", "towers")
-    assert support.gitexp("log").lines[0].startswith("towers: 1 run")
-    support.git(project, "switch", "--quiet", "-c", "try")
     assert support.gitexp("log").lines[0].startswith("churn: 3 runs")
     monkeypatch.setenv("GITEXP_EXPERIMENT", "towers")
     assert support.gitexp("log").lines[0].startswith("towers: 1 run")
+
+
+@pytest.mark.parametrize("state", ["unborn", "detached", "bare"])
+def test_a_list_is_the_same_whatever_head_is(churn: str, project: Path, tmp_path: Path, state: str) -> None:
+    before = [support.gitexp("log").stdout, support.gitexp("ref", "@{best:val_auc}").stdout]
+    if state == "unborn":
+        support.git(project, "symbolic-ref", "HEAD", "refs/heads/nothing-yet")
+    elif state == "detached":
+        support.git(project, "switch", "--quiet", "--detach", "HEAD")
+    else:
+        support.git(project, "config", "core.bare", "true")
+    assert [support.gitexp("log").stdout, support.gitexp("ref", "@{best:val_auc}").stdout] == before
 
 
 def test_experiments_below_one_are_listed_with_it(project: Path) -> None:

@@ -67,6 +67,8 @@ def test_a_run_is_found_by_its_commit(workspace: Workspace) -> None:
         ("@{min:loss}", B),
         ("@{max:loss}", A),
         ("@{last:min:loss}", B),
+        ("@{best:val_auc}", A),
+        ("@{best:loss}", B),
     ],
 )
 def test_the_best_run_is_over_the_steps_unless_the_last_is_asked(
@@ -149,7 +151,7 @@ def test_what_is_not_found_names_what_is_near(workspace: Workspace, name: str, h
     assert caught.value.hint == hint
 
 
-@pytest.mark.parametrize("name", ["@x", "@{}", "@{loss}", "@{best:loss}", "@~x", "@@", "@{min:}"])
+@pytest.mark.parametrize("name", ["@x", "@{}", "@{loss}", "@{last:best:loss}", "@~x", "@@", "@{min:}"])
 def test_a_form_that_does_not_exist_is_said(workspace: Workspace, name: str) -> None:
     with pytest.raises(UsageError, match="names no run"):
         find.one(workspace, name)
