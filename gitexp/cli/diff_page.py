@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
-import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 import click
 
 from gitexp import clock, ids, text
-from gitexp.cli import diff_parts, tables
-from gitexp.cli.tables import Cell, Column, Table
+from gitexp.cli import diff_parts, diff_table, tables
+from gitexp.cli.tables import Column, Table
 from gitexp.ops import code, diff
-from gitexp.ops.diff import Cause, Comparison
+from gitexp.ops.diff import Comparison
 from gitexp.ops.difference import MISSING, MetricRow, Row
 
 PIPE_WIDTH = 100  # what lines are folded at in a pipe
@@ -24,29 +21,29 @@ _LONGEST, _AROUND = 500, 60  # characters of a value, and of it before the first
 
 def echo(found: Comparison, *, every: bool, width: int | None) -> None:
     """Print a comparison; `every` shows what is equal too."""
-    for line in _heads(found):
+    for line in heads(found):
         click.echo(line)
     click.echo()
     if len(found.runs) == 2:
         _echo_two(found, every, width or PIPE_WIDTH)
     else:
-        _echo_many(found, every, width)
+        diff_table.echo(found, every, width)
     for line in found.unread:
         click.echo(text.safe(line))
 
 
-def _heads(found: Comparison) -> Iterator[str]:
+def heads(found: Comparison) -> Iterator[str]:
     """Yield a line a run: its label, id, name, age and code."""
     now, rows = clock.now_ms(), []
     for label, run in zip(diff.labels(len(found.runs)), found.runs, strict=True):
         status = "" if run.status == "completed" else run.status
         began = f"{text.age(run.record.start_ms, now)} ago"
         name = f"{text.safe(run.experiment)}/{text.safe(run.name)}"
-        rows.append((f"{label} {ids.short(run.id)}", name, began, _code_of(code.of(run)), status))
+        rows.append((f"{label} {ids.short(run.id)}", name, began, code_of(code.of(run)), status))
     yield from tables.plain(Table(tuple(Column("") for _ in range(5)), tuple(rows)))
 
 
-def _code_of(side: code.Code) -> str:
+def code_of(side: code.Code) -> str:
     commit = side.commit[:7] if side.commit else "no commit yet"
     return f"{commit} + uncommitted edits" if side.dirty else commit
 
@@ -57,15 +54,15 @@ def _echo_two(found: Comparison, every: bool, width: int) -> None:
     for title, items in diff_parts.sections(found, every):
         for line in section(title, items, width):
             click.echo(line)
-    click.echo(verdict(found))
+    click.echo(diff_parts.verdict(found))
 
 
 def _table(found: Comparison, every: bool) -> Iterator[str]:
     """Yield metrics and params: both have a value on each side, so they share their columns."""
     metrics = [row for row in found.metrics if every or not row.equal]
-    params = [row for row in found.params if every or not row.equal]
-    shown = [(f"  {text.safe(row.label)}", _numbers(row)) for row in metrics]
-    values = {row.name: tuple(_value(value) for value in row.values) for row in params}
+    params = [row for row in found.params if every or row.alias or not row.equal]
+    shown = [(f"  {text.safe(row.label)}", diff_parts.numbers(row)) for row in metrics]
+    values = {row.name: tuple(diff_parts.value(value) for value in row.values) for row in params}
     short = {name: pair for name, pair in values.items() if max(map(tables.cell_width, pair)) <= _WIDE}
     named = [(f"  {text.safe(name)}", pair) for name, pair in short.items()]
     left = max([_LABEL, *(tables.cell_width(name) + 1 for name, _ in shown + named)])
@@ -75,7 +72,7 @@ def _table(found: Comparison, every: bool) -> Iterator[str]:
     yield _pad("params", left) + equal
     for row in params:
         if row.name in short:
-            yield _pad(f"  {text.safe(row.name)}", left) + _pair(short[row.name], wide) + _only(row)
+            yield _pad(f"  {text.safe(row.name)}", left) + _pair(short[row.name], wide) + _remark(row)
         else:
             yield from _long(row, values[row.name], left)
 
@@ -89,22 +86,14 @@ def _metric_lines(found: Comparison, metrics: Sequence[MetricRow], left: int, wi
     for row in metrics:
         style = tables.STYLES.get(row.verdict)
         comment = diff_parts.comment(row)
-        tail = f"  {_signed(row):>9}  {_percent(row.percent):>7}  {click.style(comment, fg=style)}"
-        yield (_pad(f"  {text.safe(row.label)}", left) + _pair(_numbers(row), wide) + tail).rstrip()
+        tail = f"  {diff_parts.signed(row):>9}  {diff_parts.percent(row.percent):>7}  {click.style(comment, fg=style)}"
+        yield (_pad(f"  {text.safe(row.label)}", left) + _pair(diff_parts.numbers(row), wide) + tail).rstrip()
     if equal and len(metrics) < total:
         yield f"  {text.plural(equal, 'metric')} more {'is' if equal == 1 else 'are'} equal"
 
 
 def _equal(equal: int, total: int, noun: str) -> str:
     return f"{equal} equal" if total else f"no {noun}s recorded"
-
-
-def _numbers(row: MetricRow) -> tuple[str, ...]:
-    return tuple("-" if value is None else text.number(value) for value in row.values)
-
-
-def _value(value: Any) -> str:
-    return "-" if value is MISSING else text.value(value)
 
 
 def _pair(pair: Sequence[str], wide: int) -> str:
@@ -115,7 +104,10 @@ def _pad(label: str, left: int) -> str:
     return label + " " * max(left - tables.cell_width(label), 1)
 
 
-def _only(row: Row) -> str:
+def _remark(row: Row) -> str:
+    """Return what is said beside a param: only in B; learning_rate in B (gitexp.aliases)."""
+    if row.alias:
+        return f"   {diff_parts.other_names(row)}"
     if MISSING not in row.values:
         return ""
     return "   only in B" if row.values[0] is MISSING else "   only in A"
@@ -130,26 +122,6 @@ def _long(row: Row, pair: Sequence[str], left: int) -> Iterator[str]:
         part = value[start : start + _LONGEST]
         more = f"…   ({len(value):,} characters: --json)" if start + _LONGEST < len(value) else ""
         yield " " * (left - 2) + f"{label} {'…' if start else ''}{part}{more}"
-
-
-def _signed(row: MetricRow) -> str:
-    """Return the change with as many decimals as the values are shown with."""
-    change = row.change
-    if change is None:
-        return "-"
-    shown = _numbers(row)
-    places = sorted(len(cell.partition(".")[2]) for cell in shown)
-    for decimals in places:
-        fixed = f"{change:+.{decimals}f}"
-        if fixed.strip("+-0.") and "e" not in "".join(shown):
-            return fixed
-    return ("+" if change > 0 else "") + text.number(change) if change else "0"
-
-
-def _percent(percent: float | None) -> str:
-    if not percent or not math.isfinite(percent):
-        return ""
-    return f"{percent:+.1f} %" if abs(percent) < 1000 else f"{percent:+.0f} %"
 
 
 def section(title: str, items: Iterable[str], width: int) -> Iterator[str]:
@@ -167,68 +139,3 @@ def section(title: str, items: Iterable[str], width: int) -> Iterator[str]:
             title, line = "", ""
     if line:
         yield _pad(title, _LABEL) + line
-
-
-def verdict(found: Comparison) -> str:
-    """Return the last line: how many causes the difference can have."""
-    listed = diff.causes(found)
-    if not listed:
-        if not diff.names(found):
-            return "nothing differs."
-        return "no cause is recorded: chance, or something that is not recorded."
-    counts: dict[str, int] = {}
-    for cause in listed:
-        counts[cause.kind] = counts.get(cause.kind, 0) + 1
-    if len(listed) == 1:
-        return f"1 cause possible: {_kind(listed[0])}."
-    parts = ", ".join(_counted(kind, count) for kind, count in counts.items())
-    return f"{len(listed)} causes possible ({parts}): rerun with one changed to know which."
-
-
-_ALONE = frozenset({"command", "code", "seed", "Python", "machine"})  # kinds that there is one of
-
-
-def _kind(cause: Cause) -> str:
-    """Return a cause by itself: `param lr`, but `code` and not `code code`."""
-    return cause.kind if cause.kind in _ALONE else f"{cause.kind} {text.safe(cause.name)}"
-
-
-def _counted(kind: str, count: int) -> str:
-    return kind if kind in _ALONE else text.plural(count, kind)
-
-
-def _echo_many(found: Comparison, every: bool, width: int | None) -> None:
-    columns = (Column("", keep=10), *(Column(label, right=True) for label in diff.labels(len(found.runs))))
-    rows = list(_many_rows(found, every))
-    dropped = tables.echo(Table(columns, tuple(rows)), width) if rows else []
-    if dropped:
-        click.echo(f"too narrow for {', '.join(dropped)}: widen the terminal, or pipe it: gitexp diff … | less -S")
-    click.echo("" if rows else "nothing differs.", nl=not rows)
-    equal = sum(row.equal for row in found.metrics), sum(row.equal for row in found.params)
-    if not every and any(equal):
-        click.echo(f"equal: {text.plural(equal[0], 'metric')}, {text.plural(equal[1], 'param')} (--all shows them)")
-
-
-def _many_rows(found: Comparison, every: bool) -> Iterator[tuple[str | Cell, ...]]:
-    for metric in found.metrics:
-        if every or not metric.equal:
-            cells = [Cell(f"*{n}", "best") if i == metric.best else n for i, n in enumerate(_numbers(metric))]
-            yield (text.safe(metric.label), *cells)
-    yield from _row_cells("", found.params, every)
-    if every or diff.command_differs(found):
-        yield ("command", *(text.safe(shlex.join(words)) for words in found.command.values))
-    if every or not found.code.equal:
-        yield ("code", *(diff_parts.revision(side) for side in found.code.sides))
-    yield from _row_cells("data ", diff_parts.shortened(found.data), every)
-    yield from _row_cells("seed ", found.seeds, every)
-    yield from _row_cells("", found.packages, every)
-    yield from _row_cells("", found.surroundings, every)
-    for row in found.artifacts:
-        if every or row.name not in found.same_artifacts:
-            yield (text.safe(row.name), *(diff_parts.artifact(value) for value in row.values))
-
-
-def _row_cells(prefix: str, rows: Iterable[Row], every: bool) -> Iterator[tuple[str, ...]]:
-    for row in rows:
-        if every or not row.equal:
-            yield (prefix + text.safe(row.name), *(_value(value) for value in row.values))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 from gitexp import text
 from gitexp.git.compare import FileChange
 from gitexp.ops import diff, difference
+from gitexp.ops.aliases import GUESS
 from gitexp.ops.code import Code, CodeDifference
-from gitexp.ops.diff import Comparison
-from gitexp.ops.difference import MISSING, MetricRow, Row
+from gitexp.ops.diff import Cause, Comparison
+from gitexp.ops.difference import MISSING, Dataset, MetricRow, Row
 
 _BAR = 20  # columns of a diffstat's pluses and minuses
 _LISTED = 10
@@ -36,8 +38,19 @@ def comment(row: MetricRow) -> str:
         return "equal"
     if not row.goal.best:
         return "better or worse is not known"
-    way = "higher" if row.goal.best == "max" else "lower"
-    return f"{row.verdict:<6} ({way}: {row.goal.why})"
+    return f"{row.verdict:<6} ({row.goal.words})"
+
+
+def other_names(row: Row) -> str:
+    """Return under which other names runs have a param, and how that is known."""
+    sides: dict[str, list[str]] = {}
+    for label, name in zip(diff.labels(len(row.names)), row.names, strict=True):
+        if name and name != row.name:
+            sides.setdefault(name, []).append(label)
+    listed = "; ".join(f"{text.safe(name)} in {', '.join(found)}" for name, found in sides.items())
+    return (
+        f"{listed}: a guess, the values are equal" if row.alias == GUESS else f"{listed} (gitexp.aliases: {row.alias})"
+    )
 
 
 def _command(row: Row) -> list[str]:
@@ -133,7 +146,7 @@ def _inputs(found: Comparison) -> Iterator[tuple[str, list[str]]]:
     if not data and not seeds:
         yield "data, seed", [_known_inputs(*known)]
         return
-    yield "data", [_change(row) for row in shortened(data)] or [_same(known[0])]
+    yield "data", [_change(row) for row in data] or [_same(known[0])]
     yield "seed", [" -> ".join(_seed(found.seeds, side) for side in (0, 1)) if seeds else _same(known[1])]
 
 
@@ -149,17 +162,19 @@ def _same(known: str) -> str:
     return f"same: {known}" if known else "not recorded"
 
 
-def shortened(rows: Iterable[Row]) -> list[Row]:
-    """Return rows of hashes with their first eight digits, or all where those would not tell them apart."""
-    found = []
-    for row in rows:
-        short = Row(row.name, tuple(value if value is MISSING else str(value)[:8] for value in row.values))
-        found.append(short if short.equal == row.equal else row)
-    return found
+def dataset_key(item: Dataset) -> str:
+    """Return what tells a dataset apart: the beginning of its hash, else its URI."""
+    return text.safe(item.sha256)[:8] if item.sha256 else text.safe(item.key)
+
+
+def dataset(item: Dataset) -> str:
+    """Return a dataset in a line: its hash or URI, and its rows."""
+    rows = f", {text.plural(item.rows, 'row')}" if item.rows is not None else ""
+    return dataset_key(item) + rows
 
 
 def _datasets(rows: Iterable[Row]) -> str:
-    return ", ".join(f"{text.safe(row.name)} {text.safe(str(row.values[0]))[:8]}" for row in rows)
+    return ", ".join(f"{text.safe(row.name)} {dataset_key(row.values[0])}" for row in rows)
 
 
 def _seed(rows: Iterable[Row], side: int) -> str:
@@ -175,7 +190,9 @@ def _seed(rows: Iterable[Row], side: int) -> str:
 
 def _change(row: Row) -> str:
     """Return `name old -> new`, or where it is."""
-    old, new = (None if value is MISSING else text.value(value) for value in row.values)
+    old, new = (None if item is MISSING else value(item) for item in row.values)
+    if old == new and isinstance(row.values[0], Dataset):  # hashes that begin the same
+        old, new = (text.safe(item.key) for item in row.values)
     name = text.safe(row.name)
     if old is None or new is None:
         return f"{name} {new if old is None else old} only in {'B' if old is None else 'A'}"
@@ -231,7 +248,68 @@ def _artifact_change(row: Row) -> str:
 
 
 def artifact(value: Any) -> str:
-    """Return an artifact in a cell: its size, and the beginning of its hash."""
-    if value is MISSING:
+    """Return an artifact in a cell: its size."""
+    return "-" if value is MISSING else text.size(value.size_bytes)
+
+
+def artifact_hash(value: Any) -> str:
+    """Return the beginning of an artifact's sha256, of a small one's object name in Git."""
+    return "-" if value is MISSING else (value.sha256 or value.oid)[:8] or "-"
+
+
+def numbers(row: MetricRow) -> tuple[str, ...]:
+    """Return a metric's values as they are shown."""
+    return tuple("-" if value is None else text.number(value) for value in row.values)
+
+
+def value(item: Any) -> str:
+    """Return any value in a cell, "-" for none."""
+    return "-" if item is MISSING else dataset(item) if isinstance(item, Dataset) else text.value(item)
+
+
+def signed(row: MetricRow) -> str:
+    """Return the change with as many decimals as the values are shown with."""
+    change = row.change
+    if change is None:
         return "-"
-    return f"{text.size(value.size_bytes)} {(value.sha256 or value.oid)[:8]}".rstrip()
+    shown = numbers(row)
+    places = sorted(len(cell.partition(".")[2]) for cell in shown)
+    for decimals in places:
+        fixed = f"{change:+.{decimals}f}"
+        if fixed.strip("+-0.") and "e" not in "".join(shown):
+            return fixed
+    return ("+" if change > 0 else "") + text.number(change) if change else "0"
+
+
+def percent(change: float | None) -> str:
+    if not change or not math.isfinite(change):
+        return ""
+    return f"{change:+.1f} %" if abs(change) < 1000 else f"{change:+.0f} %"
+
+
+def verdict(found: Comparison) -> str:
+    """Return the last line: how many causes the difference can have."""
+    listed = diff.causes(found)
+    if not listed:
+        if not diff.names(found):
+            return "nothing differs."
+        return "no cause is recorded: chance, or something that is not recorded."
+    counts: dict[str, int] = {}
+    for cause in listed:
+        counts[cause.kind] = counts.get(cause.kind, 0) + 1
+    if len(listed) == 1:
+        return f"1 cause possible: {_kind(listed[0])}."
+    parts = ", ".join(_counted(kind, count) for kind, count in counts.items())
+    return f"{len(listed)} causes possible ({parts}): rerun with one changed to know which."
+
+
+_ALONE = frozenset({"command", "code", "seed", "Python", "machine"})  # kinds that there is one of
+
+
+def _kind(cause: Cause) -> str:
+    """Return a cause by itself: `param lr`, but `code` and not `code code`."""
+    return cause.kind if cause.kind in _ALONE else f"{cause.kind} {text.safe(cause.name)}"
+
+
+def _counted(kind: str, count: int) -> str:
+    return kind if kind in _ALONE else text.plural(count, kind)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,9 +57,9 @@ def fit(table: Table, width: int | None) -> tuple[Table, list[str]]:
     """Return the table without the columns that do not fit into `width`, and their titles in their order."""
     if width is None:
         return table, []
-    widths = _widths(table)
+    wide = widths(table)
     kept = list(range(len(table.columns)))
-    while len(kept) > 1 and sum(widths[i] for i in kept) + len(GAP) * (len(kept) - 1) > width:
+    while len(kept) > 1 and sum(wide[i] for i in kept) + len(GAP) * (len(kept) - 1) > width:
         kept.remove(min(kept, key=lambda i: (table.columns[i].keep, -i)))
     columns = tuple(table.columns[i] for i in kept)
     rows = tuple(tuple(row[i] for i in kept) for row in table.rows)
@@ -67,10 +68,24 @@ def fit(table: Table, width: int | None) -> tuple[Table, list[str]]:
 
 def plain(table: Table) -> list[str]:
     """Return the lines of a table, aligned, uncoloured and whole."""
-    widths = _widths(table)
-    lines = [_line([column.title for column in table.columns], table.columns, widths)]
-    lines += [_line([_text(cell) for cell in row], table.columns, widths) for row in table.rows]
+    wide = widths(table)
+    lines = [_line([column.title for column in table.columns], table.columns, wide)]
+    lines += [_line([_text(cell) for cell in row], table.columns, wide) for row in table.rows]
     return lines if any(column.title for column in table.columns) else lines[1:]
+
+
+def markdown(table: Table) -> list[str]:
+    """Return the lines of a table in Markdown; nothing in a cell is taken for Markdown or HTML."""
+    marks = ["---:" if column.right else "---" for column in table.columns]
+    rows = [[markdown_text(_text(cell)) for cell in row] for row in table.rows]
+    heads = [markdown_text(column.title.strip()) for column in table.columns]
+    return [f"| {' | '.join(cells)} |" for cells in (heads, marks, *rows)]
+
+
+def markdown_text(words: str) -> str:
+    """Return a text that Markdown shows as it is: its marks, mentions (@ana) and references (#12) do nothing."""
+    escaped = re.sub(r"([\\`*_{}\[\]<#|~&])", r"\\\1", words.replace("\n", " "))
+    return re.sub(r"([@#])(?=\w)", "\\1\u2060", escaped)
 
 
 def _line(cells: Sequence[str], columns: Sequence[Column], widths: Sequence[int]) -> str:
@@ -81,7 +96,7 @@ def _line(cells: Sequence[str], columns: Sequence[Column], widths: Sequence[int]
     return GAP.join(padded).rstrip()
 
 
-def _widths(table: Table) -> list[int]:
+def widths(table: Table) -> list[int]:
     return [
         max([cell_width(column.title), *(cell_width(_text(row[i])) for row in table.rows)])
         for i, column in enumerate(table.columns)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -12,7 +13,7 @@ from gitexp import canonical, ids, text
 from gitexp.errors import Damaged, NotFound, UsageError
 from gitexp.git import compare as git_compare
 from gitexp.git import objects
-from gitexp.ops import code, difference, find
+from gitexp.ops import aliases, code, difference, find
 from gitexp.ops.code import CodeDifference
 from gitexp.ops.difference import MISSING, MetricRow, Row
 from gitexp.store.runs import Artifact, Run
@@ -80,7 +81,9 @@ def compare(workspace: Workspace, runs: Sequence[Run]) -> Comparison:
     return Comparison(
         runs=tuple(runs),
         metrics=difference.metrics(workspace, read.readable("summary.json", lambda run: run.summary)),
-        params=difference.rows(read.each("params.json", lambda run: run.flat_params, {})),
+        params=aliases.merge(
+            difference.rows(read.each("params.json", lambda run: run.flat_params, {})), aliases.groups(workspace)
+        ),
         command=Row("command", tuple(list(run.record.command) for run in runs)),
         code=code.difference(workspace, runs),
         data=difference.rows(read.each("data.json", difference.datasets, {})),
@@ -94,6 +97,16 @@ def compare(workspace: Workspace, runs: Sequence[Run]) -> Comparison:
         same_artifacts=same_artifacts,
         unread=tuple(read.unread),
     )
+
+
+def with_metrics(found: Comparison, wanted: Sequence[str]) -> Comparison:
+    """Return a comparison with only the metrics that names or globs mean; raises NotFound for one that means none."""
+    kept = tuple(row for row in found.metrics if any(fnmatchcase(row.name, name) for name in wanted))
+    for name in wanted:
+        if not any(fnmatchcase(row.name, name) for row in kept):
+            known = ", ".join(text.safe(row.name) for row in found.metrics) or "none"
+            raise NotFound(f"no metric {text.safe(name)!r} in these runs", hint=f"they have: {known}")
+    return replace(found, metrics=kept)
 
 
 @dataclass(slots=True)
@@ -174,9 +187,11 @@ def command_differs(found: Comparison) -> bool:
     if found.command.equal:
         return False
     known = set()
-    for row in differing(found.params):
-        known.add(row.name.rpartition(".")[2].lower().replace("-", "_"))
-        known |= {text.value(value) for value in row.values if value is not MISSING}
+    for row in found.params:
+        if row.alias or not row.equal:
+            names = [name.lower().replace("-", "_") for name in row.names or (row.name,)]
+            known |= {*names, *(name.rpartition(".")[2] for name in names)}
+            known |= {text.value(value) for value in row.values if value is not MISSING}
     common = set.intersection(*(set(words) for words in found.command.values))
     own = {word for words in found.command.values for word in words if word not in common}
     return not own or not all(_parts(word) & known for word in own)
@@ -221,10 +236,10 @@ def describe(found: Comparison) -> dict[str, Any]:
     return {
         "runs": [_run(label, run) for label, run in zip(labels(len(found.runs)), found.runs, strict=True)],
         "metrics": [_metric(row) for row in found.metrics],
-        "params": _rows(found.params),
+        "params": [_param(row) for row in found.params],
         "command": {"equal": found.command.equal, "values": list(found.command.values)},
         "code": _code(found.code),
-        "data": _rows(found.data),
+        "data": _datasets(found.data),
         "seeds": _rows(found.seeds),
         "packages": _rows(found.packages),
         "environment": _rows(found.surroundings),
@@ -273,6 +288,22 @@ def _rows(rows: Iterable[Row]) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
+
+
+def _param(row: Row) -> dict[str, Any]:
+    """Return a param as JSON; `names` and `alias` tell of other names that runs have it under."""
+    names = [name or None for name in row.names] if row.alias else None
+    return {**_rows([row])[0], "names": names, "alias": row.alias or None}
+
+
+def _datasets(rows: Iterable[Row]) -> list[dict[str, Any]]:
+    found = _rows(rows)
+    for row in found:
+        row["values"] = [
+            value and {"sha256": value.sha256, "uri": value.uri, "rows": value.rows, "size": value.size_bytes}
+            for value in row["values"]
+        ]
+    return found
 
 
 def _code(found: CodeDifference) -> dict[str, Any]:

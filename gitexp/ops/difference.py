@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gitexp import canonical
@@ -26,10 +26,16 @@ MISSING: Final = _Missing()
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One name with its value in each run."""
+    """One name with its value in each run.
+
+    Where runs have it under other names, `names` has that of each run ("" where it has none) and `alias` says how that
+    is known: the place of the setting, or a guess.
+    """
 
     name: str
     values: tuple[Any, ...]
+    names: tuple[str, ...] = ()
+    alias: str = ""
 
     @property
     def equal(self) -> bool:
@@ -117,7 +123,20 @@ def same(one: Any, other: Any) -> bool:
         return bool(one == other) or (_is_nan(one) and _is_nan(other))
     if one is MISSING or other is MISSING:
         return one is other
+    if isinstance(one, Dataset):
+        return bool(one == other)
     return type(one) is type(other) and canonical.line(one) == canonical.line(other)
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """What a run read: `key` tells its bytes apart, the sha256 or else the URI; the rest is said beside it."""
+
+    key: str
+    sha256: str | None = field(default=None, compare=False)
+    uri: str | None = field(default=None, compare=False)
+    rows: int | None = field(default=None, compare=False)
+    size_bytes: int | None = field(default=None, compare=False)
 
 
 def _is_number(value: Any) -> bool:
@@ -131,13 +150,22 @@ def rows(sides: Sequence[Mapping[str, Any]]) -> tuple[Row, ...]:
 
 
 def metrics(workspace: Workspace, runs: Sequence[Run]) -> tuple[MetricRow, ...]:
-    """Return a row for every metric that any run has: those with a known direction first, then by name."""
+    """Return a row for every metric that any run has.
+
+    The main one is first, then those whose direction is said, guessed, unknown; what validates goes before training.
+    """
+    main = workspace.settings.text("metric")
     names = {name for run in runs for name in run.summary}
     found = []
     for name in names:
         goal = goals.of(workspace, name)
         found.append(MetricRow(name, goal, tuple(find.value_of(run, name, goal.aggregate) for run in runs)))
-    return tuple(sorted(found, key=lambda row: (not row.goal.best, row.name)))
+    return tuple(sorted(found, key=lambda row: (row.name != main, *_weight(row))))
+
+
+def _weight(row: MetricRow) -> tuple[bool, bool, bool, str]:
+    is_training = not row.name.lower().startswith(("val", "test", "eval"))
+    return not row.goal.best, row.goal.why == goals.GUESSED, is_training, row.name
 
 
 def packages(environment: Mapping[str, Any]) -> dict[str, str]:
@@ -193,12 +221,18 @@ def _gpus(listed: Any) -> str:
     return ", ".join(f"{names.count(name)} x {name}" for name in dict.fromkeys(names))
 
 
-def datasets(run: Run) -> dict[str, str]:
-    """Return {role or name: what tells the bytes apart} of the datasets a run read."""
-    found: dict[str, str] = {}
+def datasets(run: Run) -> dict[str, Dataset]:
+    """Return {role or name: dataset} of what a run read."""
+    found: dict[str, Dataset] = {}
     for item in run.data:
         name = str(item.get("role") or item.get("name") or item.get("uri") or "data")
         if name in found:
             name = f"{name} {item.get('name') or item.get('uri') or len(found)}"
-        found[name] = str(item.get("sha256") or item.get("uri") or "")
+        found[name] = _dataset(item)
     return found
+
+
+def _dataset(item: Mapping[str, Any]) -> Dataset:
+    sha256, uri = (str(item[key]) if item.get(key) else None for key in ("sha256", "uri"))
+    rows, size = (item.get(key) if isinstance(item.get(key), int) else None for key in ("rows", "bytes"))
+    return Dataset(sha256 or uri or "", sha256, uri, rows, size)

@@ -61,8 +61,8 @@ A mzrokvu  churn/lr0.1-leaves32       20m ago  {head} + uncommitted edits
 B kqzvmxr  churn/lr0.05-leaves32-cw3  12m ago  {head}
 
 metrics                      A         B     change
-  loss:min              0.2260    0.2031    -0.0229  -10.1 %  better (lower: guessed from the name)
   val_auc:max           0.9312    0.9410    +0.0098   +1.1 %  better (higher: gitexp.toml)
+  loss:min              0.2260    0.2031    -0.0229  -10.1 %  better (lower: guessed from the name)
   gap:last               1.500     1.250     -0.250  -16.7 %  better or worse is not known
   1 metric more is equal
 params               2 equal
@@ -90,7 +90,7 @@ def test_all_shows_what_is_equal_too(two: Path, untouched: None) -> None:
 
 def test_the_names_alone_are_lines_for_scripts(two: Path, untouched: None) -> None:
     assert support.gitexp("diff", "--name-only").stdout == (
-        "metric\tloss\nmetric\tval_auc\nmetric\tgap\nparam\tlr\nparam\tscale_pos_weight\ncode\ttrain.py\n"
+        "metric\tval_auc\nmetric\tloss\nmetric\tgap\nparam\tlr\nparam\tscale_pos_weight\ncode\ttrain.py\n"
         "package\tlightgbm\nartifact\tmodel.txt\nartifact\tplots/confusion.png\n"
     )
 
@@ -104,7 +104,8 @@ def test_the_code_is_what_git_diff_says_between_the_parents(two: Path, untouched
 def test_json_has_all_of_it(two: Path, untouched: None) -> None:
     found = support.gitexp("diff", "--json").json
     assert [(run["label"], run["id"]) for run in found["runs"]] == [("A", run_id("mzrokvu")), ("B", run_id("kqzvmxr"))]
-    assert found["metrics"][0] == {
+    assert [row["name"] for row in found["metrics"]] == ["val_auc", "loss", "epochs", "gap"]
+    assert found["metrics"][1] == {
         "name": "loss",
         "aggregate": "min",
         "values": [0.226, 0.2031],
@@ -115,7 +116,8 @@ def test_json_has_all_of_it(two: Path, untouched: None) -> None:
         "goal_from": "guessed from the name",
     }
     assert found["params"][2] == {
-        "name": "scale_pos_weight", "equal": False, "values": [None, 3], "present": [False, True]
+        "name": "scale_pos_weight", "equal": False, "values": [None, 3], "present": [False, True],
+        "names": None, "alias": None,
     }  # fmt: skip
     assert found["code"]["files"] == [{"path": "train.py", "old_path": None, "added": 3, "deleted": 1}]
     assert found["code"]["same_commit"] is True
@@ -138,7 +140,6 @@ def test_more_than_two_runs_are_a_table_of_what_differs(two: Path, monkeypatch: 
     monkeypatch.setenv("GITEXP_NOW", "2026-11-20T14:20:00Z")
     with support.untouched(two):
         shown = support.gitexp("diff", "mzrokvu", "kqzvmxr", "pqwtzno").stdout
-    blob = support.git(two, "hash-object", "--stdin", input="same")[:8]
     assert (
         shown
         == f"""\
@@ -146,22 +147,30 @@ A mzrokvu  churn/lr0.1-leaves32       20m ago  {head} + uncommitted edits
 B kqzvmxr  churn/lr0.05-leaves32-cw3  12m ago  {head}
 C pqwtzno  churn/net                  5m ago   {code(two)}                      failed
 
-                                     A                  B              C
-loss:min                        0.2260            *0.2031              -
-val_auc:max                     0.9312             0.9410        *0.9500
-gap:last                         1.500              1.250              -
-lr                                 0.1               0.05           0.05
-scale_pos_weight                     -                  3              -
-command                python train.py    python train.py  python net.py
-code                          {head}+            {head}        {code(two)}
-seed numpy                          42                 42              -
-seed python                         42                 42              7
-seed python_hash                random             random              -
-lightgbm                         4.4.0              4.5.0              -
-labels.txt            4 bytes {blob}   4 bytes {blob}              -
-model.txt            200.0 kB 2287d207  201.0 kB c55304d3              -
-plots/confusion.png    1 byte 56a6051c    1 byte d8263ee9              -
-equal: 1 metric, 2 params (--all shows them)
+                                      A           B         C
+metrics, 1 equal
+  val_auc:max                    0.9312      0.9410   *0.9500
+  loss:min                       0.2260     *0.2031         -
+  gap:last                        1.500       1.250         -
+params, 2 equal
+  lr                                0.1        0.05      0.05
+  scale_pos_weight                    -           3         -
+command                      … train.py  … train.py  … net.py
+code                           {head}+     {head}   {code(two)}
+seed
+  numpy                              42          42         -
+  python                             42          42         7
+  python_hash                    random      random         -
+environment, 8 equal
+  lightgbm                        4.4.0       4.5.0         -
+artifacts
+  labels.txt                    4 bytes     4 bytes         -
+  model.txt                    200.0 kB    201.0 kB         -
+  plots/confusion.png            1 byte      1 byte         -
+  plots/confusion.png, hash    56a6051c    d8263ee9         -
+
+* best. val_auc higher: gitexp.toml; loss lower: guessed from the name
+6 causes possible (2 params, command, code, seed, 1 package): rerun with one changed to know which.
 """
     )
 
@@ -233,7 +242,7 @@ def test_other_data_seeds_hosts_and_packages_are_named(project: Path, untouched:
     recording.record(project, "a", run_id=run_id("kkkk"), data=DATA, seeds=SEEDS, settings={"host": "gpu01"})
     other = environment(numpy="2.0", torch="2.7")
     other |= {"python": {"version": "3.12.1"}, "variables": {"OMP_NUM_THREADS": "4"}}
-    data = [{"role": "train", "sha256": "00112233" + "0" * 56}]
+    data = [{"role": "train", "sha256": "00112233" + "0" * 56, "rows": 120}]
     recording.record(
         project,
         "b",
@@ -245,7 +254,7 @@ def test_other_data_seeds_hosts_and_packages_are_named(project: Path, untouched:
     )
     shown = support.gitexp("diff", "kkkk", "llll").stdout
     assert (
-        "data                 train 7be1c04a -> 00112233\n"
+        "data                 train 7be1c04a -> 00112233, 120 rows\n"
         "seed                 42 -> 7\n"
         "environment          numpy 1.0 -> 2.0; torch 2.7 only in B; $OMP_NUM_THREADS 4 only in B;\n"
         "                     Python 3.11.9 -> 3.12.1; host gpu01 -> gpu02; 2 packages and GPU equal\n"
@@ -402,3 +411,96 @@ def test_a_change_is_shown_as_exactly_as_its_values(
         recording.record(project, name, run_id=run_id(name), metrics={"m": [value]})
     row = next(line for line in support.gitexp("diff", "-a", "kkkk", "llll").lines if "m:last" in line)
     assert row.split()[3] == change
+
+
+def test_a_param_of_two_names_is_one(project: Path, untouched: None) -> None:
+    recording.record(project, "a", run_id=run_id("kkkk"), params={"lr": 0.1, "batch_size": 32, "seed": 1})
+    recording.record(project, "b", run_id=run_id("llll"), params={"learning_rate": 0.2, "bs": 32, "seed": 1})
+    shown = support.gitexp("diff", "kkkk", "llll").stdout
+    assert (
+        "params               2 equal\n"
+        "  batch_size                32        32   bs in B: a guess, the values are equal\n"
+        "  learning_rate              -       0.2   only in B\n"
+        "  lr                       0.1         -   only in A\n"
+    ) in shown
+    assert shown.endswith("2 causes possible (2 params): rerun with one changed to know which.\n")
+
+
+def test_the_names_of_a_param_can_be_said(project: Path) -> None:
+    support.git(project, "config", "gitexp.aliases", "lr=learning_rate=optimizer.lr")
+    recording.record(project, "a", run_id=run_id("kkkk"), params={"lr": 0.1}, command=("train", "--lr", "0.1"))
+    recording.record(
+        project, "b", run_id=run_id("llll"), params={"optimizer": {"lr": 0.2}},
+        command=("train", "--optimizer.lr", "0.2"),
+    )  # fmt: skip
+    recording.record(project, "c", run_id=run_id("mmmm"), params={"learning_rate": 0.2}, command=("train",))
+    with support.untouched(project):
+        two, json = support.gitexp("diff", "kkkk", "llll"), support.gitexp("diff", "kkkk", "llll", "--json").json
+        same, three = support.gitexp("diff", "llll", "mmmm").stdout, support.gitexp("diff", "*").stdout
+    assert "  lr                       0.1       0.2   optimizer.lr in B (gitexp.aliases: git config)\n" in two.stdout
+    assert two.stdout.endswith("1 cause possible: param lr.\n")
+    assert json["params"] == [
+        {"name": "lr", "equal": False, "values": [0.1, 0.2], "present": [True, True],
+         "names": ["lr", "optimizer.lr"], "alias": "git config"}
+    ]  # fmt: skip
+    said = "optimizer.lr in A; learning_rate in B (gitexp.aliases: git config)\n"
+    assert f"  lr                       0.2       0.2   {said}" in same
+    assert "lr: optimizer.lr in B; learning_rate in C (gitexp.aliases: git config)\n" in three
+
+
+def test_metrics_can_be_chosen(two: Path, untouched: None) -> None:
+    shown = support.gitexp("diff", "--metric", "val_*,gap").stdout
+    assert "val_auc:max" in shown and "gap:last" in shown and "loss:min" not in shown
+    assert support.gitexp("diff", "--metric", "nothing", expect=4).stderr == (
+        "gitexp: no metric 'nothing' in these runs\nthey have: val_auc, loss, epochs, gap\n"
+    )
+
+
+def test_markdown_is_for_a_comment(two: Path, untouched: None) -> None:
+    head = code(two)
+    assert (
+        support.gitexp("diff", "--md").stdout
+        == f"""\
+- **A** `mzrokvu` churn/lr0.1-leaves32, {head} + uncommitted edits
+- **B** `kqzvmxr` churn/lr0.05-leaves32-cw3, {head}
+
+|  | A | B | change |
+| --- | ---: | ---: | --- |
+| metrics, 1 equal |  |  |  |
+|   val\\_auc:max | 0.9312 | \\*0.9410 | +0.0098 +1.1 % better (higher: gitexp.toml) |
+|   loss:min | 0.2260 | \\*0.2031 | -0.0229 -10.1 % better (lower: guessed from the name) |
+|   gap:last | 1.500 | 1.250 | -0.250 -16.7 % better or worse is not known |
+| params, 2 equal |  |  |  |
+|   lr | 0.1 | 0.05 |  |
+|   scale\\_pos\\_weight | - | 3 |  |
+| code | {head}+ | {head} |  |
+| environment, 8 equal |  |  |  |
+|   lightgbm | 4.4.0 | 4.5.0 |  |
+| artifacts, 1 equal |  |  |  |
+|   model.txt | 200.0 kB | 201.0 kB |  |
+|   plots/confusion.png | 1 byte | 1 byte |  |
+|   plots/confusion.png, hash | 56a6051c | d8263ee9 |  |
+
+4 causes possible (2 params, code, 1 package): rerun with one changed to know which.
+"""
+    )
+
+
+def test_runs_that_do_not_fit_side_by_side_are_shown_in_blocks(
+    project: Path, untouched: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(12):
+        recording.record(
+            project, f"run{number}", params={"lr": number / 10, "text": "long " * 10 + str(number)},
+            metrics={"val_auc": [0.5 + number / 100]}, environment=None,
+        )  # fmt: skip
+    whole = support.gitexp("diff", "run*").lines
+    assert whole[13].split() == list("ABCDEFGHIJKL")
+    monkeypatch.setenv("GITEXP_FORCE_TERMINAL", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    shown = support.gitexp("diff", "run*").lines
+    assert max(map(len, shown)) <= 100
+    heads = [line.split() for line in shown if line.strip() and set(line.split()) <= set("ABCDEFGHIJKL")]
+    assert [label for head in heads for label in head] == list("ABCDEFGHIJKL") and len(heads) > 1
+    assert sum(line.startswith("  val_auc:max") for line in shown) == len(heads)
+    assert "12 values shortened; whole in a pipe, and with --json" in shown
