@@ -217,6 +217,12 @@ def read_commit(repo: Repo, oid: str) -> Commit:
     return decode_commit(_read(repo, oid, _COMMIT))
 
 
+def tree_of(repo: Repo, commit: str) -> str:
+    """Return a commit's tree, without parsing the rest; raises Damaged where it is missing or no commit."""
+    data = _read(repo, commit, _COMMIT)
+    return data[5:45].decode("ascii", "replace") if data[:5] == b"tree " else decode_commit(data).tree
+
+
 def decode_commit(data: bytes) -> Commit:
     """Return what a commit's bytes say."""
     head, _, message = data.partition(b"\n\n")

@@ -26,6 +26,13 @@ def listing(common_dir: Path, prefix: str) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
+def folder(common_dir: Path, prefix: str) -> dict[str, str]:
+    """Return {full ref: oid} of the loose refs right below `prefix`, none of those deeper."""
+    found: dict[str, str] = {}
+    _scan(str(common_dir / prefix), prefix, found)
+    return found
+
+
 def _scan(folder: str, below: str, found: dict[str, str]) -> list[tuple[str, str]]:
     deeper = []
     try:

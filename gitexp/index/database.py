@@ -5,19 +5,25 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from contextlib import suppress
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from gitexp.index import functions, refresh, schema, stamps
+from gitexp import locks
+from gitexp.errors import Conflict
+from gitexp.index import functions, handed, location, meta, refresh, schema, stamps
 from gitexp.index.catalogue import Catalogue
 from gitexp.index.stamps import Stamps
 from gitexp.store.runs import Run
 from gitexp.store.workspace import Workspace
 
-WAIT_SECONDS = 5.0  # for another process that writes
-_ENDINGS = ("", "-wal", "-shm", "-journal")
-_open = threading.local()
+WAIT_SECONDS = 5.0  # for another process that writes; none does so for more than refresh.BUSY_SECONDS at once
+_AGAIN_SECONDS = 60.0  # after which a process that went without the file looks whether it can be had now
+_ENDINGS = ("-wal", "-shm", "-journal", "")
+_local = threading.local()  # SQLite's connections are of one thread, and must not be used after a fork
 
 
 @dataclass(slots=True)
@@ -28,112 +34,226 @@ class Index:
     connection: sqlite3.Connection
     catalogue: Catalogue
     path: Path | None  # None: in memory
-    known: Stamps = field(default_factory=Stamps)
-    version: int = -1  # of the data, as this connection saw it last
     inode: int = 0
+    known: Stamps | None = None
+    version: int = -1  # of what other connections have written, as this one saw it last
+    opened: float = field(default_factory=time.monotonic)
+
+    @property
+    def lost(self) -> list[tuple[str, str]]:
+        """The (ref, commit) that gitexp set, never deleted, and that are gone."""
+        return self.rows("SELECT ref, oid FROM lost ORDER BY ref")
+
+    def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        """Return the rows of a query; where the file proves to be damaged, it is built anew first."""
+        try:
+            return self.connection.execute(query, parameters).fetchall()
+        except sqlite3.DatabaseError as error:
+            if not _is_damage(error) or self.path is None:
+                raise
+        _replace(self)
+        return self.connection.execute(query, parameters).fetchall()
 
 
 def of(workspace: Workspace) -> Index:
-    """Return this process's index of a workspace, brought up to date; it is in memory where no file can be had."""
-    kept: dict[tuple[int, Path], Index] = _open.__dict__.setdefault("kept", {})
+    """Return this thread's index of a workspace, brought up to date; it is in memory where no file can be had."""
+    kept: dict[tuple[int, Path], Index] = _local.__dict__.setdefault("kept", {})
     key = os.getpid(), workspace.home
     index = kept.get(key)
-    if index is not None:
-        index.workspace = workspace
+    if index is None or not _is_current(index):
+        index = kept[key] = _open(workspace)
+    index.workspace = workspace
     try:
-        index = _current(workspace, index)
+        _refresh(index)
+    except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as error:
+        if index.path is None:
+            raise
+        if isinstance(error, sqlite3.OperationalError) and not _is_damage(error):
+            _go_without(index)
+        else:
+            _replace(index)
+    return index
+
+
+def _is_current(index: Index) -> bool:
+    """Say whether an open index is that of the file, or none can be had for some time yet."""
+    if index.path is None:
+        return time.monotonic() - index.opened < _AGAIN_SECONDS
+    return _inode(index.path) == index.inode
+
+
+def _open(workspace: Workspace) -> Index:
+    """Open the index; nothing is read of it yet."""
+    path = location.of(workspace)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = connect(path)
+    except (sqlite3.DatabaseError, OSError) as error:
+        index = _in_memory(workspace)
+        if isinstance(error, sqlite3.DatabaseError) and _is_damage(error):
+            index.path, index.inode = path, _inode(path)
+            _replace(index)
+        return index
+    return Index(workspace, connection, Catalogue(connection), path, _inode(path))
+
+
+def connect(path: Path | str) -> sqlite3.Connection:
+    """Open a database as the index wants it."""
+    connection = sqlite3.connect(
+        path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=400
+    )
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA temp_store = MEMORY")
     except sqlite3.DatabaseError:
-        index = _anew(workspace)
-    kept[key] = index
-    return index
-
-
-def _current(workspace: Workspace, index: Index | None) -> Index:
-    path = location(workspace)
-    if index is None or (index.path is not None and _inode(path) != index.inode):
-        index = _opened(workspace, path)
-    _refresh(index)
-    return index
-
-
-def _opened(workspace: Workspace, path: Path) -> Index:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    connection = connect(path)
-    return Index(workspace, connection, Catalogue(connection), path, inode=_inode(path))
-
-
-def _anew(workspace: Workspace) -> Index:
-    discard(workspace)
-    try:
-        index = _opened(workspace, location(workspace))
-        _refresh(index)
-    except (sqlite3.DatabaseError, OSError):
-        connection = connect(":memory:")
-        index = Index(workspace, connection, Catalogue(connection), None)
-        _refresh(index)
-    return index
+        connection.close()
+        raise
+    functions.register(connection)
+    return connection
 
 
 def _refresh(index: Index) -> None:
+    """Take in what others have written, then what changed in the repository."""
     connection = index.connection
     version = connection.execute("PRAGMA data_version").fetchone()[0]
     if version != index.version:
         if not schema.is_ours(connection):
             _make(index)
-        index.known, index.version = refresh.read_stamps(connection), version
+        index.known = meta.stamps(connection)
         index.catalogue.load()
-    if stamps.look(index.workspace, index.known) == index.known:
+        index.version = version
+    if index.known is not None and stamps.look(index.workspace, index.known) == index.known:
         return
-    connection.execute("BEGIN IMMEDIATE")
+    while not _step(index):
+        pass
+    index.known = meta.stamps(connection)
+
+
+def _step(index: Index) -> bool:
+    with _writing(index):
+        return refresh.run(index.workspace, index.connection, index.catalogue)
+
+
+@contextmanager
+def _writing(index: Index) -> Iterator[None]:
+    """Hold a transaction that writes, and take all of it back when anything goes wrong."""
+    index.connection.execute("BEGIN IMMEDIATE")
     try:
-        index.known = refresh.run(index.workspace, connection, index.catalogue)
-        connection.execute("COMMIT")
+        yield
+        index.connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        with suppress(sqlite3.Error):  # a full disk has taken it back already
+            index.connection.execute("ROLLBACK")
+        with suppress(sqlite3.Error):
+            index.catalogue.reload()
         raise
-    index.version = connection.execute("PRAGMA data_version").fetchone()[0]
 
 
 def _make(index: Index) -> None:
-    connection = index.connection
-    connection.execute("BEGIN IMMEDIATE")
+    """Make the tables; one of another version gives way to a new file."""
+    with _writing(index):
+        if schema.is_ours(index.connection):
+            return
+        if not schema.is_empty(index.connection):
+            raise sqlite3.DatabaseError("the index is of another version")
+        schema.create(index.connection)
+
+
+_DAMAGE = ("malformed", "not a database", "another version", "no such table", "no such column", "disk I/O", "corrupt")
+
+
+def _is_damage(error: sqlite3.DatabaseError) -> bool:
+    """Say whether an error is about the content of the file, and not about locks, permissions or space."""
+    if not isinstance(error, sqlite3.OperationalError):
+        return True
+    return any(word in str(error) for word in _DAMAGE)
+
+
+def _replace(index: Index) -> None:
+    """Build the index anew, in a new file; in memory where that cannot be had either."""
+    workspace, path = index.workspace, location.of(index.workspace)
+    with suppress(sqlite3.Error):
+        index.connection.close()
     try:
-        if not schema.is_ours(connection):
-            schema.create(connection)
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
+        _remove(path, index.inode)
+        _take_over(index, _open(workspace))
+        _refresh(index)
+    except (sqlite3.DatabaseError, OSError, Conflict):
+        _go_without(index)
 
 
-def connect(path: Path | str) -> sqlite3.Connection:
-    """Open an index; nothing is read yet but that it is a database."""
-    connection = sqlite3.connect(path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    functions.register(connection)
-    return connection
+def _go_without(index: Index) -> None:
+    """Go on in memory, from what the file has where that can be read."""
+    path = index.path
+    with suppress(sqlite3.Error):
+        index.connection.close()
+    new = _in_memory(index.workspace)
+    try:
+        if path is not None:
+            _copy(path, new.connection)
+        _take_over(index, new)
+        _refresh(index)
+    except (sqlite3.DatabaseError, ValueError, KeyError, TypeError):
+        _take_over(index, _in_memory(index.workspace))
+        _refresh(index)
 
 
-def location(workspace: Workspace) -> Path:
-    """Return where the index of a workspace is."""
-    return workspace.home / "index.sqlite"
+def _in_memory(workspace: Workspace) -> Index:
+    connection = connect(":memory:")
+    return Index(workspace, connection, Catalogue(connection), None)
+
+
+def _copy(path: Path, target: sqlite3.Connection) -> None:
+    """Copy a file as far as it can be read: one that nobody has open for writing needs no lock and no folder."""
+    has_log = _size(Path(f"{path}-wal")) > 0
+    options = "mode=ro" if has_log else "mode=ro&immutable=1"
+    with closing(sqlite3.connect(f"{path.as_uri()}?{options}", uri=True, timeout=0.2)) as source:
+        source.backup(target)
+
+
+def _take_over(index: Index, new: Index) -> None:
+    index.connection, index.catalogue, index.path, index.inode = new.connection, new.catalogue, new.path, new.inode
+    index.known, index.version, index.opened = None, -1, new.opened
+
+
+def _remove(path: Path, inode: int) -> None:
+    """Delete a file that is no good, unless another process has put a new one in its place."""
+    with locks.hold(path.with_suffix(".lock"), timeout_seconds=WAIT_SECONDS):
+        if _inode(path) == inode:
+            _unlink(path)
+
+
+def _unlink(path: Path) -> None:
+    for ending in _ENDINGS:
+        Path(f"{path}{ending}").unlink(missing_ok=True)
 
 
 def hand(workspace: Workspace, run: Run) -> None:
     """Give a run that has just been committed to the index; waits for nobody and never raises."""
+    handed.give(workspace, run)
 
 
 def discard(workspace: Workspace) -> None:
-    """Delete the index with all that it holds."""
-    path = location(workspace)
-    for ending in _ENDINGS:
-        with suppress(FileNotFoundError):
-            os.unlink(f"{path}{ending}")
+    """Delete the index with all that it holds, so that no copy of a purged run stays."""
+    path = location.of(workspace)
+    handed.discard(workspace)
+    _unlink(path)
+    kept: dict[tuple[int, Path], Index] = _local.__dict__.get("kept", {})
+    index = kept.pop((os.getpid(), workspace.home), None)
+    if index is not None:
+        index.connection.close()
 
 
 def _inode(path: Path) -> int:
     try:
         return path.stat().st_ino
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
         return 0

@@ -2,143 +2,314 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Collection, Iterable, Sequence
+from functools import cached_property
+from itertools import islice
+from typing import Any
 
-from gitexp import ids
-from gitexp.errors import Damaged, GitexpError
+from gitexp import canonical, ids
+from gitexp.errors import Damaged
 from gitexp.git import objects, refs
-from gitexp.index import rows, stamps, tables
+from gitexp.index import handed, heads, meta, rows, running, stamps, tables
 from gitexp.index.catalogue import Catalogue
+from gitexp.index.heads import Moves
 from gitexp.index.rows import Row
 from gitexp.index.stamps import Stamps
-from gitexp.record.facts import EMPTY, RUN
-from gitexp.store import annotations, experiments, live, reflog, remotes, runs
+from gitexp.record.facts import EXPERIMENT, RUN
+from gitexp.store import annotations as annotated
+from gitexp.store import experiments, reflog, remotes, runs
+from gitexp.store.ledger import Ledger
 from gitexp.store.workspace import Workspace
 
-SLICE = 2000  # runs between two commits of a long refresh
+BUSY_SECONDS = 2.0  # of one transaction: then others get their turn, and see what is there so far
+_CHUNK = 250  # runs read and put in at once
+_MANY = 500  # refs from which on all are looked up at once
+
+
+def run(workspace: Workspace, connection: sqlite3.Connection, catalogue: Catalogue) -> bool:
+    """Bring an index up to date inside a transaction that writes; False where there is more to do in another one."""
+    known = meta.stamps(connection)
+    seen = stamps.look(workspace, known or Stamps())
+    if seen == known:
+        return True
+    catalogue.load()
+    refresh = Refresh(workspace, connection, catalogue)
+    if not refresh.all(known or Stamps(), seen):
+        return False
+    meta.put(connection, "stamps", seen.to_json())
+    return True
 
 
 class Refresh:
-    """One refresh of an index, in a transaction that writes."""
+    """One transaction's part of a refresh."""
 
     def __init__(self, workspace: Workspace, connection: sqlite3.Connection, catalogue: Catalogue) -> None:
         self.workspace = workspace
         self.connection = connection
         self.catalogue = catalogue
-        self.ledger = annotations.ledger(workspace)
-        self.environments: dict[str, int | None] = {}
+        self.deadline = time.monotonic() + BUSY_SECONDS
+        self.doubtful: set[str] = set()  # refs that may be lost
+        self.experiments: dict[str, str] = meta.get(connection, "experiments", {})
+        self._environments: dict[str, int | None] = {}
 
-    def all(self) -> None:
-        """Bring everything up to date."""
-        running = {run.id: run for run in live.listing(self.workspace)}
-        self._refs({ids.short(run_id) for run_id in running})
-        self._journals(running)
-        self._facts()
-        self._experiments()
-        self._own()
-        self._pushed()
+    @cached_property
+    def ledger(self) -> Ledger:
+        """What is said of runs."""
+        return annotated.ledger(self.workspace)
 
-    def _refs(self, running: set[str]) -> None:
-        standing = refs.listing(self.workspace.repo, runs.REF_PREFIX)
-        wanted = {ref: oid for ref, oid in standing.items() if (leaf := rows.leaf(ref)) and leaf[2] not in running}
-        ended = running | {leaf[2] for ref in standing if (leaf := rows.leaf(ref))}
-        for ref, oid in refs.listing(self.workspace.repo, rows.PUBLISHED_PREFIX).items():
-            if (leaf := rows.leaf(ref)) and leaf[2] not in ended:
-                wanted[ref] = oid
-        known = {ref: (key, oid) for ref, oid, key in self.connection.execute(
-            "SELECT ref, commit_oid, key FROM run WHERE ref IS NOT NULL UNION ALL SELECT ref, commit_oid, NULL FROM strange"
-        )}  # fmt: skip
-        gone = [ref for ref, (_, oid) in known.items() if wanted.get(ref) != oid]
-        tables.delete(self.connection, [key for ref in gone if (key := known[ref][0]) is not None])
-        self.connection.executemany("DELETE FROM strange WHERE ref = ?", [(ref,) for ref in gone])
-        self._read([(ref, oid) for ref, oid in wanted.items() if known.get(ref, ("", ""))[1] != oid])
+    def all(self, known: Stamps, seen: Stamps) -> bool:
+        """Take in what changed between two looks; False where the time was up before all was read."""
+        if seen.log != known.log and seen.log:
+            self._follow_log(*seen.log)
+        moves: Moves = dict.fromkeys(self._journals(known, seen))
+        moves = {ref: refs.get(self.workspace.repo, ref) for ref in moves}
+        moves |= heads.moved(self.workspace, self.connection, known, seen)
+        if seen.facts != known.facts:
+            self._say(known.facts)
+        done = self._move(moves)
+        self._look_for_lost(moves)
+        if done and seen.remotes != known.remotes:
+            self._push_anew()
+        return done
 
-    def _read(self, found: Iterable[tuple[str, str]]) -> None:
-        read: list[Row] = []
-        for ref, oid in found:
-            row = rows.stored(self.workspace, ref, oid)
-            if row is None:
-                self.connection.execute("INSERT INTO strange VALUES (?, ?)", (ref, oid))
+    def _follow_log(self, size: int, inode: int) -> None:
+        """Follow what gitexp itself did to refs: which runs were recorded here, and what should stand."""
+        offset, known_inode = meta.get(self.connection, "log", (0, inode))
+        if known_inode != inode or size < offset:
+            offset = 0
+            self.connection.execute("DELETE FROM logged")
+            self.connection.execute("UPDATE run SET own = 0 WHERE ref IS NOT NULL")
+        lines, offset = reflog.since(self.workspace, offset)
+        touched = dict.fromkeys(line.ref for line in lines)
+        state = {row[0]: row[1:] for row in self._by_ref("SELECT ref, oid, own FROM logged", touched)}
+        for line in lines:
+            if line.new == reflog.NONE:
+                state.pop(line.ref, None)
             else:
-                read.append(row)
-        self._insert(read)
+                own = line.word in reflog.RECORDED or (line.ref in state and state[line.ref][1])
+                state[line.ref] = line.new, int(own)
+        many = self.connection.executemany
+        many("DELETE FROM logged WHERE ref = ?", [(ref,) for ref in touched if ref not in state])
+        many("INSERT OR REPLACE INTO logged VALUES (?, ?, ?)", [(ref, *state[ref]) for ref in touched if ref in state])
+        many("UPDATE run SET own = ? WHERE ref = ?", [(state[ref][1] if ref in state else 0, ref) for ref in touched])
+        self.doubtful.update(touched)
+        meta.put(self.connection, "log", (offset, inode))
 
-    def _insert(self, found: list[Row]) -> None:
-        keyed = [
-            (
-                None,
-                row,
-                rows.said(
-                    self.ledger.state(RUN, row.fields["id"]), row.fields["told"] if "told" in row.fields else None
-                ),
-            )
-            for row in found
-        ]
+    def _by_ref(self, query: str, wanted: Collection[str]) -> list[Any]:
+        """Return the rows of some refs: looked up one by one, or all at once where there are many."""
+        if len(wanted) > _MANY:
+            return [row for row in self.connection.execute(query + " WHERE ref IS NOT NULL") if row[0] in wanted]
+        return [row for ref in wanted for row in self.connection.execute(query + " WHERE ref = ?", (ref,))]
+
+    def _journals(self, known: Stamps, seen: Stamps) -> list[str]:
+        """Take in the runs that are running here; returns the refs of those that began or ended."""
+        live = {name for name, files in seen.journals.items() if "start.json" in files and "late.json" not in files}
+        kept = dict(self.connection.execute("SELECT id, ref FROM journal"))
+        for name in kept.keys() - live:
+            self._forget_journal(name)
+        began = []
+        for name in sorted(live):
+            if (name not in kept or seen.journals[name] != known.journals.get(name)) and (ref := self._journal(name)):
+                began += [ref] if name not in kept else []
+        return [*(kept[name] for name in kept.keys() - live), *began]
+
+    def _journal(self, name: str) -> str | None:
+        """Read a journal on; None where it cannot be read, or has gone meanwhile."""
+        row = self.connection.execute("SELECT state FROM journal WHERE id = ?", (name,)).fetchone()
+        try:
+            found, ref, state = running.read(self.workspace, self.workspace.live / name, row[0] if row else None)
+        except (Damaged, OSError):  # `status` and `recover` name it
+            self._forget_journal(name)
+            return None
+        keys = self.connection.execute("SELECT key FROM run WHERE id = ? AND live AND ref IS NULL", (name,)).fetchall()
+        tables.delete(self.connection, [key for (key,) in keys])
+        self.connection.execute("INSERT OR REPLACE INTO journal VALUES (?, ?, ?)", (name, ref, state))
+        self._insert([(keys[0][0] if keys else None, found)])
+        return ref
+
+    def _forget_journal(self, name: str) -> None:
+        keys = self.connection.execute("SELECT key FROM run WHERE id = ? AND live AND ref IS NULL", (name,)).fetchall()
+        tables.delete(self.connection, [key for (key,) in keys])
+        self.connection.execute("DELETE FROM journal WHERE id = ?", (name,))
+
+    def _say(self, tip: str | None) -> None:
+        """Fold again what is said of the runs that new lines are about, or of all where lines went away."""
+        added = self.ledger.since(tip) if tip else self.ledger
+        if added is None:
+            said_before = self.connection.execute("SELECT id FROM run WHERE said").fetchall()
+            targets, ledger = {run_id for (run_id,) in said_before} | set(self.ledger.targets(RUN)), self.ledger
+        else:
+            targets = set(added.targets(RUN))
+            ledger = self.ledger if len(targets) > _MANY else self.ledger.of_runs(targets)
+        for run_id in targets:
+            found = self.connection.execute("SELECT key, told FROM run WHERE id = ?", (run_id,)).fetchall()
+            for key, told in found:
+                said = rows.said(ledger.state(RUN, run_id), told)
+                tables.say(self.connection, self.catalogue, key, said)
+        if added is None or added.targets(EXPERIMENT):
+            self._name_experiments()
+
+    def _name_experiments(self) -> None:
+        """Call runs by what their experiments are called now."""
+        now = {item.path: item.name for item in experiments.said_of(self.workspace)}
+        for path in {**self.experiments, **now}:
+            if now.get(path) != self.experiments.get(path):
+                query = "UPDATE run SET experiment = COALESCE(?, first_experiment) WHERE path = ?"
+                self.connection.execute(query, (now.get(path), path))
+        self.experiments = now
+        meta.put(self.connection, "experiments", now)
+
+    def _move(self, moves: Moves) -> bool:
+        """Read what refs hold now; False where the time was up."""
+        live = {ids.short(run_id) for (run_id,) in self.connection.execute("SELECT id FROM journal")}
+        published: dict[str, str] = meta.get(self.connection, "published", {})
+        wanted: Moves = {}
+        for ref, oid in moves.items():
+            leaf = rows.leaf(ref)
+            if leaf is None:
+                continue
+            if not ref.startswith(rows.PUBLISHED_PREFIX):
+                wanted[ref] = None if leaf[2] in live else oid
+            elif oid is not None:
+                published[ref] = oid
+            else:
+                published.pop(ref, None)
+        meta.put(self.connection, "published", published)
+        done = self._read(self._differing(wanted))
+        return self._read(self._differing(self._elsewhere(published, live))) and done
+
+    def _elsewhere(self, published: dict[str, str], live: set[str]) -> Moves:
+        """Return what should stand of the runs that run on other machines: those that are not here by now."""
+        query = "SELECT ref FROM run WHERE live AND ref IS NOT NULL"
+        found: Moves = {ref: None for (ref,) in self.connection.execute(query)}
+        for ref, oid in published.items():
+            short = (rows.leaf(ref) or ("", "", ""))[2]
+            query = "SELECT 1 FROM run WHERE id >= ? AND id < ? AND NOT live"
+            if short not in live and not self.connection.execute(query, (short, short + "~")).fetchone():
+                found[ref] = oid
+        return found
+
+    def _differing(self, wanted: Moves) -> list[tuple[str, str]]:
+        """Take out what stands no more, and return the (ref, commit) that have to be read."""
+        found = self._by_ref("SELECT ref, commit_oid, key FROM run", wanted)
+        strange = self._by_ref("SELECT ref, commit_oid FROM strange", wanted)
+        tables.delete(self.connection, [key for ref, oid, key in found if wanted[ref] != oid])
+        gone = [(ref,) for ref, oid in strange if wanted[ref] != oid]
+        self.connection.executemany("DELETE FROM strange WHERE ref = ?", gone)
+        same = {ref for ref, oid, *_ in [*found, *strange] if wanted[ref] == oid}
+        return [(ref, oid) for ref, oid in wanted.items() if oid is not None and ref not in same]
+
+    def _read(self, wanted: Sequence[tuple[str, str]]) -> bool:
+        given = handed.take(self.workspace) if wanted else {}
+        left = iter(wanted)
+        while chunk := list(islice(left, _CHUNK)):
+            self._insert([(None, row) for ref, oid in chunk if (row := self._row(ref, oid, given)) is not None])
+            if time.monotonic() > self.deadline:
+                break
+        unread = [(ref.rpartition("/")[0] + "/", ref) for ref, _ in left]
+        self.connection.executemany("DELETE FROM loose WHERE folder = ? AND ref = ?", unread)
+        return not unread
+
+    def _row(self, ref: str, oid: str, given: dict[tuple[str, str], handed.Handed]) -> Row | None:
+        if (found := given.get((ref, oid))) is not None:
+            if found.environment is not None and self._environment_known(found.row.environment) is None:
+                self._add_environment(str(found.row.environment), found.environment)
+            return found.row
+        row = rows.stored(self.workspace, ref, oid)
+        if row is None:
+            self.connection.execute("INSERT OR REPLACE INTO strange VALUES (?, ?)", (ref, oid))
+        return row
+
+    def _insert(self, found: Sequence[tuple[int | None, Row]]) -> None:
+        """Put runs in, with what is said of them and what is known of their refs."""
+        if not found:
+            return
+        stored = [row.fields for _, row in found if row.fields.get("ref") is not None]
+        own = dict(self._by_ref("SELECT ref, own FROM logged", [fields["ref"] for fields in stored]))
+        held = self._held([fields["commit_oid"] for fields in stored])
+        for fields in stored:
+            fields["own"] = own.get(fields["ref"], 0)
+            fields["pushed"] = int((fields["ref"], fields["commit_oid"]) in held)
+        self._know_experiments({row.fields["path"] for _, row in found})
+        ledger = self._ledger_of([row.fields["id"] for _, row in found])
+        free, keyed = tables.next_key(self.connection), []
+        for key, row in found:
+            fields = row.fields
+            fields["experiment"] = self.experiments.get(fields["path"], fields["first_experiment"])
+            said = rows.said(ledger.state(RUN, fields["id"]), fields.get("told"))
+            keyed.append((free if key is None else key, row, said))
+            free += key is None
         tables.insert(self.connection, self.catalogue, keyed, self._environment)
+        self.connection.executemany("DELETE FROM lost WHERE ref = ?", [(fields["ref"],) for fields in stored])
+
+    def _ledger_of(self, run_ids: Sequence[str]) -> Ledger:
+        return self.ledger if len(run_ids) >= _CHUNK else self.ledger.of_runs(run_ids)
+
+    def _know_experiments(self, paths: Iterable[str]) -> None:
+        """Look for the names of experiments that had no runs before: only now they have a path."""
+        query = "SELECT 1 FROM run WHERE path = ?"
+        if any(
+            path not in self.experiments and not self.connection.execute(query, (path,)).fetchone() for path in paths
+        ):
+            self._name_experiments()
 
     def _environment(self, oid: str) -> int | None:
-        if oid not in self.environments:
-            row = self.connection.execute("SELECT key FROM environment WHERE oid = ?", (oid,)).fetchone()
-            self.environments[oid] = row[0] if row else self._new_environment(oid)
-        return self.environments[oid]
+        if oid not in self._environments:
+            known = self._environment_known(oid)
+            self._environments[oid] = known if known is not None else self._read_environment(oid)
+        return self._environments[oid]
 
-    def _new_environment(self, oid: str) -> int | None:
-        from gitexp import canonical
+    def _environment_known(self, oid: str | None) -> int | None:
+        row = self.connection.execute("SELECT key FROM environment WHERE oid = ?", (oid,)).fetchone()
+        return None if row is None else int(row[0])
 
+    def _read_environment(self, oid: str) -> int | None:
         try:
             content = canonical.loads(objects.read_blob(self.workspace.repo, oid, limit_bytes=runs.JSON_LIMIT))
         except (Damaged, ValueError):
             return None
+        return self._add_environment(oid, content)
+
+    def _add_environment(self, oid: str, content: Any) -> int:
         return tables.add_environment(self.connection, oid, rows.environment(content))
 
-    def _journals(self, running: Mapping[str, live.LiveRun]) -> None:
-        before = self.connection.execute("SELECT key FROM run WHERE live AND ref IS NULL").fetchall()
-        tables.delete(self.connection, [key for (key,) in before])
-        read = []
-        for run in running.values():
-            try:
-                read.append(rows.live(run, run.summary))
-            except (GitexpError, OSError, ValueError):
-                continue
-        self._insert(read)
+    def _held(self, commits: Sequence[str]) -> set[tuple[str, str]]:
+        """Return which (ref, commit) remotes are known to hold, where these commits are among them at all."""
+        files = [self.workspace.home / "remotes" / name for name in self._remote_files]
+        if not files or not commits:
+            return set()
+        if len(commits) < _CHUNK:
+            found = [path.read_bytes() for path in files]
+            if not any(commit.encode() in data for commit in commits for data in found):
+                return set()
+        return self._holdings
 
-    def _facts(self) -> None:
-        for key, run_id, told in self.connection.execute("SELECT key, id, told FROM run").fetchall():
-            tables.say(self.connection, self.catalogue, key, rows.said(self.ledger.state(RUN, run_id) or EMPTY, told))
+    @cached_property
+    def _remote_files(self) -> list[str]:
+        return [name for name in stamps.look(self.workspace, Stamps()).remotes if name.endswith(".refs")]
 
-    def _experiments(self) -> None:
-        self.connection.execute("UPDATE run SET experiment = first_experiment")
-        for item in experiments.said_of(self.workspace):
-            self.connection.execute("UPDATE run SET experiment = ? WHERE path = ?", (item.name, item.path))
+    @cached_property
+    def _holdings(self) -> set[tuple[str, str]]:
+        return {pair for found in remotes.holdings(self.workspace).values() for pair in found.items()}
 
-    def _own(self) -> None:
-        own = [(ref,) for ref in reflog.recorded(self.workspace)]
-        self.connection.execute("DELETE FROM own")
-        self.connection.executemany("INSERT INTO own VALUES (?)", own)
-        self.connection.execute("UPDATE run SET own = ref IN (SELECT ref FROM own) WHERE ref IS NOT NULL")
+    def _push_anew(self) -> None:
+        known = self.connection.execute("SELECT ref, commit_oid, pushed, key FROM run WHERE ref IS NOT NULL").fetchall()
+        held = self._holdings
+        changed = [(1 - pushed, key) for ref, oid, pushed, key in known if ((ref, oid) in held) != pushed]
+        self.connection.executemany("UPDATE run SET pushed = ? WHERE key = ?", changed)
 
-    def _pushed(self) -> None:
-        held = {pair for found in remotes.holdings(self.workspace).values() for pair in found.items()}
-        known = self.connection.execute("SELECT key, ref, commit_oid FROM run").fetchall()
-        self.connection.executemany(
-            "UPDATE run SET pushed = ? WHERE key = ?", [(int((ref, oid) in held), key) for key, ref, oid in known]
-        )
+    def _look_for_lost(self, moves: Moves) -> None:
+        """Keep which refs gitexp set, never deleted, and that are gone."""
+        doubtful = self.doubtful | {ref for ref, oid in moves.items() if oid is None}
+        if not doubtful:
+            return
+        expected = dict(self._by_ref("SELECT ref, oid FROM logged", doubtful))
+        standing = refs.listing(self.workspace.repo, runs.REF_PREFIX) if len(expected) > _MANY else None
+        lost = [(ref, oid) for ref, oid in expected.items() if not self._stands(ref, standing)]
+        self.connection.executemany("DELETE FROM lost WHERE ref = ?", [(ref,) for ref in doubtful])
+        self.connection.executemany("INSERT INTO lost VALUES (?, ?)", lost)
 
-
-def read_stamps(connection: sqlite3.Connection) -> Stamps:
-    """Return the stamps that an index keeps."""
-    row = connection.execute("SELECT value FROM meta WHERE name = 'stamps'").fetchone()
-    return Stamps.from_json(json.loads(row[0])) if row else Stamps()
-
-
-def run(workspace: Workspace, connection: sqlite3.Connection, catalogue: Catalogue) -> Stamps:
-    """Bring an index up to date inside a transaction that writes; returns the stamps it has then."""
-    known = read_stamps(connection)
-    seen = stamps.look(workspace, known)
-    if seen != known or not connection.execute("SELECT 1 FROM meta WHERE name = 'stamps'").fetchone():
-        catalogue.load()
-        Refresh(workspace, connection, catalogue).all()
-        connection.execute("INSERT OR REPLACE INTO meta VALUES ('stamps', ?)", (json.dumps(seen.to_json()),))
-    return read_stamps(connection)
+    def _stands(self, ref: str, standing: dict[str, str] | None) -> bool:
+        return ref in standing if standing is not None else refs.get(self.workspace.repo, ref) is not None

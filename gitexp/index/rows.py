@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ from gitexp.errors import Damaged, Unsupported
 from gitexp.index import catalogue as catalogues
 from gitexp.index import values
 from gitexp.index.values import Stored
-from gitexp.record.facts import State
+from gitexp.record.facts import EMPTY, State
 from gitexp.record.run import RunRecord
 from gitexp.record.summary import Aggregate, is_nan
 from gitexp.store import runs
@@ -36,7 +36,7 @@ class Row:
 
     fields: dict[str, Any]
     values: dict[Key, Stored] = field(default_factory=dict)
-    tags: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, tuple[Stored, ...]] = field(default_factory=dict)  # in the order of catalogue.AGGREGATES
     artifacts: list[tuple[str, int, str | None]] = field(default_factory=list)
     datasets: list[tuple[Any, ...]] = field(default_factory=list)
     environment: str | None = None  # the blob of environment.json
@@ -51,25 +51,26 @@ def leaf(ref: str) -> tuple[str, str, str] | None:
 
 def stored(workspace: Workspace, ref: str, commit: str) -> Row | None:
     """Read the run of a ref; None where it holds none. A record that does not parse gives what its commit says."""
-    try:
-        head = runs.head(workspace, ref, commit)
-    except Damaged:
-        head = None
-    if head is None:
-        return None
     run = runs.load(workspace, commit, ref)
     try:
         row = of_run(run)
     except (Damaged, Unsupported) as error:
-        row = Row(_of_head(head, error.message))
-    return _placed(row, ref, commit)
-
-
-def _placed(row: Row, ref: str, commit: str) -> Row:
+        found = _damaged(workspace, ref, commit, error.message)
+        if found is None:
+            return None
+        row = found
     path, slug, _ = leaf(ref) or ("", "", "")
     is_live = ref.startswith(PUBLISHED_PREFIX)
     row.fields |= {"ref": ref, "commit_oid": commit, "path": path, "slug": slug, "live": int(is_live)}
     return row
+
+
+def _damaged(workspace: Workspace, ref: str, commit: str, why: str) -> Row | None:
+    try:
+        head = runs.head(workspace, ref, commit)
+    except Damaged:  # missing, or no commit at all
+        return None
+    return None if head is None else Row(_of_head(head, why))
 
 
 def live(run: LiveRun, summary: Mapping[str, Aggregate]) -> Row:
@@ -94,22 +95,18 @@ def of_run(run: Run) -> Row:
 
 
 def _fill(row: Row, run: Run, summary: Mapping[str, Aggregate]) -> None:
-    record = run.record
-    _check_count("params", run.flat_params)
+    record, flat = run.record, run.flat_params
+    _check_count("params", flat)
     _check_count("metrics", summary)
-    for name, value in run.flat_params.items():
+    for name, value in flat.items():
         row.values[catalogues.PARAM, name, ""] = values.encode(value)
         if type(value) is str and (number := values.spelled(value)) is not None:
             row.values[catalogues.PARAM, name, catalogues.NUMBER] = number
-    for name, aggregate in summary.items():
-        for key, value in aggregates(aggregate).items():
-            row.values[catalogues.METRIC, name, key] = values.encode(value)
+    row.metrics = {name: aggregates(aggregate) for name, aggregate in summary.items()}
     for name, value in list(record.seeds.items())[:MAX_NAMES]:
         row.values[catalogues.SEED, name, ""] = values.encode(value)
-    row.tags = {values.clean(key): values.clean(value) for key, value in list(record.tags.items())[:MAX_NAMES]}
-    row.fields["failed_nan"] = int(
-        record.status == "failed" and any(a.count and is_nan(a.last) for a in summary.values())
-    )
+    if record.status == "failed":
+        row.fields["failed_nan"] = int(any(known.count and is_nan(known.last) for known in summary.values()))
     row.artifacts = _artifacts(run)
     row.datasets = _datasets(run)
 
@@ -121,18 +118,16 @@ def _check_count(what: str, found: Mapping[str, Any]) -> None:
         )
 
 
-def aggregates(value: Aggregate) -> dict[str, int | float]:
-    """Return a metric's aggregates; what the user set stands for all but the count."""
+def aggregates(value: Aggregate) -> tuple[Stored, ...]:
+    """Return a metric's aggregates as they are stored; what the user set stands for all but the count."""
     if value.set is not None:
-        found: dict[str, int | float] = dict.fromkeys(catalogues.AGGREGATES, value.set)
-    else:
-        found = {"last": value.last, "min": value.min, "max": value.max, "mean": value.mean, "first": value.first}
-    return {**found, "count": value.count}
+        return (*[values.encode(value.set)] * 5, value.count)
+    found = (value.last, value.min, value.max, value.mean, value.first, value.count)
+    return tuple(map(values.encode, found))
 
 
 def _of_record(record: RunRecord) -> dict[str, Any]:
     code, user, error, cost = record.code, record.user, record.error or {}, record.cost or {}
-    told = {"tags": record.tags, "description": record.description} if record.tags or record.description else None
     return {
         "id": record.id,
         "first_experiment": values.clean(record.experiment),
@@ -155,9 +150,18 @@ def _of_record(record: RunRecord) -> dict[str, Any]:
         "code_remote": values.text(code.get("remote")),
         "code_dirty": int(bool(code.get("dirty"))),
         "cost": values.real(cost.get("total")),
-        "told": json.dumps(told) if told else None,
+        "told": _told(record),
         "failed_nan": 0,
     }
+
+
+def _told(record: RunRecord) -> str | None:
+    """Return the record's own tags and description as JSON: what facts are laid over."""
+    tags = {values.clean(key): values.clean(value) for key, value in list(record.tags.items())[:MAX_NAMES]}
+    found: dict[str, Any] = {"tags": tags} if tags else {}
+    if record.description:
+        found["description"] = values.clean(record.description)
+    return json.dumps(found) if found else None
 
 
 def _of_head(head: Head, why: str) -> dict[str, Any]:
@@ -255,9 +259,12 @@ class Said:
 def said(state: State, told: str | None) -> Said:
     """Lay what is said over a record's own tags and description (`told`, the JSON that its row keeps)."""
     record = json.loads(told) if told else {}
+    if state is EMPTY:
+        return Said(_UNSAID | {"description": record.get("description")}, record.get("tags", {}), {}, {}, [])
     tags = state.tags_over(record.get("tags", {}))
     return Said(
         {
+            "said": 1,
             "title": values.text(state.title),
             "description": values.text(state.description or record.get("description")),
             "archived": int(state.archived),
@@ -271,10 +278,8 @@ def said(state: State, told: str | None) -> Said:
     )
 
 
+_UNSAID = {"said": 0, "title": None, "archived": 0, "favourite": 0, "removed": 0}
+
+
 def _note(time_ms: int, author: str, words: str) -> tuple[int, str, str]:
     return values.integer(time_ms) or 0, values.clean(author), values.clean(words)
-
-
-def keys(found: Iterable[Row]) -> list[Key]:
-    """Return what kinds of values some rows have, each once."""
-    return list(dict.fromkeys(key for row in found for key in row.values))

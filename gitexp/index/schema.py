@@ -13,10 +13,10 @@ FIELDS = (
     "key", "id", "live", "removed", "archived", "own", "start_ms", "end_ms", "status", "path", "slug", "experiment",
     "name", "title", "pushed", "favourite", "failed_nan", "code_dirty", "exit_code", "error", "cost", "environment",
     "ref", "commit_oid", "author", "email", "host", "parent", "forked_from", "code_commit", "code_snapshot",
-    "code_tree", "code_branch", "code_remote", "command", "description", "damaged", "first_experiment", "told",
+    "code_tree", "code_branch", "code_remote", "command", "description", "damaged", "first_experiment", "told", "said",
 )  # fmt: skip
 # `first_experiment` is the experiment's name in the record, `told` the record's own tags and description as JSON:
-# what facts are laid over again when they change.
+# what facts are laid over again when they change; `said` tells that there are some.
 
 _TABLES = (
     f"CREATE TABLE run (key INTEGER PRIMARY KEY, {', '.join(FIELDS[1:])})",
@@ -24,6 +24,8 @@ _TABLES = (
     "CREATE INDEX run_id ON run (id)",
     "CREATE INDEX run_start ON run (start_ms)",
     "CREATE INDEX run_slug ON run (slug)",
+    "CREATE INDEX run_commit ON run (commit_oid)",
+    "CREATE INDEX run_path ON run (path, removed, archived, live, status, own, pushed, start_ms, experiment)",
     "CREATE INDEX run_live ON run (live) WHERE live",
     "CREATE TABLE catalogue (number INTEGER PRIMARY KEY, kind TEXT, name BLOB, aggregate TEXT)",
     "CREATE TABLE overflow (run INTEGER, number INTEGER, value, PRIMARY KEY (run, number)) WITHOUT ROWID",
@@ -40,7 +42,10 @@ _TABLES = (
     "CREATE TABLE package (environment INTEGER, name TEXT, version TEXT, PRIMARY KEY (environment, name))"
     " WITHOUT ROWID",
     "CREATE TABLE strange (ref TEXT PRIMARY KEY, commit_oid TEXT) WITHOUT ROWID",
-    "CREATE TABLE own (ref TEXT PRIMARY KEY) WITHOUT ROWID",
+    "CREATE TABLE loose (folder TEXT, ref TEXT, oid TEXT, PRIMARY KEY (folder, ref)) WITHOUT ROWID",
+    "CREATE TABLE logged (ref TEXT PRIMARY KEY, oid TEXT, own INTEGER) WITHOUT ROWID",
+    "CREATE TABLE lost (ref TEXT PRIMARY KEY, oid TEXT) WITHOUT ROWID",
+    "CREATE TABLE journal (id TEXT PRIMARY KEY, ref TEXT, state TEXT) WITHOUT ROWID",
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID",
 )
 
@@ -54,11 +59,19 @@ def create(connection: sqlite3.Connection) -> None:
     connection.execute("INSERT INTO meta VALUES ('made_by', ?)", (made_by(),))
 
 
+def is_empty(connection: sqlite3.Connection) -> bool:
+    """Say whether there are no tables at all."""
+    return connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None
+
+
 def is_ours(connection: sqlite3.Connection) -> bool:
     """Say whether the tables are those of this version of gitexp."""
     if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
         return False
-    row = connection.execute("SELECT value FROM meta WHERE name = 'made_by'").fetchone()
+    try:
+        row = connection.execute("SELECT value FROM meta WHERE name = 'made_by'").fetchone()
+    except sqlite3.OperationalError:  # a table of this name, but another one
+        return False
     return row is not None and row[0] == made_by()
 
 

@@ -5,22 +5,23 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from gitexp.git import notes, refs
 from gitexp.index import rows
-from gitexp.store import runs
+from gitexp.store import journal, runs
 from gitexp.store.workspace import Workspace
 
 ROOTS = (runs.REF_PREFIX, rows.PUBLISHED_PREFIX)
-_YOUNG_NS = 2_500_000_000  # a file changed this short before it was looked at may change again without a new time
+_YOUNG_NS = 2_500_000_000  # what changed so short before the look may change once more and keep its time
 
-Stamp = list[int]  # time of the last change in ns (0: not to be trusted), size, inode
+Stamp = list[int]  # time of the last change in ns (0: not to be trusted), size, inode; [] where there is nothing
 
 
 @dataclass(frozen=True, slots=True)
 class Stamps:
-    """The stamps of one look: of packed refs, folders of refs, facts, the log, what remotes hold, and journals."""
+    """One look: at packed refs, folders of refs, the tip of the facts, the log, what remotes hold, and journals."""
 
     packed: Stamp = field(default_factory=list)
     folders: dict[str, Stamp] = field(default_factory=dict)
@@ -28,71 +29,59 @@ class Stamps:
     log: Stamp = field(default_factory=list)
     remotes: dict[str, Stamp] = field(default_factory=dict)
     journals: dict[str, dict[str, Stamp]] = field(default_factory=dict)
-    handed: int = 0
+    looked_ns: int = field(default=0, compare=False)
 
     def to_json(self) -> dict[str, Any]:
-        """Return what the index keeps: young stamps are kept as 0, and so never found again."""
-        now = time.time_ns()
+        """Return what the index keeps: of young stamps the time is kept as 0, which is that of no file."""
         return {
-            "packed": _kept(self.packed, now),
-            "folders": {name: _kept(stamp, now) for name, stamp in self.folders.items()},
+            "packed": self._kept(self.packed),
+            "folders": {name: self._kept(stamp) for name, stamp in self.folders.items()},
             "facts": self.facts,
             "log": self.log,
-            "remotes": {name: _kept(stamp, now) for name, stamp in self.remotes.items()},
-            "journals": self.journals,
-            "handed": 0,
+            "remotes": {name: self._kept(stamp) for name, stamp in self.remotes.items()},
+            "journals": {
+                name: {file: self._kept(stamp) if len(stamp) == 3 else stamp for file, stamp in files.items()}
+                for name, files in self.journals.items()
+            },
         }
 
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> Stamps:
-        """Read what `to_json` returned."""
-        return cls(**value)
-
-
-def _kept(stamp: Stamp, now_ns: int) -> Stamp:
-    return [0, *stamp[1:]] if stamp and now_ns - stamp[0] < _YOUNG_NS else stamp
+    def _kept(self, stamp: Stamp) -> Stamp:
+        return [0, *stamp[1:]] if stamp and self.looked_ns - stamp[0] < _YOUNG_NS else stamp
 
 
 def look(workspace: Workspace, known: Stamps) -> Stamps:
-    """Return the stamps of now; folders of refs are found anew only below those that changed since `known`."""
-    common, home = workspace.repo.common_dir, workspace.home
+    """Return the stamps of now; folders of refs are looked for only in those that changed since `known`."""
+    looked_ns = time.time_ns()  # before the first stat: what changes after it is younger
+    common, home = str(workspace.repo.common_dir), str(workspace.home)
     return Stamps(
-        packed=_stamp(common / "packed-refs"),
-        folders=_folders(str(common), known),
+        packed=_stamp(common + "/packed-refs"),
+        folders=_folders(common, known),
         facts=refs.get(workspace.repo, notes.REF),
-        log=_stamp(home / "refs.log")[1:],
-        remotes=_remotes(workspace),
+        log=_stamp(home + "/refs.log")[1:],
+        remotes=_remotes(common, home + "/remotes"),
         journals=_journals(str(workspace.live)),
-        handed=_size(home / "index.handed"),
+        looked_ns=looked_ns,
     )
 
 
-def _stamp(path: str | os.PathLike[str]) -> Stamp:
+def _stamp(path: str) -> Stamp:
     try:
-        found = os.stat(path)
+        found = os.stat(path)  # noqa: PTH116 - a Path for each of some thousand folders would take most of the time
     except (FileNotFoundError, NotADirectoryError):
         return []
     return [found.st_mtime_ns, found.st_size, found.st_ino]
 
 
-def _size(path: os.PathLike[str]) -> int:
-    try:
-        return os.stat(path).st_size
-    except (FileNotFoundError, NotADirectoryError):
-        return 0
-
-
 def _folders(common: str, known: Stamps) -> dict[str, Stamp]:
     found: dict[str, Stamp] = {}
-    waiting = [*ROOTS, *(name for name in known.folders if name not in ROOTS)]
+    waiting = [*ROOTS, *known.folders]
     while waiting:
         name = waiting.pop()
-        stamp = _stamp(f"{common}/{name}")
-        if name in found or not stamp:
+        if name in found or not (stamp := _stamp(f"{common}/{name}")):
             continue
         found[name] = stamp
         if stamp != known.folders.get(name):
-            waiting += [name + inner + "/" for inner in _inner(f"{common}/{name}")]
+            waiting += [f"{name}{inner}/" for inner in _inner(f"{common}/{name}")]
     return found
 
 
@@ -104,39 +93,36 @@ def _inner(path: str) -> list[str]:
         return []
 
 
-def _remotes(workspace: Workspace) -> dict[str, Stamp]:
-    folder, found = f"{workspace.home}/remotes", {}
+def _remotes(common: str, folder: str) -> dict[str, Stamp]:
     try:
-        for entry in os.scandir(folder):
-            if entry.name.endswith(".refs"):
-                found[entry.name] = _stamp(entry.path)
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in entries if entry.name.endswith(".refs"))
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    if found:  # which remotes count, and at which address, stands in the configuration
-        found["config"] = _stamp(workspace.repo.common_dir / "config")
-    return found
+    found = {name: _stamp(f"{folder}/{name}") for name in names}
+    # Which remotes count, and at which address, stands in the configuration.
+    return found | {"config": _stamp(common + "/config")} if found else {}
 
 
 def _journals(live: str) -> dict[str, dict[str, Stamp]]:
     try:
-        folders = [entry for entry in os.scandir(live) if entry.is_dir()]
+        with os.scandir(live) as entries:
+            folders = [entry for entry in entries if entry.is_dir()]
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    return {folder.name: _journal(folder.path) for folder in folders if ".dead." not in folder.name}
+    return {folder.name: _journal(folder.path) for folder in folders if not journal.is_claimed(Path(folder.name))}
 
 
 def _journal(folder: str) -> dict[str, Stamp]:
     found = {}
     try:
-        for entry in os.scandir(folder):
-            name, kind = os.path.splitext(entry.name)
-            if name.startswith("."):
-                continue
-            stamp = _stamp(entry.path)
-            if stamp and kind in (".jsonl", ".csv") and not name.startswith("system-"):
-                found[entry.name] = stamp[1:]  # they only grow; their time changes as a sign of life
-            elif stamp and kind == ".json":
-                found[entry.name] = stamp
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in entries if not entry.name.startswith((".", "system-")))
     except (FileNotFoundError, NotADirectoryError):
         return {}
+    for name in names:
+        if name.endswith((".jsonl", ".csv")):
+            found[name] = _stamp(f"{folder}/{name}")[1:]  # they only grow; a new time alone is a sign of life
+        elif name.endswith(".json"):
+            found[name] = _stamp(f"{folder}/{name}")
     return found

@@ -102,13 +102,18 @@ def _count(total: Sum, reason: str, count: int = 1) -> None:
 
 
 def read_points(path: Path, lost: dict[str, int] | None = None, offset: int = 0) -> Iterator[Point]:
-    """Yield the points of a journal's CSV from a byte offset; damaged lines are counted in `lost["points"]`.
-
-    A name may hold newlines, so a row can be several lines: one that never becomes a row costs its first line only.
-    """
+    """Yield the points of a journal's CSV from a byte offset; damaged lines are counted in `lost["points"]`."""
     with open(path, "rb") as file:
         file.seek(offset)
         text = file.read().decode("utf-8", "replace")
+    return points_in(text, lost)
+
+
+def points_in(text: str, lost: dict[str, int] | None = None) -> Iterator[Point]:
+    """Yield the points of a part of a journal's CSV, which begins with a row or with the header.
+
+    A name may hold newlines, so a row can be several lines: one that never becomes a row costs its first line only.
+    """
     end = text.rfind("\n") + 1
     at = len(points.HEADER) if text.startswith(points.HEADER) else 0
     while at < end:

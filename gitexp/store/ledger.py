@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -73,6 +73,17 @@ class Ledger:
         if kind == facts.RUN:
             return [key.decode() for key in self._rows if len(key) == 16]
         return [key[1:].decode() for key in self._experiments]
+
+    def since(self, tip: str) -> Ledger | None:
+        """Return what was added after an earlier notes commit; None where these are not its lines and more."""
+        at = self._data.rfind(_TIP + tip.encode() + b"\n")
+        return None if at < 0 else Ledger(self._data[at + len(_TIP) + 41 :])
+
+    def of_runs(self, run_ids: Collection[str]) -> Ledger:
+        """Return the lines about a few runs alone: all others need not be sorted by what they are about then."""
+        wanted = {run_id.encode() for run_id in run_ids}
+        rows = [row for row in self._data.split(b"\n") if row[:16] in wanted] if wanted else []
+        return Ledger(b"\n".join([*rows, b""]))
 
     @cached_property
     def removed(self) -> frozenset[str]:

@@ -80,6 +80,11 @@ class LiveRun(Run):
         """{metric: its aggregates so far}."""
         return events.with_set(events.summary(self.folder), self._total.summary)
 
+    @property
+    def set_values(self) -> dict[str, int | float]:
+        """What the user set in the summary."""
+        return self._total.summary
+
     def _points(self, name: str) -> Iterator[Point]:
         kind = name.partition(".")[0]
         for writer in journal.writers(self.folder):

@@ -48,6 +48,19 @@ def lines(workspace: Workspace) -> Iterator[Line]:
             yield line
 
 
+def since(workspace: Workspace, offset: int) -> tuple[list[Line], int]:
+    """Return the whole lines from a byte offset on, and the offset after them."""
+    try:
+        with open(workspace.home / "refs.log", "rb") as file:
+            file.seek(offset)
+            data = file.read()
+    except FileNotFoundError:
+        return [], 0
+    end = data.rfind(b"\n") + 1
+    found = map(_parse, data[:end].decode("utf-8", "replace").split("\n"))
+    return [line for line in found if line is not None], offset + end
+
+
 def _texts(workspace: Workspace) -> list[str]:
     try:
         return (workspace.home / "refs.log").read_text("utf-8", "replace").split("\n")

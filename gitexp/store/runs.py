@@ -159,8 +159,8 @@ class Run:
     @cached_property
     def entries(self) -> dict[str, Entry]:
         """The record's own entries, {name: entry}: files and the artifacts' folder."""
-        commit = objects.read_commit(self.workspace.repo, str(self.commit))
-        folder = objects.subtree(self.workspace.repo, commit.tree, FOLDER)
+        tree = objects.tree_of(self.workspace.repo, str(self.commit))
+        folder = objects.subtree(self.workspace.repo, tree, FOLDER)
         return {item.name: item for item in objects.entries(self.workspace.repo, folder)} if folder else {}
 
     def file(self, name: str) -> bytes | None:
