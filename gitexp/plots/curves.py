@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +62,7 @@ class Curves:
     log: str = ""
     legend_title: str = ""
     looks: dict[int, str] = field(default_factory=dict)  # number: label
+    said: str = ""  # what was done to the values: smoothed 0.9, mean ± std
 
     def size(self) -> tuple[float, float]:
         """Return inches: a panel of 6 by 3.8, several smaller ones in a grid, and room for a long legend."""
@@ -98,7 +98,8 @@ class Curves:
         for curve in panel.curves:
             _draw(axes, curve, pixels, marks, log_x=log_x, log_y=log_y, width=1.5 if len(panel.curves) < 9 else 1.1)
         marks.draw(axes, pixels)
-        axes.set(xlabel=shared.label(self.x_label), ylabel=shared.label(panel.name))
+        said = f", {self.said}" if self.said else ""
+        axes.set(xlabel=shared.label(self.x_label), ylabel=shared.label(panel.name) + said)
         shared.scale(axes, x=log_x, y=log_y)
         axes.margins(x=0.01)
         if self.dates:
@@ -107,7 +108,7 @@ class Curves:
     def to_json(self) -> dict[str, Any]:
         """Return the panels with their lines."""
         panels = [{"metric": panel.name, "lines": [curve.to_json() for curve in panel.curves]} for panel in self.panels]
-        return {"kind": "curve", "x": self.x_label, "log": self.log, "panels": panels}
+        return {"kind": "curve", "x": self.x_label, "log": self.log, "values": self.said or None, "panels": panels}
 
 
 class _Marks:
@@ -214,8 +215,3 @@ def _dates(axes: Axes) -> None:
     locator = AutoDateLocator(tz=zone, minticks=3, maxticks=7)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=zone))  # type: ignore[no-untyped-call]
-
-
-def labels(curves: Sequence[Curve]) -> dict[int, str]:
-    """Return {number: label} of some curves."""
-    return {curve.number: curve.label for curve in curves}

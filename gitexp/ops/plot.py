@@ -1,0 +1,63 @@
+"""Plots of runs: which runs, and which figure of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from gitexp import text
+from gitexp.errors import NotFound, UsageError
+from gitexp.index import database, search
+from gitexp.ops import evaluations, figure, find, listing, tabular, traces
+from gitexp.ops.figure import Figure, Request
+from gitexp.ops.listing import Query
+from gitexp.store.workspace import Workspace
+
+if TYPE_CHECKING:
+    from gitexp.index.entry import Entry
+
+MAX_CURVES = 100
+CURVES = 20  # runs whose curves are drawn where nobody says how many
+_TABLES = ("scatter", "parallel", "bar", "box", "heatmap")
+
+
+def choose(workspace: Workspace, names: Sequence[str], query: Query) -> list[Entry]:
+    """Return the runs that are named, in this order; else those of the query, by the params that differ.
+
+    Raises NotFound where there is none.
+    """
+    if names:
+        if query.where or query.experiment:
+            raise UsageError("runs are named, and asked for", hint="name runs, or ask for them with -e and --where")
+        found = [_entry(workspace, run.id) for run in find.many(workspace, names)]
+        return [entry for entry in found if entry is not None]
+    listed = [entry for entry in listing.entries(workspace, query) if entry.damaged is None]
+    if not listed:
+        where = f" where {query.where}" if query.where else ""
+        raise NotFound(f"there are no runs to plot{where}", hint="list the runs with: gitexp log --all")
+    return figure.ordered(listed)
+
+
+def _entry(workspace: Workspace, run_id: str) -> Entry | None:
+    return search.get(database.of(workspace), run_id)
+
+
+def gather(workspace: Workspace, runs: Sequence[Entry], request: Request) -> Figure:
+    """Return the figure that is asked for of some runs."""
+    if request.kind not in figure.KINDS:
+        raise UsageError(f"no kind of plot {request.kind!r}", hint="one of: " + ", ".join(figure.KINDS))
+    if request.kind in _TABLES:
+        return tabular.gather(workspace, runs, request)
+    if request.kind != "curve":
+        return evaluations.gather(workspace, runs, request)
+    if len(runs) > MAX_CURVES and not request.group_by:
+        raise UsageError(
+            f"{text.plural(len(runs), 'run')} are too many curves to tell apart",
+            hint=f"-n {CURVES}; or the mean of groups: --group-by params.model",
+        )
+    return traces.gather(workspace, runs, request)
+
+
+def describe(found: Figure) -> dict[str, Any]:
+    """Return the JSON of a figure: the data that is drawn, and what was said of it."""
+    return {**found.drawing.to_json(), "notes": list(found.notes)}
