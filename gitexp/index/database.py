@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,11 @@ from gitexp.errors import Conflict
 from gitexp.index import functions, handed, location, meta, refresh, schema, stamps
 from gitexp.index.catalogue import Catalogue
 from gitexp.index.stamps import Stamps
-from gitexp.store.runs import Run
 from gitexp.store.workspace import Workspace
 
 WAIT_SECONDS = 5.0  # for another process that writes; none does so for more than refresh.BUSY_SECONDS at once
 _AGAIN_SECONDS = 60.0  # after which a process that went without the file looks whether it can be had now
-_ENDINGS = ("-wal", "-shm", "-journal", "")
+_ENDINGS = ("", "-wal", "-shm", "-journal")  # an empty file without its log is made anew, a log alone is dropped
 _local = threading.local()  # SQLite's connections are of one thread, and must not be used after a fork
 
 
@@ -63,6 +62,8 @@ def of(workspace: Workspace) -> Index:
     if index is None or not _is_current(index):
         index = kept[key] = _open(workspace)
     index.workspace = workspace
+    if index.connection.in_transaction:  # whoever holds a snapshot sees no change
+        return index
     try:
         _refresh(index)
     except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as error:
@@ -86,9 +87,8 @@ def _open(workspace: Workspace) -> Index:
     """Open the index; nothing is read of it yet."""
     path = location.of(workspace)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        connection = connect(path)
-    except (sqlite3.DatabaseError, OSError) as error:
+        connection = _at(path)
+    except (sqlite3.DatabaseError, OSError, Conflict) as error:
         index = _in_memory(workspace)
         if isinstance(error, sqlite3.DatabaseError) and _is_damage(error):
             index.path, index.inode = path, _inode(path)
@@ -97,10 +97,23 @@ def _open(workspace: Workspace) -> Index:
     return Index(workspace, connection, Catalogue(connection), path, _inode(path))
 
 
-def connect(path: Path | str) -> sqlite3.Connection:
+def _at(path: Path) -> sqlite3.Connection:
+    """Open a file; it is made under a lock, so that nobody takes away a log that belongs to a new one."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(path):
+            return connect(f"{path.as_uri()}?mode=rwc")
+    return connect(f"{path.as_uri()}?mode=rw")
+
+
+def _locked(path: Path) -> AbstractContextManager[None]:
+    return locks.hold(path.with_suffix(".lock"), timeout_seconds=WAIT_SECONDS)
+
+
+def connect(address: str) -> sqlite3.Connection:
     """Open a database as the index wants it."""
     connection = sqlite3.connect(
-        path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=400
+        address, uri=True, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=400
     )
     try:
         connection.execute("PRAGMA journal_mode = WAL")
@@ -200,7 +213,7 @@ def _go_without(index: Index) -> None:
 
 
 def _in_memory(workspace: Workspace) -> Index:
-    connection = connect(":memory:")
+    connection = connect("file::memory:")
     return Index(workspace, connection, Catalogue(connection), None)
 
 
@@ -219,7 +232,7 @@ def _take_over(index: Index, new: Index) -> None:
 
 def _remove(path: Path, inode: int) -> None:
     """Delete a file that is no good, unless another process has put a new one in its place."""
-    with locks.hold(path.with_suffix(".lock"), timeout_seconds=WAIT_SECONDS):
+    with _locked(path):
         if _inode(path) == inode:
             _unlink(path)
 
@@ -229,20 +242,17 @@ def _unlink(path: Path) -> None:
         Path(f"{path}{ending}").unlink(missing_ok=True)
 
 
-def hand(workspace: Workspace, run: Run) -> None:
-    """Give a run that has just been committed to the index; waits for nobody and never raises."""
-    handed.give(workspace, run)
-
-
 def discard(workspace: Workspace) -> None:
     """Delete the index with all that it holds, so that no copy of a purged run stays."""
-    path = location.of(workspace)
-    handed.discard(workspace)
-    _unlink(path)
     kept: dict[tuple[int, Path], Index] = _local.__dict__.get("kept", {})
     index = kept.pop((os.getpid(), workspace.home), None)
     if index is not None:
         index.connection.close()
+    path = location.of(workspace)
+    handed.discard(workspace)
+    if path.exists():
+        with _locked(path):
+            _unlink(path)
 
 
 def _inode(path: Path) -> int:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
+from typing import TYPE_CHECKING
 
 import gitexp
+
+if TYPE_CHECKING:  # a training that ends wants VERSION only
+    import sqlite3
 
 VERSION = 1
 COLUMN_CAP = 1500  # numbered columns; SQLite's own limit for a table is 2,000
@@ -18,6 +21,7 @@ FIELDS = (
 # `first_experiment` is the experiment's name in the record, `told` the record's own tags and description as JSON:
 # what facts are laid over again when they change; `said` tells that there are some.
 
+_META = "CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID"
 _TABLES = (
     f"CREATE TABLE run (key INTEGER PRIMARY KEY, {', '.join(FIELDS[1:])})",
     "CREATE UNIQUE INDEX run_ref ON run (ref)",
@@ -46,7 +50,7 @@ _TABLES = (
     "CREATE TABLE logged (ref TEXT PRIMARY KEY, oid TEXT, own INTEGER) WITHOUT ROWID",
     "CREATE TABLE lost (ref TEXT PRIMARY KEY, oid TEXT) WITHOUT ROWID",
     "CREATE TABLE journal (id TEXT PRIMARY KEY, ref TEXT, state TEXT) WITHOUT ROWID",
-    "CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID",
+    _META,
 )
 
 PARTS = ("overflow", "tag", "verdict", "note", "artifact", "dataset")  # the tables with rows of a run
@@ -66,12 +70,10 @@ def is_empty(connection: sqlite3.Connection) -> bool:
 
 def is_ours(connection: sqlite3.Connection) -> bool:
     """Say whether the tables are those of this version of gitexp."""
-    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+    row = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'meta'").fetchone()
+    if row is None or row[0] != _META:
         return False
-    try:
-        row = connection.execute("SELECT value FROM meta WHERE name = 'made_by'").fetchone()
-    except sqlite3.OperationalError:  # a table of this name, but another one
-        return False
+    row = connection.execute("SELECT value FROM meta WHERE name = 'made_by'").fetchone()
     return row is not None and row[0] == made_by()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,20 @@ class Tally:
     failed: int
     archived: int
     unpushed: int
+
+
+@contextmanager
+def snapshot(index: Index) -> Iterator[None]:
+    """Let all searches of the block see the same runs, whatever is recorded meanwhile."""
+    if index.connection.in_transaction:
+        yield
+        return
+    index.connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        if index.connection.in_transaction:
+            index.connection.execute("ROLLBACK")
 
 
 def entries(

@@ -15,6 +15,7 @@ from gitexp.capture import code
 from gitexp.capture.code import CodeState
 from gitexp.errors import Conflict, DirtyTree, NotFound, WriteFailed
 from gitexp.git import objects, refs
+from gitexp.index import handed
 from gitexp.ops import dirty, hooks, maintain, naming, publish, recover
 from gitexp.record import message
 from gitexp.record.run import RunRecord
@@ -222,6 +223,7 @@ def finish(
     run = seal.seal(session.workspace, session.folder, writer.summary)
     writer.close()
     workspace = session.workspace
+    handed.give(workspace, run)
     dirty.note_session(workspace, session.start.record.start_ms, clock.now_ms())
     if session.start.record.code.get("snapshot"):
         recover.drop_code_ref(workspace, session.id)

@@ -10,6 +10,7 @@ from gitexp import ids, text
 from gitexp.errors import Damaged, NotFound, Unsupported
 from gitexp.git import erase, notes, objects, refs
 from gitexp.git.transport import Options
+from gitexp.index import database
 from gitexp.ops import annotate, find, land, recover, sync
 from gitexp.record import pointer
 from gitexp.store import annotations as said
@@ -212,6 +213,7 @@ def _drop_traces(workspace: Workspace, run_ids: Iterable[str]) -> None:
             if folder.name.startswith(run_id):
                 journal.remove(folder)
     (workspace.home / "facts.cache").unlink(missing_ok=True)
+    database.discard(workspace)
     (workspace.repo.common_dir / "logs" / notes.REF).unlink(missing_ok=True)
     for ref, oid in refs.listing(workspace.repo, _KEPT_FACTS).items():
         refs.delete(workspace.repo, ref, old=oid)

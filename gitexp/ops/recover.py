@@ -10,6 +10,7 @@ from typing import Any
 from gitexp import canonical, files, ids
 from gitexp.errors import Conflict, GitexpError
 from gitexp.git import objects, refs
+from gitexp.index import handed
 from gitexp.ops import publish
 from gitexp.store import journal, live, reflog, runs, seal
 from gitexp.store.journal import Start
@@ -112,6 +113,7 @@ def _finish_claimed(workspace: Workspace, folder: Path, swept: Swept) -> None:
             return
         run = seal.seal(workspace, folder)
         (swept.closed if run.record.status == "killed" else swept.completed).append(run)
+        handed.give(workspace, run)
         drop_code_ref(workspace, run.id)
         publish.after_run(workspace, run.id)
     finally:
