@@ -197,3 +197,17 @@ def zombies() -> list[int]:
                 if stat.rpartition(")")[2].split()[0] == "Z":
                     found.append(int(pid))
     return found
+
+
+@contextmanager
+def small_disk(path: Path, size: str) -> Iterator[Path]:
+    """Mount a file system of its own that is soon full; skips where that is not allowed."""
+    path.mkdir()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(path)], capture_output=True
+    ).returncode:
+        pytest.skip("a small file system cannot be mounted here: not root")
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", "-l", str(path)], check=True)

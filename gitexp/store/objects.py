@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import os
-import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from gitexp import files
 from gitexp.errors import WriteFailed
 from gitexp.record.pointer import Pointer
+from gitexp.store import copying, hashes
 from gitexp.store.workspace import Workspace
 
-_FICLONE = 0x40049409  # linux/fs.h: share the blocks, where the file system can
+_REMEMBERED_BYTES = 1 << 20  # smaller files are read again sooner than they are looked up
 
 
 def place(workspace: Workspace, sha256: str) -> Path:
@@ -44,19 +44,23 @@ def put_bytes(workspace: Workspace, data: bytes) -> Pointer:
     return pointer
 
 
-def put_file(workspace: Workspace, source: Path, *, take: bool = False) -> Pointer:
+def put_file(
+    workspace: Workspace, source: Path, *, take: bool = False, progress: Callable[[int], None] | None = None
+) -> Pointer:
     """Keep a file's bytes: a copy (sharing blocks where the file system can), or the file itself with `take`.
 
-    A user's file is never linked: training overwrites files in place. The copy is what is hashed, so a file that
-    changes meanwhile gives the bytes that were read and their own hash.
+    A user's file is never linked: training overwrites files in place. A file that was kept before and has not changed
+    is not read again. `progress` is told the bytes done since it was told last.
     """
     aside = source if take else _aside(workspace)
     try:
-        if not take:
-            _copy(source, aside)
-        sha256, size = files.sha256(aside)
-        pointer = Pointer(sha256, size)
-        target = place(workspace, sha256)
+        if take:
+            pointer = Pointer(*files.sha256(aside))
+        elif (found := _unchanged(workspace, source)) is not None:
+            return found
+        else:
+            pointer = _copy(workspace, source, aside, progress)
+        target = place(workspace, pointer.sha256)
         if not _has(target, pointer):
             _adopt(aside, target)
         return pointer
@@ -66,6 +70,22 @@ def put_file(workspace: Workspace, source: Path, *, take: bool = False) -> Point
         raise _failed(workspace, error) from error
     finally:
         aside.unlink(missing_ok=True)
+
+
+def _unchanged(workspace: Workspace, source: Path) -> Pointer | None:
+    """Return the object of a file that was kept before, None where it has to be read."""
+    stamp = copying.stamp(source.stat())
+    if stamp[2] < _REMEMBERED_BYTES or (sha256 := hashes.known(workspace, stamp)) is None:
+        return None
+    pointer = Pointer(sha256, stamp[2])
+    return pointer if _has(place(workspace, sha256), pointer) else None
+
+
+def _copy(workspace: Workspace, source: Path, aside: Path, progress: Callable[[int], None] | None) -> Pointer:
+    copied = copying.copy(source, aside, progress)
+    if copied.stamp is not None and copied.size_bytes >= _REMEMBERED_BYTES:
+        hashes.remember(workspace, copied.stamp, copied.sha256)
+    return Pointer(copied.sha256, copied.size_bytes)
 
 
 def _has(target: Path, pointer: Pointer) -> bool:
@@ -78,14 +98,6 @@ def _has(target: Path, pointer: Pointer) -> bool:
 def _aside(workspace: Workspace) -> Path:
     workspace.tmp.mkdir(parents=True, exist_ok=True)
     return workspace.tmp / f"object.{os.getpid()}.{os.urandom(4).hex()}"
-
-
-def _copy(source: Path, target: Path) -> None:
-    with open(source, "rb") as read, open(target, "xb") as written:
-        try:
-            fcntl.ioctl(written.fileno(), _FICLONE, read.fileno())
-        except OSError:
-            shutil.copyfileobj(read, written, files.BLOCK_BYTES)
 
 
 def _adopt(aside: Path, target: Path) -> None:

@@ -54,20 +54,6 @@ def child(path: Path, code: str, **env: str) -> Iterator[tuple[subprocess.Popen[
         process.communicate()
 
 
-@contextmanager
-def small_disk(path: Path, size: str) -> Iterator[Path]:
-    """Mount a file system of its own that is soon full; skips where that is not allowed."""
-    path.mkdir()
-    if subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(path)], capture_output=True
-    ).returncode:
-        pytest.skip("a small file system cannot be mounted here: not root")
-    try:
-        yield path
-    finally:
-        subprocess.run(["umount", "-l", str(path)], check=True)
-
-
 def only_record(path: Path) -> dict[str, object]:
     (ref,) = support.run_refs(path)
     record: dict[str, object] = support.record(path, ref)
@@ -316,7 +302,7 @@ def test_a_removed_worktree_takes_no_live_run_with_it(project: Path) -> None:
 
 
 def test_a_full_disk_is_said_training_goes_on_and_recover_completes(project: Path, tmp_path: Path) -> None:
-    with small_disk(tmp_path / "disk", "3m") as disk:
+    with support.small_disk(tmp_path / "disk", "3m") as disk:
         support.git(tmp_path, "clone", "--quiet", str(project), str(disk / "clone"))
         code = """
 import gitexp, pathlib
@@ -342,7 +328,7 @@ print("trained", run.id)
 
 
 def test_a_full_disk_for_a_while_costs_no_point(project: Path, tmp_path: Path) -> None:
-    with small_disk(tmp_path / "disk", "6m") as disk:
+    with support.small_disk(tmp_path / "disk", "6m") as disk:
         support.git(tmp_path, "clone", "--quiet", str(project), str(disk / "clone"))
         code = """
 import gitexp, os
