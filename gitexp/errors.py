@@ -140,6 +140,12 @@ class Unconfirmed(GitexpError):
         self.plan = tuple(plan)
 
 
+class CheckFailed(GitexpError):
+    """A run is not good enough: a rule that it was held against is not kept."""
+
+    exit_code = 12
+
+
 _SHOWN = 72  # characters of a query around the place of an error
 
 
@@ -147,10 +153,4 @@ def _pointed(query: str, column: int) -> str:
     """Return the part of a query around a column, and a caret below it."""
     line = "".join(c if c.isprintable() else " " for c in query)
     first = max(0, min(column - 1 - _SHOWN // 2, len(line) - _SHOWN))
-    return f"{line[first : first + _SHOWN]}\n{' ' * (column - 1 - first)}^"
-
-
-class CheckFailed(GitexpError):
-    """A run is not good enough: a rule that it was held against is not kept."""
-
-    exit_code = 12
+    return f"  {line[first : first + _SHOWN]}\n  {' ' * (column - 1 - first)}^"
