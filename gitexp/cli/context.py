@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -69,6 +69,14 @@ def print_json(value: Any) -> None:
     from gitexp import canonical, text
 
     click.echo(text.safe_json(canonical.dumps(value).decode()), nl=False)
+
+
+def out_csv(pieces: Iterable[str]) -> None:
+    """Print CSV; on a terminal what it would act upon is made visible."""
+    from gitexp import text
+
+    for piece in pieces:
+        click.echo(text.safe_lines(piece) if sys.stdout.isatty() else piece, nl=False, color=True)
 
 
 def write_page(page: str, path: Path | None) -> None:

@@ -48,6 +48,7 @@ def check(run: Run) -> None:
     """Check that all ways give the run's points."""
     wanted = list(run.points())
     assert floats(rows(series.table(run))) == floats(wanted)
+    assert [repr(point) for point in series.points(run)] == [repr(point) for point in wanted]
     found = series.read(run)
     assert list(found) == list(dict.fromkeys(point.metric for point in wanted))
     for name, history in found.items():

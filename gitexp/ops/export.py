@@ -1,0 +1,195 @@
+"""Runs as one table for other programs, CSV or Parquet: a row a run, a column for all that any of them has.
+
+Both read the runs twice, first which columns there are and of which type, then the rows, so memory grows with the
+columns and not with the runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gitexp import canonical, files
+from gitexp.errors import Unsupported
+from gitexp.record import points
+
+if TYPE_CHECKING:
+    import pyarrow
+
+    from gitexp.index.compile import Context
+    from gitexp.index.entry import Entry
+
+Source = Callable[[], Iterable["Entry"]]  # gives the runs anew each time
+FIELDS: Mapping[str, str] = {
+    "id": "text", "name": "text", "experiment": "text", "status": "text", "start": "time", "duration": "seconds",
+    "user": "text", "host": "text", "exit_code": "whole", "error": "text", "description": "text", "command": "text",
+    "parent": "text", "forked_from": "text", "code.commit": "text", "code.branch": "text", "code.dirty": "flag",
+    "ref": "text", "commit": "text", "cost": "real",
+}  # fmt: skip
+_AT_ONCE = 1000  # runs of one piece of CSV or one batch of Parquet
+_INT64 = range(-(2**63), 2**63)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: a field of the run, a param, a metric's aggregate, a number posted later, or a tag.
+
+    `type`: text, flag, whole, real, time (ms), seconds; "" where values differ in kind, or are lists and mappings.
+    """
+
+    kind: str
+    name: str
+    aggregate: str = ""
+    type: str = ""
+
+    @property
+    def title(self) -> str:
+        """Its heading: status, params.lr, metrics.loss:min, post.uplift, tags.owner."""
+        prefix = {"param": "params.", "metric": "metrics.", "post": "post.", "tag": "tags."}.get(self.kind, "")
+        return prefix + self.name + (f":{self.aggregate}" if self.aggregate else "")
+
+    def value(self, entry: Entry, now_ms: int) -> Any:
+        """Return what a run has there, None where it has nothing."""
+        if self.kind == "metric":
+            found = entry.summary.get(self.name)
+            return None if found is None else getattr(found, self.aggregate)
+        if self.kind == "field":
+            return field_of(entry, self.name, now_ms)
+        return {"param": entry.flat_params, "post": entry.posts, "tag": entry.tags}[self.kind].get(self.name)
+
+
+def field_of(entry: Entry, name: str, now_ms: int) -> Any:
+    """Return a field of a run; of one that is running the duration so far."""
+    if name == "name":
+        return entry.title or entry.name
+    if name == "start":
+        return entry.start_ms
+    if name == "duration":
+        end = now_ms if entry.end_ms is None and entry.status == "running" else entry.end_ms
+        return None if end is None else (end - entry.start_ms) / 1000
+    renamed = {"user": "author", "code.commit": "code_commit", "code.branch": "code_branch", "code.dirty": "dirty"}
+    return getattr(entry, renamed.get(name, name))
+
+
+def type_of(value: Any) -> str:
+    """Return the type of a value; a whole number beyond 64 bits, a list and a mapping have none of their own."""
+    if isinstance(value, bool):
+        return "flag"
+    if isinstance(value, int):
+        return "whole" if value in _INT64 else ""
+    return {float: "real", str: "text"}.get(type(value), "")
+
+
+def columns(found: Iterable[Entry], context: Context, aggregates: Sequence[str] = ()) -> list[Column]:
+    """Return the columns for all that runs have: fields, then params, metrics, posts and tags by name.
+
+    A metric's is the value that represents it (`Column.aggregate` says which), or one for each of `aggregates`.
+    """
+    seen: dict[tuple[str, str, str], set[str]] = {}
+    for entry in found:
+        values = [("param", name, "", value) for name, value in entry.flat_params.items()]
+        values += [("tag", name, "", value) for name, value in entry.tags.items()]
+        values += [("post", name, "", value) for name, value in entry.posts.items()]
+        for name, summary in entry.summary.items():
+            for each in aggregates or (context.represent(name),):
+                values.append(("metric", name, each, getattr(summary, each)))
+        for kind, name, aggregate, value in values:
+            types = seen.setdefault((kind, name, aggregate), set())
+            if value is not None:
+                types.add(type_of(value))
+    order = ("param", "metric", "post", "tag")
+    keys = sorted(seen, key=lambda key: (order.index(key[0]), key[1], [*aggregates, key[2]].index(key[2])))
+    plain = [Column("field", name, type=kind) for name, kind in FIELDS.items()]
+    return plain + [Column(*key, type=_common(seen[key])) for key in keys]
+
+
+def _common(types: set[str]) -> str:
+    if types == {"whole", "real"}:
+        return "real"
+    return next(iter(types)) if len(types) == 1 else ""
+
+
+def csv(source: Source, context: Context) -> Iterator[str]:
+    """Yield the table as CSV (RFC 4180, lines end in LF), some rows at a time.
+
+    Nothing stands where a run has no value, `""` for empty text; times are ISO 8601 in UTC, durations seconds, numbers
+    as in metrics.csv (`nan`, `inf`), lists and mappings JSON.
+    """
+    found = columns(source(), context)
+    yield row(column.title for column in found)
+    rows = iter(source())
+    while batch := list(islice(rows, _AT_ONCE)):
+        yield "".join(row(_shown(column, entry, context) for column in found) for entry in batch)
+
+
+def _shown(column: Column, entry: Entry, context: Context) -> Any:
+    value = column.value(entry, context.now_ms)
+    return canonical.iso(value) if column.type == "time" and value is not None else value
+
+
+def row(values: Iterable[Any]) -> str:
+    """Return one line of CSV."""
+    return ",".join(map(_cell, values)) + "\n"
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return points.cell(clean(value)) or '""'
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value) if isinstance(value, int | float) else points.cell(as_json(value))
+
+
+def as_json(value: Any) -> str:
+    """Return a value as JSON on one line."""
+    return canonical.line(value).decode()
+
+
+def clean(text: str) -> str:
+    """Return a text that UTF-8 can hold: JSON can bring half of a surrogate pair."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def parquet(source: Source, context: Context, path: Path) -> int:
+    """Write the table as a Parquet file, whole or not at all; returns the number of runs. Durations are seconds.
+
+    Columns whose values differ in kind are text of JSON. Raises Unsupported where pyarrow is not installed.
+    """
+    try:
+        import pyarrow
+        from pyarrow import parquet as format
+    except ImportError as error:
+        raise Unsupported("Parquet needs pyarrow", hint="pip install 'gitexp[parquet]'") from error
+    found = columns(source(), context)
+    schema = pyarrow.schema([(clean(column.title), _arrow(column)) for column in found])
+    count, rows = 0, iter(source())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with files.replacing(path) as file, format.ParquetWriter(file, schema) as writer:
+        while batch := list(islice(rows, _AT_ONCE)):
+            values = [[_stored(column, entry, context) for entry in batch] for column in found]
+            arrays = [pyarrow.array(column, kind) for column, kind in zip(values, schema.types, strict=True)]
+            writer.write_batch(pyarrow.record_batch(arrays, schema=schema))
+            count += len(batch)
+    return count
+
+
+def _arrow(column: Column) -> pyarrow.DataType:
+    import pyarrow
+
+    kinds = {"flag": pyarrow.bool_(), "whole": pyarrow.int64(), "real": pyarrow.float64(), "seconds": pyarrow.float64()}
+    kinds["time"] = pyarrow.timestamp("ms", tz="UTC")
+    return kinds.get(column.type, pyarrow.string())
+
+
+def _stored(column: Column, entry: Entry, context: Context) -> Any:
+    value = column.value(entry, context.now_ms)
+    if value is None or column.type in ("flag", "whole", "time"):
+        return value
+    if column.type in ("real", "seconds"):
+        return float(value)
+    return clean(value) if column.type == "text" else as_json(value)
