@@ -10,8 +10,7 @@ from typing import Any
 from gitexp import canonical, files, ids
 from gitexp.errors import Conflict, GitexpError
 from gitexp.git import objects, refs
-from gitexp.index import handed
-from gitexp.ops import publish
+from gitexp.index import database, handed
 from gitexp.store import journal, live, reflog, runs, seal
 from gitexp.store.journal import Start
 from gitexp.store.runs import Run
@@ -111,6 +110,8 @@ def _finish_claimed(workspace: Workspace, folder: Path, swept: Swept) -> None:
         if before is not None:
             journal.remove(folder)
             return
+        from gitexp.ops import publish  # with the network below it: a sweep that finds nothing does without
+
         run = seal.seal(workspace, folder)
         (swept.closed if run.record.status == "killed" else swept.completed).append(run)
         handed.give(workspace, run)
@@ -144,10 +145,8 @@ def _has_late(folder: Path) -> bool:
 
 
 def _restore(workspace: Workspace, swept: Swept) -> None:
-    standing = refs.listing(workspace.repo, runs.REF_PREFIX)
-    lost = reflog.lost(workspace, standing)
     restored = []
-    for ref, oid in lost:
+    for ref, oid in database.of(workspace).lost:
         if not objects.exists(workspace.repo, oid):
             swept.missing.append(ref)
             continue
