@@ -84,9 +84,8 @@ def _read(workspace: Workspace, runs: Sequence[Entry], request: Request) -> tupl
 
 def _title(run: Entry, item: Evaluation, labels: Labels, several: bool) -> str:
     """Return what one evaluation is called: by its run, and by its own name where a run has several."""
-    label = labels.of[run.id]
-    shown = f"{labels.title}={label}" if labels.title and "," not in labels.title else label
-    return f"{shown}: {text.safe(item.name)}" if several else shown
+    label = labels.full[run.id]
+    return f"{label}: {text.safe(item.name)}" if several else label
 
 
 def _several(found: Found) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gitexp import ids, text
@@ -24,9 +24,9 @@ _USUAL, _MOST = 3, 5  # params in a label; the most where fewer tell no runs apa
 class Request:
     """What is asked for; an empty field leaves it to what the runs have.
 
-    `x`, `y`, `colour` and `group_by` are names as the columns of a list take them; `x` of a curve is step, time, relative
-    or a metric. `log` names axes: x, y, xy. `stat` is what a cell of a heatmap has: mean or best. `name` is that of an
-    evaluation.
+    `x`, `y`, `colour` and `group_by` are names as the columns of a list take them; of a curve `x` is step, time,
+    relative or a metric. `log` names axes: x, y, xy. `stat` is what a cell of a heatmap has: mean or best. `name` is
+    that of an evaluation.
     """
 
     kind: str = "curve"
@@ -52,40 +52,61 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """How each run is called in a figure, and the names of the params that their labels are the values of."""
+    """How each run is called in a figure: `of` has the values of what `title` names, `full` both: lr=0.05, depth=4."""
 
     title: str
-    of: dict[str, str] = field(default_factory=dict)  # run id: label
+    of: dict[str, str]  # run id: label
+    full: dict[str, str]
 
 
 def labels(runs: Sequence[Entry]) -> Labels:
     """Return labels by what differs between the runs; where that does not tell them apart, their names or ids do."""
-    if len(runs) == 1:
-        return Labels("", {runs[0].id: text.safe(runs[0].title or runs[0].name)})
-    params = [Chosen(name) for name in columns.differing(runs)[:_MOST]]
-    for count in range(min(_USUAL, len(params)), len(params) + 1):
-        shown = [_values(run, params[:count]) for run in runs] if count else []
-        if shown and len(set(shown)) == len(runs):
-            return Labels(", ".join(column.title for column in params[:count]), _by_id(runs, shown))
     names = [text.safe(run.title or run.name) for run in runs]
-    if len(set(names)) == len(runs):
-        return Labels("", _by_id(runs, names))
+    params = telling(runs) if len(runs) > 1 else []
+    for count in range(min(_USUAL, len(params)), len(params) + 1):
+        shown = [_values(run, params[:count]) for run in runs]
+        if count and len(set(shown)) == len(runs):
+            return _labels(runs, params[:count], shown)
     params = params[:_USUAL]
-    shown = [_values(run, params) for run in runs] if params else names
+    if not params or len(set(names)) == len(runs):
+        return _labels(runs, (), _apart(runs, names))
+    return _labels(runs, params, _apart(runs, [_values(run, params) for run in runs]))
+
+
+def telling(runs: Sequence[Entry]) -> list[Chosen]:
+    """Return the params that differ between runs, those of the fewest values first, seeds last."""
+    found = columns.differing(runs)
+    count = {name: len({text.value(run.flat_params.get(name)) for run in runs}) for name in found}
+    found.sort(key=lambda name: (name.lower().endswith("seed"), count[name], name))
+    return [Chosen(name) for name in found[:_MOST]]
+
+
+def _apart(runs: Sequence[Entry], shown: Sequence[str]) -> list[str]:
+    """Return labels with the id where several runs have the same."""
     several = Counter(shown)
-    told = [
-        f"{label} ({ids.short(run.id)})" if several[label] > 1 else label
-        for run, label in zip(runs, shown, strict=True)
-    ]
-    return Labels(", ".join(column.title for column in params), _by_id(runs, told))
+    pairs = zip(runs, shown, strict=True)
+    return [f"{label} ({ids.short(run.id)})" if several[label] > 1 else label for run, label in pairs]
+
+
+def _labels(runs: Sequence[Entry], params: Sequence[Chosen], shown: Sequence[str]) -> Labels:
+    of = {run.id: label for run, label in zip(runs, shown, strict=True)}
+    if not params:
+        return Labels("", of, of)
+    names = [column.title for column in params]
+    full = {
+        run.id: ", ".join(f"{name}={_value(run, column)}" for name, column in zip(names, params, strict=True))
+        for run in runs
+    }
+    return Labels(", ".join(names), of, full)
+
+
+def _value(run: Entry, column: Chosen) -> str:
+    item = columns.value(run, column)
+    return "-" if item is None else text.value(item)
 
 
 def _values(run: Entry, params: Sequence[Chosen]) -> str:
-    return ", ".join("-" if (item := columns.value(run, column)) is None else text.value(item) for column in params)
-
-
-def _by_id(runs: Sequence[Entry], shown: Sequence[str]) -> dict[str, str]:
-    return {run.id: label for run, label in zip(runs, shown, strict=True)}
+    return ", ".join(_value(run, column) for column in params)
 
 
 def natural(value: Any) -> tuple[int, Any]:
@@ -96,8 +117,8 @@ def natural(value: Any) -> tuple[int, Any]:
 
 
 def ordered(runs: Sequence[Entry]) -> list[Entry]:
-    """Return runs by the values of the params that differ: neighbours in a legend are neighbours in value."""
-    params = [Chosen(name) for name in columns.differing(runs)[:_MOST]]
+    """Return runs by the values of the params that tell them apart: neighbours in a legend are so in value."""
+    params = telling(runs)
     return sorted(runs, key=lambda run: [natural(columns.value(run, column)) for column in params])
 
 

@@ -151,20 +151,20 @@ def _groups(workspace: Workspace, runs: Sequence[Entry], request: Request) -> Fi
     if not known:
         raise NotFound(f"no run has the metric {column.title}", hint="gitexp log --columns all")
     notes = _left_out(len(runs) - len(known), f"no {column.title}")
-    boxes, by = request.kind == "box", ""
+    boxes, by, title = request.kind == "box", "", ""
     if request.group_by:
         key = figure.column(workspace, runs, request.group_by)
-        found, by = _by(known, key, column), key.title
+        found, by, title = _by(known, key, column), key.title, key.title
     elif boxes:
         found = [_group("all", known, column)]
-        by = "runs"
+        by = "all runs"
     else:
-        found = _each(workspace, known, column)
+        found, title = _each(workspace, known, column)
     if len(found) > MAX_BARS:
         notes += (f"the first {MAX_BARS} of {len(found):,} {request.kind} rows are drawn; choose runs with --where",)
     if request.log and not all(value > 0 for group in found[:MAX_BARS] for value in group.values):
         raise UsageError(f"{column.title} is not above 0 everywhere", hint="leave --log out")
-    drawing = Groups(tuple(found[:MAX_BARS]), column.title, by, boxes, request.log)
+    drawing = Groups(tuple(found[:MAX_BARS]), column.title, by, title, boxes, request.log)
     return Figure(drawing, figure.stem(request.kind, column.name, request.group_by), notes)
 
 
@@ -185,11 +185,11 @@ def _said(value: Any) -> str:
     return "none" if value is None else text.value(value)
 
 
-def _each(workspace: Workspace, runs: Sequence[Entry], column: Chosen) -> list[Group]:
-    """Return each run on its own, the best first."""
+def _each(workspace: Workspace, runs: Sequence[Entry], column: Chosen) -> tuple[list[Group], str]:
+    """Return each run on its own, the best first, and what their labels are the values of."""
     labels, best = figure.labels(runs), goals.of(workspace, column.name).best
     found = [_group(labels.of[run.id], [run], column) for run in runs]
-    return sorted(found, key=lambda group: group.values[0], reverse=best != "min")
+    return sorted(found, key=lambda group: group.values[0], reverse=best != "min"), labels.title
 
 
 def _heatmap(workspace: Workspace, runs: Sequence[Entry], request: Request) -> Figure:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from gitexp.plots import axes as shared
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 MAX_DIRECT = 26  # labels that stand beside one panel; more go into a legend below
 COLUMNS = 1000  # points across that JSON has at least
 _LARGEST = 1e300  # beyond, matplotlib's own arithmetic overflows: drawn as infinite
+_DAY_SECONDS = 86_400.0  # matplotlib's dates are days since the epoch
+_AXES_SHARE = 0.85  # of a figure's width that its axes have at most, when they have labels beside them
 _FEW = 40  # points of a line that are shown as points too
 
 
@@ -76,7 +78,7 @@ class Curves:
         """Draw all panels."""
         columns, _ = sheet.grid(len(self.panels))
         found = sheet.panels(figure, len(self.panels), columns)
-        pixels = int(figure.get_figwidth() * figure.dpi / columns)
+        pixels = int(figure.get_figwidth() * figure.dpi / columns * _AXES_SHARE)
         direct = len(self.panels) == 1 and 1 < len(self.looks) <= self._room(figure)
         for axes, panel in zip(found, self.panels, strict=True):
             self._panel(axes, panel, max(pixels, 100))
@@ -96,6 +98,7 @@ class Curves:
         log_x, log_y = "x" in self.log, "y" in self.log
         marks = _Marks()
         for curve in panel.curves:
+            curve = replace(curve, x=curve.x / _DAY_SECONDS) if self.dates else curve
             _draw(axes, curve, pixels, marks, log_x=log_x, log_y=log_y, width=1.5 if len(panel.curves) < 9 else 1.1)
         marks.draw(axes, pixels)
         said = f", {self.said}" if self.said else ""

@@ -28,11 +28,12 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """Groups from top to bottom. `boxes` instead of bars; `by` is what groups them, "" for a run each."""
+    """Groups from top to bottom. `by` is what groups them, "" for a run each; `title` names what labels are values of."""
 
     groups: tuple[Group, ...]
     value_label: str
     by: str = ""
+    title: str = ""
     boxes: bool = False
     log: str = ""
 
@@ -55,8 +56,8 @@ class Groups:
         axes.tick_params(axis="y", length=0, colors="black")
         axes.grid(False, axis="y")
         axes.set_xlabel(_said(self))
-        if self.by:
-            axes.set_title(shared.label(self.by), loc="left", fontsize=8, color=style.GREY, fontweight="bold")
+        if self.title:
+            axes.set_title(shared.label(self.title), loc="left", fontsize=8, color=style.GREY, fontweight="bold")
         shared.scale(axes, x=bool(self.log))
         if not self.log:
             _bounds(axes, self)

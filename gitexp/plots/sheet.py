@@ -69,6 +69,7 @@ def _finish(figure: Figure) -> None:
     if not late:
         return
     figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # it is done: labels only move up and down from here
     for axes in late:
         axes.gitexp_late()
 

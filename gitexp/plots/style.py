@@ -40,6 +40,7 @@ _SETTINGS: dict[str, Any] = {
     "lines.solid_capstyle": "round",
     "text.parse_math": False,  # a `$` in a name is a dollar
     "axes.unicode_minus": True,
+    "path.simplify_threshold": 1.0,  # pixels: what lies within one is drawn as one line; spikes stay
     "svg.fonttype": "none",  # text stays text: it can be searched, and any reader's fonts have its letters
     "svg.hashsalt": "gitexp",
     "pdf.fonttype": 42,  # TrueType, as journals ask for
