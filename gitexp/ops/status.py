@@ -11,7 +11,7 @@ from gitexp.git import transport
 from gitexp.index import database, names, search
 from gitexp.index.database import Index
 from gitexp.ops import find
-from gitexp.store import live, reflog, remotes, runs
+from gitexp.store import live, remotes
 from gitexp.store.journal import Start
 from gitexp.store.live import LiveRun
 from gitexp.store.runs import Run
@@ -62,7 +62,7 @@ def look(workspace: Workspace) -> Status:
         live=tuple(_alive(index, run) for run in live.listing(workspace)),
         elsewhere=tuple(run for run in published if _parses(run)),
         damaged=tuple(_damaged(workspace)),
-        missing=tuple(sorted(ref for ref, _ in reflog.lost(workspace, runs.listing(workspace)))),
+        missing=tuple(ref for ref, _ in database.of(workspace).lost),
         lacks=tuple(_lacks(index)),
         pruning=tuple(transport.pruning_refspecs(workspace.repo)) if workspace.repo.has_remotes else (),
         crash=str(crash) if crash.exists() else "",
