@@ -100,7 +100,20 @@ def test_every_key_of_a_record_is_in_the_format() -> None:
     assert sorted(key for key in found if f"`{key}`" not in page and f'"{key}"' not in page) == []
 
 
-CHOSEN = {"params", "metrics", "environment", "tags", "seeds", "lost", "posts", "verdicts", "code", "left_out"}
+CHOSEN = {
+    "params",
+    "metrics",
+    "environment",
+    "tags",
+    "seeds",
+    "lost",
+    "posts",
+    "verdicts",
+    "code",
+    "left_out",
+    "columns",
+    "values",
+}
 
 
 def printed_keys(value: object) -> Iterator[str]:
@@ -125,8 +138,10 @@ def test_every_key_of_json_is_in_the_reference(project: Path, bare: Path) -> Non
     lines = (
         "log", "show @", "diff", "status", "ref @", "tag @", "note @", "title @ fine", "experiment ls",
         "push --dry-run", "push --yes", "fetch", "status", "recover", "hooks ls", "config", "rm @~1", "undelete *",
-        "bundle churn.zip", "unbundle churn.zip",
+        "bundle churn.zip", "unbundle churn.zip", "leaderboard", "leaderboard main",
+        "check --metric loss --baseline @~1 --require status='completed' --max-drop 9",
     )  # fmt: skip
+    support.write(project / "gitexp.toml", '[leaderboard.main]\nmetric = "loss"\nfloors = ["loss < 0.3"]\n')
     page, missing = text("scripting.md"), set()
     for line in lines:
         found = set(printed_keys(support.gitexp(*line.split(), "--json").json))
