@@ -20,7 +20,7 @@ from gitexp.store.workspace import Workspace
 
 _METRICS, _PARAMS = 6, 12  # columns of the table of runs
 _PATCH_BYTES = 300_000
-_WAYS = {"max": "higher is better", "min": "lower is better", "": ""}
+WAYS = {"max": "↑ better", "min": "↓ better", "": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def _table(workspace: Workspace, found: diff.Comparison, names: Sequence[parts.R
     metrics = [row for row in ordered if row.goal.best or _is_wanted(row.name, wanted)][:_METRICS] or ordered[:2]
     params = sorted(diff.differing(found.params), key=lambda row: MISSING in row.values)[:_PARAMS]
     heads = [Column("run"), Column("status")]
-    heads += [Column(row.label, True, _WAYS[row.goal.best]) for row in metrics]
+    heads += [Column(row.label, True, WAYS[row.goal.best]) for row in metrics]
     heads += [Column(row.name, _all_numbers(row)) for row in params]
     heads += [Column("took", True), Column("started"), Column("code")]
     cells = [list(sections.metric_cells(row)) for row in metrics]

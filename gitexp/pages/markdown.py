@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from gitexp import text
 from gitexp.pages.parts import Cell, Column, Note, Report, Section, Sheet, Table
 
-_HARMLESS = re.compile(r"[\w%()+–−…: ,.-]*", re.ASCII)  # and without _, which can be emphasis
+_HARMLESS = re.compile(r"[\w%()+–−…↑↓: ,.-]*", re.ASCII)
+_EMPHASIS = re.compile(r"\b_|_\b")  # an underscore within a word is just that
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!&$])")
 _STARTS = re.compile(r"^(\s*\d*)([-+=:.)])")  # of a list, a rule, a heading
 _TICKS = re.compile(r"`+")
@@ -18,11 +19,13 @@ _FOLDED = 12  # rows of a table that is long
 def report(page: Report) -> str:
     """Return a whole document."""
     lines = [f"## {plain(page.title)}", "", " · ".join(plain(line) for line in page.subtitle), ""]
+    lines += [f"{'✔' if page.passed else '✘'} **{plain(page.gate)}**", ""] if page.gate else []
     lines += [f"> ⚠ {plain(line)}\n" for line in page.warnings]
     if page.table:
         lines += [*table(page.table), ""]
     for part in page.sections:
         lines += _section(part)
+    lines += _equal(page.sections)
     if page.notes:
         lines += ["**notes**", "", *_notes(page.notes, page)]
     lines += _provenance(page)
@@ -58,7 +61,7 @@ def inside(cell: Cell) -> str:
 
 def _word(words: str) -> str:
     shown = text.safe(words)
-    if _HARMLESS.fullmatch(shown) and "_" not in shown and "www." not in shown:
+    if _HARMLESS.fullmatch(shown) and not _EMPHASIS.search(shown) and "www." not in shown:
         return re.sub(" {2,}", " ", shown)
     return code(shown, cell=True)
 
@@ -76,6 +79,8 @@ def _heading(column: Column) -> str:
 
 
 def _section(part: Section) -> Iterator[str]:
+    if _is_equal(part):
+        return
     yield f"**{plain(part.title)}**"
     yield ""
     for line in part.lines:
@@ -87,18 +92,28 @@ def _section(part: Section) -> Iterator[str]:
         yield ""
     if part.patch:
         yield from ["<details><summary>the whole diff</summary>", "", *fenced(part.patch, "diff"), "", "</details>", ""]
-    if part.rest and not part.table and not part.lines:
-        yield f"- {plain(part.rest_title)}"
+
+
+def _equal(found: Sequence[Section]) -> Iterator[str]:
+    """Yield one line for all parts in which nothing differs."""
+    same = [f"{plain(part.title)} ({plain(part.rest_title)})" for part in found if _is_equal(part)]
+    if same:
+        yield f"**no difference** in {', '.join(same)}"
         yield ""
 
 
+def _is_equal(part: Section) -> bool:
+    return part.rest is not None and part.table is None and not part.lines
+
+
 def _folded(found: Table) -> Iterator[str]:
-    if len(found.rows) <= _FOLDED:
-        yield from table(found)
+    lines = table(found)
+    if len(lines) - 2 <= _FOLDED:
+        yield from lines
         return
-    yield f"<details><summary>{len(found.rows)} rows</summary>"
+    yield f"<details><summary>{len(lines) - 2} rows</summary>"
     yield ""
-    yield from table(found)
+    yield from lines
     yield ""
     yield "</details>"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -32,10 +32,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under headings."""
+    """Rows under headings; those of a long table may come one by one."""
 
     columns: tuple[Column, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    rows: Iterable[tuple[Cell, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +141,8 @@ class Report:
     sheets: tuple[Sheet, ...]
     made: str
     home: str = ""  # the page that lists all runs, where there is one
+    gate: str = ""  # what became of a check of the run, where there was one
+    passed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@
   if (!source) return;
   const data = JSON.parse(source.textContent);
   const figures = all("figure[data-chart]");
-  const state = { x: "x", log: { x: false, y: false }, zoom: null, hidden: new Set() };
+  const state = { x: "x", log: { x: false, y: false }, zoom: null, hidden: new Set(), smooth: 0 };
   const charts = new Map(); // figure -> {plot, runs, box, resize}
   const DASHES = [[], [6, 5], [1.5, 4]];
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -109,7 +109,18 @@
       if (xs.length && xs[xs.length - 1] === x) ys[ys.length - 1] = y;
       else { xs.push(x); ys.push(y); }
     }
-    return [xs, ys];
+    return [xs, smooth(ys)];
+  };
+  /* An exponential moving average, unbiased at the start (as Adam corrects its own); a gap stays one. */
+  const smooth = (ys) => {
+    if (!state.smooth) return ys;
+    let sum = 0, weight = 0;
+    return ys.map((y) => {
+      if (y === null) return null;
+      sum = state.smooth * sum + (1 - state.smooth) * y;
+      weight = state.smooth * weight + 1 - state.smooth;
+      return sum / weight;
+    });
   };
 
   const nearest = (plot, at, index, value) => {
@@ -135,7 +146,7 @@
       rows.sort((a, b) => (chart.best === "min" ? a.y - b.y : b.y - a.y));
       const listed = rows.slice(0, 10);
       if (!listed.includes(near)) listed.push(near);
-      box.replaceChildren(make("p", "", `${state.x === "t" ? "after" : "step"} ${across(plot.data[0][plot.cursor.idx])}`));
+      box.replaceChildren(make("p", "", `${state.x === "t" ? "after" : "step"} ${across(plot.data[0][plot.cursor.idx])}${state.smooth ? ", smoothed" : ""}`));
       const table = box.appendChild(make("table"));
       for (const row of listed) {
         const line = table.insertRow();
@@ -190,7 +201,7 @@
       series: [
         {},
         ...runs.map((run) => ({
-          label: data.runs[run].label, stroke: colour(`--k${run % data.hues}`), width: 1.75, dash: dash(run),
+          label: data.runs[run].label, stroke: colour(`--k${run % data.hues}`), width: runs.length > 8 ? 1.25 : 1.75, dash: dash(run),
           show: !state.hidden.has(run), spanGaps: false,
           points: { show: (plot, at) => plot.data[at].filter((value) => value != null).length <= 30, size: 5, fill: colour("--paper") },
         })),
@@ -271,7 +282,7 @@
     })));
   };
   const focus = (run) => charts.forEach(({ plot, runs }) => {
-    const at = run === null ? null : runs.indexOf(run) + 1;
+    const at = run === null || state.hidden.has(run) ? null : runs.indexOf(run) + 1;
     plot.setSeries(at || null, { focus: Boolean(at) });
   });
   chips.forEach((chip) => {
@@ -279,6 +290,7 @@
     chip.addEventListener("click", () => {
       if (state.hidden.has(run)) state.hidden.delete(run); else state.hidden.add(run);
       show();
+      focus(run);
     });
     chip.addEventListener("dblclick", () => {
       state.hidden = new Set(data.runs.map((_, i) => i).filter((i) => i !== run));
@@ -302,6 +314,10 @@
     figures.filter((figure) => charts.has(figure) || one(".empty", figure)).forEach(draw);
   }));
   one("#reset").addEventListener("click", () => zoom(null));
+  one("#smooth").addEventListener("input", (event) => {
+    state.smooth = Number(event.target.value);
+    again();
+  });
   const find = one("#find");
   if (find) find.addEventListener("input", () => {
     const wanted = find.value.toLowerCase();
