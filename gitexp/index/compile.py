@@ -121,7 +121,8 @@ class _Compiler:
         there = _scalar(other)
         if not one.several:
             return leaves.with_value(op, _scalar(one), there)
-        return self._differing(op, one, lambda op, each: leaves.with_value(op, each, there), is_correlated=True)
+        found = self._differing(op, one, lambda op, each: leaves.with_value(op, each, there), is_correlated=True)
+        return sql.both([leaves.present(there), found]) if op == "!=" else found
 
     def _differing(
         self, op: str, operand: Operand, leaf: Callable[[str, Operand], Sql], *, is_correlated: bool = False

@@ -148,9 +148,13 @@ def _field(name: str, context: Context) -> Operand:
 
 def _name(value: nodes.Name, names: Names, context: Context) -> Operand | None:
     kind, name = value.kind, value.name
-    if kind in ("param", "seed"):
-        column, spelled = names.column(kind, name), names.column(kind, name, "number") if kind == "param" else None
+    if kind == "param":
+        column, spelled = names.column(kind, name), names.column(kind, name, "number")
         return Operand(Sql(column), "any", Sql(spelled) if spelled else None) if column else None
+    if kind == "seed":
+        column = names.column(kind, name)
+        spelled = f"CASE WHEN {column} >= '' AND {column} < x'' THEN gitexp_number({column}) END"
+        return Operand(Sql(column), "any", Sql(spelled)) if column else None
     if kind == "metric":
         column = names.column(kind, name, value.aggregate or context.represent(name))
         return Operand(Sql(column), "number") if column else None

@@ -74,6 +74,8 @@ class _Parser:
 
     def condition(self) -> nodes.Node:
         """Parse the whole text as a condition."""
+        if self.now.kind == "end":
+            raise self._bad("the query is empty", 1, hint="for example: metrics.val_auc > 0.9")
         operand = self._expression()
         if not self.now.kind == "end":
             raise self._expected("and, or, or the end")
