@@ -217,7 +217,8 @@ def test_nothing_is_wider_than_a_phone(show: Any) -> None:
     wide = Table(tuple(Column(f"parameter{at}") for at in range(30)), (tuple(Cell("value" * 8) for _ in range(30)),))
     opened = show(html.report(sample.report(runs=8, table=wide, name="n" * 90)))
     opened.page.set_viewport_size({"width": 360, "height": 700})
-    opened.page.wait_for_function("document.documentElement.scrollWidth <= 360")  # curves follow a moment later
+    opened.page.wait_for_timeout(400)  # curves follow the window a moment later
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= 360
     opened.page.reload()
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= 360
 
