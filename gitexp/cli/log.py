@@ -28,7 +28,9 @@ class _Log(click.Command):
 @click.argument("revisions", metavar="[REVISION|RANGE]... [-- PATH...]", nargs=-1)
 @click.option("-w", "--where", default="", metavar="QUERY", help="Only runs of which this is true (docs/query.md).")
 @click.option("--sort", default="", metavar="NAMES", help="By these: -metrics.val_auc,params.lr; - is backwards.")
-@click.option("-n", "--limit", type=click.IntRange(0), help=f"Show so many runs ({_DEFAULT_ROWS}; with --json, all).")
+@click.option(
+    "-n", "--limit", type=click.IntRange(0), help=f"Show so many runs ({_DEFAULT_ROWS}; all of groups, JSON, CSV)."
+)
 @click.option("-e", "--experiment", metavar="NAME", shell_complete=context.complete_experiments, help="Of this one.")
 @click.option("-a", "--all", "every", is_flag=True, help="All runs, of all experiments unless -e; archived ones too.")
 @click.option("--on", metavar="BRANCH", default="", help="Runs whose code is in its history, also after a rebase.")
@@ -37,20 +39,28 @@ class _Log(click.Command):
 @click.option("--author", default="", metavar="REGEX", help="By whom: part of the name or address.")
 @click.option("--mine", is_flag=True, help="Recorded in this clone, or under my address.")
 @click.option("--grep", default="", metavar="REGEX", help="In name, description, tags and notes.")
-@click.option(
-    "--status", type=click.Choice(["running", "completed", "failed", "killed"]), help="Only these."
-)
+@click.option("--status", type=click.Choice(["running", "completed", "failed", "killed"]), help="Only these.")
 @click.option("--best", default="", metavar="METRIC", help="The best by this metric first, instead of the newest.")
 @click.option("--removed", is_flag=True, help="The removed runs instead.")
 @click.option("--columns", default="", metavar="NAMES", help="What to show: lr,val_auc,loss:last,tags.owner, or all.")
 @click.option("--group-by", "by", default="", metavar="NAMES", help="Groups of runs instead: params.model,params.opt.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print all that lists know of all these runs as CSV.")
+@click.option("--parquet", type=click.Path(dir_okay=False), metavar="FILE", help="Write the same as a Parquet file.")
 @click.option("--oneline", is_flag=True, help="One line a run: id, name, status, main metric.")
 @click.option(
     "--format", "template", metavar="TEXT", help="One line a run, e.g. '{short} {params.lr} {metrics.loss.min}'."
 )
 @context.json_option
 def command(
-    limit: int | None, columns: str, by: str, oneline: bool, template: str | None, as_json: bool, **asked: Any
+    limit: int | None,
+    columns: str,
+    by: str,
+    oneline: bool,
+    template: str | None,
+    as_json: bool,
+    as_csv: bool,
+    parquet: str | None,
+    **asked: Any,
 ) -> None:
     """List runs, newest first.
 
@@ -58,10 +68,10 @@ def command(
     (main..HEAD), as git log takes them, and PATH ask for the runs of that code, of all experiments.
     """
     from gitexp.ops import listing
-    from gitexp.ops.columns import split
+    from gitexp.ops.columns import choose, split
 
     workspace = context.workspace()
-    if limit is None and not (asked["every"] or as_json or by):
+    if limit is None and not (asked["every"] or as_json or by or as_csv or parquet):
         limit = _DEFAULT_ROWS
     query = listing.Query(limit=limit, **{name: value for name, value in asked.items() if value is not None})
     chosen = listing.selection(workspace, query)
@@ -69,13 +79,16 @@ def command(
         context.say(f"gitexp: {line}")
     if by:
         _echo_groups(workspace, chosen, split(by), split(columns), as_json=as_json)
+    elif as_csv or parquet:
+        _export(chosen, parquet)
     elif as_json or template is not None or oneline:
         _echo_lines(chosen, template, as_json=as_json)
     else:
         from gitexp.cli import log_table
 
         found = listing.of(workspace, chosen)
-        log_table.echo(workspace, found, split(columns), context.terminal_width())
+        choice = choose(workspace, found.rows, split(columns), listing.mentioned(chosen))
+        log_table.echo(workspace, found, choice, context.terminal_width())
 
 
 def _echo_lines(chosen: Selection, template: str | None, *, as_json: bool) -> None:
@@ -90,6 +103,20 @@ def _echo_lines(chosen: Selection, template: str | None, *, as_json: bool) -> No
     else:
         for row in listing.stream(chosen):
             context.out(listing.oneline(row))
+
+
+def _export(chosen: Selection, parquet: str | None) -> None:
+    from pathlib import Path
+
+    from gitexp import text
+    from gitexp.ops import export, listing
+
+    if parquet:
+        count = export.parquet(lambda: listing.stream(chosen), chosen.context, Path(parquet))
+        context.say(f"{text.plural(count, 'run')} in {text.safe(parquet)}")
+        return
+    for piece in export.csv(lambda: listing.stream(chosen), chosen.context):
+        click.echo(piece, nl=False)
 
 
 def _echo_groups(workspace: Workspace, chosen: Selection, by: list[str], metrics: list[str], *, as_json: bool) -> None:

@@ -25,13 +25,12 @@ _ROOM = ((40, True), (28, True), (20, True), (20, False), (14, False))
 _MATTERS = 6
 
 
-def echo(workspace: Workspace, found: Listing, wanted: Sequence[str], width: int | None) -> None:
+def echo(workspace: Workspace, found: Listing, choice: Choice, width: int | None) -> None:
     """Print a list of runs as a table."""
     for line in header(found):
         click.echo(line)
     if not found.rows:
         return
-    choice = columns.choose(workspace, found.rows, wanted)
     click.echo()
     dropped = tables.echo(_fitted(workspace, found, choice, width), width)
     click.echo()

@@ -26,7 +26,7 @@ def command(words: tuple[str, ...], listed: bool, yes: bool, as_json: bool, **as
     """Add a note to runs.
 
     Without TEXT an editor opens; - reads it from standard input. The run itself never changes. With --where no RUN is
-    named: gitexp note --where 'status = failed' 'out of memory'.
+    named: gitexp note --where "status = 'failed'" out of memory.
     """
     from gitexp.ops import annotate
 

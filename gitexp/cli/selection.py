@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gitexp.store.workspace import Workspace
 
 MANY = 20  # runs that are changed without a question
+_EXAMPLE = """--where "status = 'failed'\""""
 
 _OPTIONS = (
     click.option("-w", "--where", default="", metavar="QUERY", help="The runs of which this is true (docs/query.md)."),
@@ -44,9 +45,7 @@ def query(chosen: dict[str, Any]) -> Query | None:
         return Query(**{key: value for key, value in chosen.items() if value is not None})
     for name, value in chosen.items():
         if value not in (None, "", False):
-            raise errors.UsageError(
-                f"--{'all' if name == 'every' else name} needs --where", hint="--where 'status = failed'"
-            )
+            raise errors.UsageError(f"--{'all' if name == 'every' else name} needs --where", hint=_EXAMPLE)
     return None
 
 
@@ -56,7 +55,7 @@ def runs(workspace: Workspace, names: Sequence[str], chosen: dict[str, Any]) -> 
 
     asked = query(chosen)
     if not names and asked is None:
-        raise errors.UsageError("no run is named", hint="name some, or: --where 'status = failed'")
+        raise errors.UsageError("no run is named", hint=f"name some, or: {_EXAMPLE}")
     found = {run.id: run for run in find.many(workspace, names)}
     if asked is not None:
         matching = listing.entries(workspace, asked)

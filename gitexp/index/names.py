@@ -86,7 +86,7 @@ def recent(index: Index, limit: int, skip: int = 0) -> list[Place]:
 
 def count_recent(index: Index) -> int:
     """Return how many runs were recorded in this clone and not removed."""
-    return int(index.connection.execute("SELECT COUNT(*) FROM run WHERE own AND NOT removed").fetchone()[0])
+    return int(index.rows("SELECT COUNT(*) FROM run WHERE own AND NOT removed")[0][0])
 
 
 def ended(index: Index) -> list[Place]:
@@ -126,7 +126,7 @@ def beginning(index: Index, text: str, limit: int) -> list[Place]:
 def slugs(index: Index, limit: int, *, with_path: bool) -> list[str]:
     """Return what runs are called in refs, each once."""
     what = "path || '/' || slug" if with_path else "slug"
-    rows = index.connection.execute(f"SELECT DISTINCT {what} FROM run LIMIT {int(limit)}")
+    rows = index.rows(f"SELECT DISTINCT {what} FROM run LIMIT {int(limit)}")
     return [str(row[0]) for row in rows]
 
 
@@ -146,7 +146,7 @@ def _range(prefix: str) -> tuple[str, str]:
 
 
 def _select(index: Index, where: str, values: Sequence[Any], limit: str = "") -> list[Place]:
-    rows = index.connection.execute(f"SELECT {_COLUMNS} FROM run WHERE {where} {_NEWEST} {limit}", values)
+    rows = index.rows(f"SELECT {_COLUMNS} FROM run WHERE {where} {_NEWEST} {limit}", values)
     return [_place(*row) for row in rows]
 
 
@@ -167,7 +167,7 @@ class Level:
 
 def levels(index: Index) -> list[Level]:
     """Return the experiments that have runs, by path."""
-    rows = index.connection.execute(
+    rows = index.rows(
         "SELECT path, experiment, TOTAL(NOT removed), TOTAL(live AND ref IS NULL AND NOT removed), "
         "MAX(start_ms) FILTER (WHERE NOT removed) FROM run GROUP BY path ORDER BY path"
     )
@@ -176,14 +176,14 @@ def levels(index: Index) -> list[Level]:
 
 def is_path(index: Index, path: str) -> bool:
     """Say whether there are runs of an experiment path, or below it."""
-    found = index.connection.execute(
+    found = index.rows(
         "SELECT EXISTS (SELECT 1 FROM run WHERE path = ?) OR EXISTS (SELECT 1 FROM run WHERE path >= ? AND path < ?)",
         [path, path + "/", path + "0"],
     )
-    return bool(found.fetchone()[0])
+    return bool(found[0][0])
 
 
 def paths_called(index: Index, name: str) -> list[str]:
     """Return the paths of the experiments with runs that are called so now."""
-    rows = index.connection.execute("SELECT DISTINCT path FROM run WHERE experiment = ? ORDER BY path", [name])
+    rows = index.rows("SELECT DISTINCT path FROM run WHERE experiment = ? ORDER BY path", [name])
     return [str(row[0]) for row in rows]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from gitexp import text
 from gitexp.errors import NotFound
-from gitexp.index import database, search, values
-from gitexp.ops import find, goals
+from gitexp.index import compile, database, search, values
+from gitexp.ops import find, goals, terms
 from gitexp.query import nodes, parser
 from gitexp.record.summary import is_nan
 from gitexp.store.workspace import Workspace
@@ -58,8 +58,13 @@ class Choice:
     hidden_metrics: int
 
 
-def choose(workspace: Workspace, found: Sequence[Entry], wanted: Sequence[str] = ()) -> Choice:
-    """Return the columns for some runs: those `wanted` (names, expressions, `all`), else what differs and matters."""
+def choose(
+    workspace: Workspace, found: Sequence[Entry], wanted: Sequence[str] = (), first: Sequence[Chosen] = ()
+) -> Choice:
+    """Return the columns for some runs: those `wanted` (names, expressions, `all`), else what differs and matters.
+
+    `first` are columns that a query speaks of: they are shown too, each before others of its kind.
+    """
     params = Counter(name for run in found for name in run.flat_params)
     metrics = Counter(name for run in found for name in run.summary)
     if list(wanted) == [ALL]:
@@ -67,18 +72,45 @@ def choose(workspace: Workspace, found: Sequence[Entry], wanted: Sequence[str] =
     elif wanted:
         columns = [_computed(workspace, found, named(workspace, name)) for name in wanted]
     else:
-        more = [
-            column for n in workspace.settings.items("columns") if (column := _known(workspace, n, metrics, params))
-        ]
-        columns = [metric(workspace, name) for name in mattering(workspace, metrics)]
-        columns += [Chosen(name) for name in differing(found)[:MAX_PARAMS]]
-        columns += [column for column in more if column not in columns]
+        columns = _own_accord(workspace, found, first, metrics, params)
     shown = {(column.name, column.kind) for column in columns}
     return Choice(
         tuple(columns),
         sum((name, "param") not in shown for name in params),
         sum((name, "metric") not in shown for name in metrics),
     )
+
+
+def _own_accord(
+    workspace: Workspace,
+    found: Sequence[Entry],
+    first: Sequence[Chosen],
+    metrics: Mapping[str, int],
+    params: Mapping[str, int],
+) -> list[Chosen]:
+    more = [column for n in workspace.settings.items("columns") if (column := _known(workspace, n, metrics, params))]
+    asked = Counter(column.kind for column in first)
+    of_metrics = [column for column in first if column.kind == "metric"]
+    of_metrics += [metric(workspace, name) for name in mattering(workspace, metrics)]
+    of_params = [column for column in first if column.kind == "param"] + [Chosen(name) for name in differing(found)]
+    shown = list(dict.fromkeys(of_metrics))[: max(MAX_METRICS, asked["metric"])]
+    shown += list(dict.fromkeys(of_params))[: max(MAX_PARAMS, asked["param"])]
+    return list(dict.fromkeys([*shown, *first, *more]))
+
+
+def mentioned(workspace: Workspace, asked: Iterable[object]) -> list[Chosen]:
+    """Return the columns of the params, metrics, tags and posts that conditions and values speak of, in their order."""
+    catalogue, found = database.of(workspace).catalogue, []
+    names = (item for each in asked for item in terms.mentioned(each) if isinstance(item, nodes.Name))
+    for name in names:
+        known = name if name.kind else compile.resolve(name, catalogue)
+        if known.kind == "metric" and catalogue.column("metric", known.name) is not None:
+            found.append(metric(workspace, known.name, known.aggregate))
+        elif known.kind in ("param", "post") and catalogue.column(known.kind, known.name) is not None:
+            found.append(Chosen(known.name, kind=known.kind))
+        elif known.kind == "tag" and catalogue.has("tag", known.name):
+            found.append(Chosen(known.name, kind="tag"))
+    return list(dict.fromkeys(found))
 
 
 def value(run: Entry, column: Chosen) -> Any:
@@ -183,12 +215,13 @@ def _computed(workspace: Workspace, found: Sequence[Entry], column: Chosen) -> C
 
 
 def _by_weight(workspace: Workspace, metrics: Mapping[str, int]) -> list[str]:
-    """Return metrics by weight: the main one, those with a direction, validation before training, most runs."""
+    """Return metrics by weight: the main one, those with a direction, validation, test, training, most runs."""
     main = workspace.settings.text("metric")
 
-    def weight(name: str) -> tuple[bool, bool, bool, int]:
-        is_training = not name.lower().startswith(("val", "test", "eval"))
-        return name != main, not goals.of(workspace, name).best, is_training, -metrics[name]
+    def weight(name: str) -> tuple[bool, bool, int, int]:
+        lowered = name.lower()
+        part = 0 if lowered.startswith(("val", "eval")) else 1 if lowered.startswith("test") else 2
+        return name != main, not goals.of(workspace, name).best, part, -metrics[name]
 
     return sorted(metrics, key=weight)
 

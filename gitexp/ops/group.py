@@ -136,11 +136,8 @@ def _metrics(workspace: Workspace, chosen: Selection, wanted: Sequence[str]) -> 
             raise UsageError(
                 f"{column.title!r} is no metric: groups have means of metrics", hint="--columns val_auc,loss"
             )
-    ranked = [
-        columns.metric(workspace, order.value.name, order.value.aggregate)
-        for order in chosen.order
-        if isinstance(order.value, nodes.Name) and order.value.kind == "metric"
-    ]
+    sorted_by = columns.mentioned(workspace, [order.value for order in chosen.order])
+    ranked = [column for column in sorted_by if column.kind == "metric"]
     newest = () if asked else search.entries(chosen.index, chosen.wanted, limit=_LOOKED_AT, context=chosen.context)
     shown = (column for column in columns.choose(workspace, newest).columns if column.kind == "metric")
     return tuple(dict.fromkeys((*ranked, *asked, *shown)))[: max(len(asked) + len(ranked), _MAX_METRICS)]

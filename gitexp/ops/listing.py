@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gitexp import ids, text
 from gitexp.errors import Damaged, NotFound, Unsupported, UsageError
 from gitexp.index import compile, database, names, search
-from gitexp.ops import find, goals, leakage, scope
+from gitexp.ops import columns, find, goals, leakage, scope
 from gitexp.query import nodes, parser
 from gitexp.record import message
 from gitexp.record.facts import EMPTY
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gitexp.index.database import Index
     from gitexp.index.entry import Entry
     from gitexp.index.names import Level
+    from gitexp.ops.columns import Chosen
     from gitexp.ops.provenance import History, Touched
     from gitexp.query.nodes import Node, Order
 
@@ -199,6 +200,11 @@ def oneline(row: Entry) -> str:
     return f"{ids.short(row.id)} {text.safe(f'{row.experiment}/{row.name}: {said}')}"
 
 
+def mentioned(chosen: Selection) -> list[Chosen]:
+    """Return the columns that a query sorts by and asks for."""
+    return columns.mentioned(chosen.index.workspace, [*(order.value for order in chosen.order), chosen.wanted])
+
+
 def remarks(chosen: Selection) -> Iterator[str]:
     """Yield what should be said beside a list: names that no run has, what a history could not tell, leakage."""
     catalogue, context = chosen.index.catalogue, chosen.context
@@ -211,10 +217,9 @@ def remarks(chosen: Selection) -> Iterator[str]:
     for found in (*chosen.histories, chosen.touched):
         if found is not None and found.note:
             yield found.note
-    for order in chosen.order:
-        ranked = order.value
-        if isinstance(ranked, nodes.Name) and ranked.kind == "metric":
-            yield from _leak(chosen, ranked.name)
+    for column in columns.mentioned(chosen.index.workspace, [order.value for order in chosen.order]):
+        if column.kind == "metric":
+            yield from _leak(chosen, column.name)
 
 
 def _near(index: Index, name: str) -> str:

@@ -62,6 +62,36 @@ def test_what_is_not_removed_cannot_be_brought_back(project: Path) -> None:
     assert done.stderr == "gitexp: no removed run 'lr0.05'\nlist them with: gitexp log --removed --all\n"
 
 
+def test_runs_are_removed_by_a_query_as_log_shows_them(project: Path) -> None:
+    shown = support.gitexp("log", "--where", "metrics.loss > 0", "--sort", "name", "-n", "1", "--format", "{id}").lines
+    done = support.gitexp("rm", "--where", "metrics.loss > 0", "--sort", "name", "--limit", "1", "-n", "--json").json
+    assert (done["removed"], done["dry_run"]) == (shown, True)
+    support.gitexp("rm", "--where", "metrics.loss > 0", "--sort", "name", "--limit", "1")
+    assert [row["id"] for row in support.gitexp("log", "--removed", "--json").json] == shown
+    assert support.gitexp("rm", "--where", "metrics.loss > 99", expect=4).stderr.startswith("gitexp: no run matches")
+
+
+def test_a_query_with_a_fault_removes_nothing(project: Path) -> None:
+    done = support.gitexp("rm", "--where", "metrics.loss >", expect=2)
+    assert done.stderr.startswith("gitexp: column 15: expected a value, not the end\n")
+    assert support.gitexp("rm", expect=2).stderr.startswith("gitexp: no run is named\n")
+    assert support.gitexp("rm", "@", "--sort", "loss", expect=2).stderr.startswith("gitexp: --sort needs --where\n")
+    assert len(support.gitexp("log", "--json").json) == 2
+
+
+def test_many_runs_need_a_yes(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gitexp.cli.selection.MANY", 1)
+    done = support.gitexp("rm", "lr*", expect=11)
+    assert done.stdout == ""
+    assert done.stderr.splitlines()[1:3] == [
+        "and 1 more",
+        "gitexp: 2 runs are many to remove without a yes: nothing was done",
+    ]
+    assert len(support.gitexp("log", "--json").json) == 2
+    support.gitexp("rm", "--where", "status = 'completed'", "--yes")
+    assert support.gitexp("log", "--json").json == []
+
+
 def test_a_purge_without_a_yes_deletes_nothing(project: Path) -> None:
     done = support.gitexp("purge", "@{min:loss}", "-m", "a key", expect=11)
     assert done.stderr.splitlines()[-2:] == ["gitexp: nothing was deleted", "gitexp purge … --yes"]

@@ -37,6 +37,17 @@ def test_a_pattern_tags_several_runs_and_lists_name_them(project: Path) -> None:
     assert sorted(lines) == [f"{LABEL}: q3", "churn/lr0.1 (mzrokvu): q3"]
 
 
+def test_a_query_says_which_runs_are_tagged_and_noted(project: Path) -> None:
+    sharing.make_run(sharing.opened(project), "lr0.1", run_id=OTHER)
+    support.gitexp("tag", "--where", "name = 'lr0.1'", "good", "owner=ana")
+    assert support.gitexp("tag", "--where", "tags.good").stdout == "good\nowner=ana\n"
+    assert support.gitexp("tag", "lr0.05").stdout == ""
+    done = support.gitexp("note", "--where", "tags.owner = 'ana'", "out", "of", "memory")
+    assert (done.stdout, done.stderr) == ("", "noted on churn/lr0.1 (mzrokvu)\n")
+    assert [note["text"] for note in support.gitexp("note", OTHER, "--json").json[OTHER]] == ["out of memory"]
+    assert support.gitexp("note", expect=2).stderr.startswith("gitexp: no run is named\n")
+
+
 def test_a_tag_of_the_record_is_hidden_by_taking_it_away(project: Path) -> None:
     support.gitexp("tag", "-d", "lr0.05", "never-there")
     assert support.gitexp("tag", "lr0.05", "--json").json == {ID: {}}
