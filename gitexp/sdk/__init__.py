@@ -15,14 +15,16 @@ from gitexp.sdk.active import (
     start_run,
     tag,
 )
-from gitexp.sdk.recorded import RecordedRun, Runs, get_run, runs
+from gitexp.sdk.recorded import RecordedRun, Runs, get_run, metrics, runs
 from gitexp.sdk.run import Run, Summary
 from gitexp.sdk.tracked import track
+from gitexp.store.series import Series
 
 __all__ = [
     "RecordedRun",
     "Run",
     "Runs",
+    "Series",
     "Summary",
     "active_run",
     "end_run",
@@ -32,6 +34,7 @@ __all__ = [
     "log_metric",
     "log_param",
     "log_params",
+    "metrics",
     "note",
     "runs",
     "seed_everything",

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from gitexp import ids
 from gitexp.errors import UsageError
+from gitexp.ops import export, goals
+from gitexp.ops.export import Column
 from gitexp.record import arrays
 from gitexp.record.arrays import Table
 from gitexp.store import series
@@ -17,6 +19,9 @@ from gitexp.store.runs import Run
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+
+    from gitexp.index.compile import Context
+    from gitexp.index.entry import Entry
 
 
 def points(run: Run, names: Collection[str] | None = None, *, wide: bool = False) -> pd.DataFrame:
@@ -47,6 +52,52 @@ def metrics(runs: Sequence[tuple[Run, str]], names: Sequence[str] | None, *, wid
     return pd.DataFrame({**columns, **_columns(arrays.together(tables))}, copy=False)
 
 
+def table(entries: Sequence[Entry], context: Context, aggregates: str | Sequence[str] = ()) -> pd.DataFrame:
+    """Return a row a run, a column a field, param, metric, number posted later and tag; `attrs` has what represents
+    each metric. `aggregates`: values of each metric that get columns of their own, or "all".
+    """
+    import pandas as pd
+
+    wanted = _aggregates(aggregates)
+    plain = export.columns(entries, context)
+    more = [column for column in export.columns(entries, context, wanted) if column.kind == "metric"] if wanted else []
+    values = [_typed(column, entries, context) for column in (*plain, *more)]
+    frame = pd.DataFrame(dict(enumerate(values)), copy=False)
+    titles = [*(replace(column, aggregate="").title for column in plain), *(column.title for column in more)]
+    frame.columns = pd.Index(titles, dtype=object)
+    frame.attrs["represents"] = {column.name: column.aggregate for column in plain if column.kind == "metric"}
+    return frame
+
+
+def _aggregates(wanted: str | Sequence[str]) -> Sequence[str]:
+    every = (*goals.AGGREGATES, "count")
+    names = every if wanted == "all" else [wanted] if isinstance(wanted, str) else wanted
+    for name in names:
+        if name not in every:
+            raise UsageError(f"no aggregate of a metric is called {name!r}", hint="all, or: " + ", ".join(every))
+    return names
+
+
+def _typed(column: Column, entries: Sequence[Entry], context: Context) -> Any:
+    """Return a column's values in the type that they have in common, objects where they have none; NA is missing."""
+    import numpy as np
+    import pandas as pd
+
+    values = [column.value(entry, context.now_ms) for entry in entries]
+    if column.type == "time":
+        return moments(np.array(values, dtype=np.int64))
+    if column.type == "seconds":
+        whole = [np.timedelta64("NaT") if value is None else round(value * 1000) for value in values]
+        return np.array(whole, dtype="timedelta64[ms]")
+    kinds: dict[str, Any] = {"flag": "boolean", "whole": "Int64", "real": "Float64", "text": pd.StringDtype("python")}
+    if column.type:  # text in Python's own strings, which may have half of a surrogate pair
+        return pd.array(values, dtype=kinds[column.type])
+    found = np.empty(len(values), dtype=object)
+    for at, value in enumerate(values):
+        found[at] = pd.NA if value is None else value
+    return found
+
+
 def _check_known(runs: Sequence[Run], tables: Sequence[Table], names: Sequence[str]) -> None:
     found = {name for table in tables for name in table.names}
     missing = next((name for name in names if name not in found), None)
@@ -68,8 +119,8 @@ def _side_by_side(tables: Sequence[Table], labels: Sequence[str], names: Sequenc
     if names is not None and len(metrics) == 1:
         columns: pd.Index[Any] = pd.Index(list(labels), dtype=object, name="run")
     else:
-        pairs = [(metric, label) for metric in metrics for label in labels]
-        columns = pd.MultiIndex.from_tuples(pairs, names=["metric", "run"])
+        pairs = [[metric for metric in metrics for _ in labels], [label for _ in metrics for label in labels]]
+        columns = pd.MultiIndex.from_arrays([pd.Index(each, dtype=object) for each in pairs], names=["metric", "run"])
     numbered = (replace(table, names=tuple(f"{at} {name}" for name in table.names)) for at, table in enumerate(tables))
     keys = [f"{at} {metric}" for metric in metrics for at in range(len(tables))]
     return _wide(arrays.together(numbered), keys, columns)

@@ -2,81 +2,74 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
-from gitexp.errors import UsageError
-from gitexp.ops import annotate, find, listing
+from gitexp.errors import NotFound, UsageError
+from gitexp.index import database, search
+from gitexp.index.entry import Entry
+from gitexp.ops import annotate, find, goals, listing
 from gitexp.record import values
 from gitexp.record.facts import State
 from gitexp.record.summary import Aggregate
+from gitexp.sdk import frames, notebook
 from gitexp.sdk.active import begin_fork
 from gitexp.sdk.run import Run
 from gitexp.store import annotations as facts
 from gitexp.store import runs as stored
+from gitexp.store import series
 from gitexp.store import workspace as workspaces
+from gitexp.store.series import Series
+from gitexp.store.workspace import Workspace
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """One metric's history: `steps` (int64), `times` (float64, seconds since the epoch) and `values` (float64).
-
-    Steps beyond 64 bits come as Python integers (an array of objects), values beyond all floats as infinities.
-    """
-
-    name: str
-    steps: np.ndarray[Any, Any]
-    times: np.ndarray[Any, Any]
-    values: np.ndarray[Any, Any]
-
-    def __len__(self) -> int:
-        return len(self.values)
 
 
 class RecordedRun:
     """A run that was recorded, or is running; parts are read when they are asked for."""
 
-    def __init__(self, run: stored.Run) -> None:
-        self._run = run
+    def __init__(self, workspace: Workspace, found: stored.Run | Entry) -> None:
+        self._workspace = workspace
+        self._found = found
 
     def __repr__(self) -> str:
         return f"<gitexp.RecordedRun {self.experiment}/{self.name} {self.id[:7]} {self.status}>"
 
+    def _repr_html_(self) -> str:
+        return notebook.run(self._workspace, self._entry)
+
     @property
     def id(self) -> str:
         """The run's id, 16 letters from k to z."""
-        return self._run.id
+        return self._found.id
 
     @property
     def name(self) -> str:
         """The display name; a title given later wins."""
-        return self._state.title or self._run.name
+        title = self._found.title if isinstance(self._found, Entry) else self._state.title
+        return title or self._found.name
 
     @property
     def experiment(self) -> str:
         """The name of its experiment."""
-        return self._run.experiment
+        return self._found.experiment
 
     @property
     def status(self) -> str:
         """running, completed, failed or killed."""
-        return self._run.status
+        return self._found.status
 
     @property
     def ref(self) -> str | None:
         """The full ref, None while the run is live."""
-        return self._run.ref
+        return self._found.ref
 
     @property
     def commit(self) -> str | None:
         """The run commit (40 hex digits), None while the run is live; `commit^` is the code."""
-        return self._run.commit
+        return self._found.commit
 
     @property
     def params(self) -> dict[str, Any]:
@@ -91,6 +84,8 @@ class RecordedRun:
     @property
     def tags(self) -> dict[str, str]:
         """Tags, those added later too; a bare one has the value ""."""
+        if isinstance(self._found, Entry):
+            return dict(self._found.tags)
         return self._state.tags_over(self._run.record.tags)
 
     @property
@@ -98,38 +93,40 @@ class RecordedRun:
         """Everything as `gitexp show --json` prints it."""
         return find.describe(self._run, self._state)
 
+    @cached_property
+    def _run(self) -> stored.Run:
+        """The record; of a run from a list it is read when something is asked that lists do not know."""
+        return self._found if isinstance(self._found, stored.Run) else find.load(self._workspace, self._found)
+
+    @cached_property
+    def _entry(self) -> Entry:
+        """What lists know of it."""
+        if isinstance(self._found, Entry):
+            return self._found
+        entry = search.get(database.of(self._workspace), self.id)
+        if entry is None:
+            raise NotFound(f"run {self.id[:7]} is gone", hint="list the runs with: gitexp log --all")
+        return entry
+
     @property
     def _state(self) -> State:
-        return facts.state(self._run.workspace, self._run)
+        return facts.state(self._workspace, self._run)
 
     def metric(self, name: str) -> Series:
         """Return the history of one metric, in the order logged; raises UsageError for one that the run lacks."""
-        import numpy as np
-
-        rows = [point for point in self._run.points() if point.metric == name]
-        if not rows:
+        found = series.read(self._run, [name]).get(name)
+        if found is None:
             known = ", ".join(sorted(self.summary)[:10]) or "none"
             raise UsageError(f"run {self.name!r} has no metric {name!r}", hint=f"it has: {known}")
-        return Series(
-            name,
-            _steps([point.step for point in rows]),
-            np.array([point.time_ms for point in rows], dtype=np.float64) / 1000,
-            np.array([_float(point.value) for point in rows], dtype=np.float64),
-        )
+        return found
 
     def metrics(self, *, wide: bool = False) -> pd.DataFrame:
-        """Return all points as a DataFrame: metric, step, time, value; `wide`: a row a step, a column a metric.
+        """Return all points as a DataFrame, in the order logged: metric, step, time (UTC), value.
 
-        Where a metric has several points at one step, the wide table has the last one.
+        wide: a row a step and a column a metric instead, by name; where a metric has several points at one step, the
+        latest one.
         """
-        import pandas as pd
-
-        rows = list(self._run.points())
-        frame = pd.DataFrame(rows, columns=["metric", "step", "time", "value"])
-        frame["time"] = frame["time"] / 1000
-        if not wide:
-            return frame
-        return frame.pivot_table(index="step", columns="metric", values="value", aggfunc="last")
+        return frames.points(self._run, wide=wide)
 
     def fork(self, *, name: str | None = None, params: Mapping[str, Any] | None = None) -> Run:
         """Begin a new run from this one: its params with `params` over them; the record says where it is from."""
@@ -137,37 +134,22 @@ class RecordedRun:
 
     def tag(self, *bare: str, **named: Any) -> None:
         """Add tags, as facts."""
-        annotate.tag(self._run.workspace, [self._run], {**dict.fromkeys(bare, ""), **_texts(named)})
+        annotate.tag(self._workspace, [self._run], {**dict.fromkeys(bare, ""), **_texts(named)})
 
     def note(self, said: str) -> None:
         """Add a note."""
-        annotate.note(self._run.workspace, [self._run], said)
+        annotate.note(self._workspace, [self._run], said)
 
     def post(self, numbers: Mapping[str, float]) -> None:
         """Add numbers learned later, such as a business metric: `run.post({"uplift": 0.02})`."""
-        annotate.post(self._run.workspace, [self._run], {name: values.number(item) for name, item in numbers.items()})
-
-
-def _steps(steps: list[int]) -> np.ndarray[Any, Any]:
-    import numpy as np
-
-    try:
-        return np.array(steps, dtype=np.int64)
-    except OverflowError:
-        return np.array(steps, dtype=object)
-
-
-def _float(value: int | float) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf
+        annotate.post(self._workspace, [self._run], {name: values.number(item) for name, item in numbers.items()})
 
 
 class Runs(Sequence[RecordedRun]):
     """A list of runs."""
 
-    def __init__(self, found: Sequence[RecordedRun]) -> None:
+    def __init__(self, workspace: Workspace, found: Sequence[RecordedRun]) -> None:
+        self._workspace = workspace
         self._found = tuple(found)
 
     def __len__(self) -> int:
@@ -178,7 +160,7 @@ class Runs(Sequence[RecordedRun]):
     @overload
     def __getitem__(self, index: slice) -> Runs: ...
     def __getitem__(self, index: int | slice) -> RecordedRun | Runs:
-        return Runs(self._found[index]) if isinstance(index, slice) else self._found[index]
+        return Runs(self._workspace, self._found[index]) if isinstance(index, slice) else self._found[index]
 
     def __iter__(self) -> Iterator[RecordedRun]:
         return iter(self._found)
@@ -186,21 +168,56 @@ class Runs(Sequence[RecordedRun]):
     def __repr__(self) -> str:
         return f"<gitexp.Runs: {len(self)}>"
 
+    def _repr_html_(self) -> str:
+        return notebook.runs(self._workspace, self[: notebook.ROWS]._entries(), len(self))
+
+    def to_dataframe(self, *, aggregates: str | Sequence[str] = ()) -> pd.DataFrame:
+        """Return a row a run: id, name, status, start, duration …, then params.*, metrics.*, post.* and tags.*.
+
+        A metric's column has the value that represents it (docs/configuration.md; `frame.attrs["represents"]` says
+        which). aggregates: further values of each metric, as columns such as `metrics.loss:min`: "all", or some of
+        last, min, max, mean, first and count. Missing values are NA; columns whose values differ in kind hold objects.
+        """
+        return frames.table(self._entries(), goals.context(self._workspace), aggregates)
+
+    def _entries(self) -> list[Entry]:
+        """What lists know of the runs."""
+        return [run._entry for run in self._found]
+
 
 def _texts(named: Mapping[str, Any]) -> dict[str, str]:
     return {key: str(value) for key, value in named.items()}
 
 
 def get_run(name: str, *, repo: str | None = None) -> RecordedRun:
-    """Return one run by its name, id or prefix of it, ref, commit, or `@`, `@~2`, `@{max:val_auc}`, `@{min:loss}`.
+    """Return one run by its name, id or prefix of it, ref, commit, or `@`, `@~2`, `@{best:val_auc}`, `@{min:loss}`.
 
     Raises NotFound, and Ambiguous with the candidates.
     """
-    return RecordedRun(find.one(workspaces.open(repo), name))
-
-
-def runs(experiment: str | None = None, *, limit: int | None = None, repo: str | None = None) -> Runs:
-    """Return runs, newest first: of one experiment, or of all. Removed ones are left out."""
     workspace = workspaces.open(repo)
-    query = listing.Query(experiment=experiment or "", every=experiment is None, limit=limit)
-    return Runs([RecordedRun(listing.load(workspace, row)) for row in listing.collect(workspace, query).rows])
+    return RecordedRun(workspace, find.one(workspace, name))
+
+
+def runs(
+    experiment: str | None = None, *, where: str = "", sort: str = "", limit: int | None = None, repo: str | None = None
+) -> Runs:
+    """Return runs, of one experiment and those below it, or of all: those of which `where` is true, newest first.
+
+    `where` is a query such as "metrics.val_auc > 0.9 and params.lr < 0.01" (docs/query.md), `sort` names to order by,
+    "-metrics.val_auc,params.lr". Removed runs are left out. Raises BadQuery, and NotFound for the experiment.
+    """
+    workspace = workspaces.open(repo)
+    query = listing.Query(experiment or "", every=experiment is None, limit=limit, where=where, sort=sort)
+    return Runs(workspace, [RecordedRun(workspace, entry) for entry in listing.entries(workspace, query)])
+
+
+def metrics(
+    runs: Iterable[RecordedRun], names: str | Sequence[str] | None = None, *, wide: bool = False
+) -> pd.DataFrame:
+    """Return the histories of several runs as one DataFrame: run (id), name, metric, step, time (UTC), value.
+
+    names: a metric, or several; when left out, all. wide: a row a step and a column a run, where one name is given;
+    else a column a metric and run. Raises UsageError for a metric that none of the runs has.
+    """
+    found = [(run._run, run.name) for run in runs]
+    return frames.metrics(found, [names] if isinstance(names, str) else names, wide=wide)
