@@ -15,11 +15,11 @@ from gitexp.index import values
 from gitexp.ops import columns, figure, goals
 from gitexp.ops.columns import Chosen
 from gitexp.ops.figure import Figure, Request
+from gitexp.plots.curves import LARGEST
 from gitexp.plots.groups import Group, Groups
 from gitexp.plots.heatmap import Cell, Heatmap
 from gitexp.plots.parallel import MAX_AXES, Axis, Parallel
 from gitexp.plots.scatter import Scatter, Value
-from gitexp.record.summary import is_nan
 from gitexp.store.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ def _param(workspace: Workspace, runs: Sequence[Entry], name: str, option: str, 
         return figure.column(workspace, runs, name)
     found = [param for param in columns.differing(runs) if param not in [column.name for column in taken]]
     if not found:
-        raise UsageError("the params of these runs do not differ", hint=f"say what to draw over: {option} params.lr")
+        what = "only one param of these runs differs" if taken else "the params of these runs do not differ"
+        raise UsageError(what, hint=f"say what to draw over: {option} params.lr")
     return Chosen(found[0])
 
 
@@ -96,9 +97,7 @@ def _scatter(workspace: Workspace, runs: Sequence[Entry], request: Request) -> F
     ]
     if not kept:
         raise NotFound(f"no run has {x.title} and {y.title} to draw", hint="gitexp log --columns all")
-    notes = _left_out(
-        len(runs) - len(kept), f"no {x.title} or no {y.title}" + (", or not above 0" if request.log else "")
-    )
+    notes = _left_out(len(runs) - len(kept), f"no {x.title} or {y.title} that can be drawn")
     order = sorted(kept, key=lambda at: figure.natural(xs[at]))
     shades = _mixed(plain(colour, runs)) if colour is not None else []
     labels = figure.labels(runs).of
@@ -115,7 +114,7 @@ def _scatter(workspace: Workspace, runs: Sequence[Entry], request: Request) -> F
 def _is_drawn(item: Value | None, log: bool) -> bool:
     if item is None or isinstance(item, str):
         return item is not None
-    return math.isfinite(item) and (item > 0 or not log)
+    return abs(item) <= LARGEST and (item > 0 or not log)
 
 
 def _left_out(count: int, why: str) -> tuple[str, ...]:
@@ -131,7 +130,7 @@ def _parallel(workspace: Workspace, runs: Sequence[Entry], request: Request) -> 
     found = found or [Chosen(name) for name in columns.differing(known)]
     if not found:
         raise UsageError("the params of these runs do not differ", hint="say which: --x params.lr,params.depth")
-    notes = _left_out(len(runs) - len(known), f"no {last.title}")
+    notes = _left_out(len(runs) - len(known), f"no {last.title} that can be drawn")
     if len(found) >= MAX_AXES:
         notes += (f"the first {MAX_AXES - 1} of {len(found)} params are drawn; say which: --x lr,depth",)
     axes = [Axis(column.title, tuple(_mixed(plain(column, known)))) for column in [*found[: MAX_AXES - 1], last]]
@@ -140,9 +139,9 @@ def _parallel(workspace: Workspace, runs: Sequence[Entry], request: Request) -> 
 
 
 def _number(item: Any) -> float | None:
-    """Return a number that is not NaN as a float, None for all else."""
+    """Return a number that can be drawn as a float, None for all else."""
     found = _plain(item)
-    return found if isinstance(found, float) and not is_nan(found) else None
+    return found if isinstance(found, float) and abs(found) <= LARGEST else None
 
 
 def _groups(workspace: Workspace, runs: Sequence[Entry], request: Request) -> Figure:
@@ -150,7 +149,7 @@ def _groups(workspace: Workspace, runs: Sequence[Entry], request: Request) -> Fi
     known = [run for run in runs if _number(columns.value(run, column)) is not None]
     if not known:
         raise NotFound(f"no run has the metric {column.title}", hint="gitexp log --columns all")
-    notes = _left_out(len(runs) - len(known), f"no {column.title}")
+    notes = _left_out(len(runs) - len(known), f"no {column.title} that can be drawn")
     boxes, by, title = request.kind == "box", "", ""
     if request.group_by:
         key = figure.column(workspace, runs, request.group_by)

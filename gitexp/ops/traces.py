@@ -157,9 +157,9 @@ def _panel(work: _Work, name: str, groups: Sequence[tuple[str, list[Entry]]], la
         if line is not None and len(line[0]):
             lines[run.id] = line
         elif run.id in work.series:
-            lacking.append(labels.of[run.id])
+            lacking.append(labels.full[run.id])
     if lacking:
-        who = ", ".join(lacking[:3]) + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")
+        who = "; ".join(lacking[:3]) + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")
         over = f" to draw over {text.safe(work.x)}" if work.x not in TIMES else ""
         work.notes.append(
             f"{text.safe(name)}: {len(lacking)} of {text.plural(len(work.runs), 'run')} have none{over}: {who}"
@@ -225,9 +225,10 @@ def _curve(
     smoothed = [(lines[member][0], smooth.exponential(lines[member][1], weight)) for member in members]
     x, mean, spread, same = band.of(smoothed)
     if not same:
+        over = "times" if work.x in ("time", "relative") else f"values of {text.safe(work.x)}"
         work.notes.append(
-            f"the runs of a group have different values of {text.safe(work.x)}: each counts with its mean in "
-            f"{len(x)} bins, or by interpolation between its own points"
+            f"the runs of a group have different {over}: {len(x)} common ones; a run counts with its mean around each, "
+            "else with what lies between its points"
         )
     return Curve(label, number, tuple(members), x, mean, spread=spread)
 

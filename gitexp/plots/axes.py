@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -73,7 +74,7 @@ def _leader(axes: Axes, x: tuple[float, float], y: tuple[float, float], **how: A
 
 def _fraction(axes: Axes, y: float, log: bool) -> float:
     """Return a height as a part of the axes' own."""
-    if log and y <= 0:
+    if not math.isfinite(y) or (log and y <= 0):
         return 0.0
     _, at = axes.transAxes.inverted().transform(axes.transData.transform((axes.get_xlim()[0], y)))
     return float(min(max(at, 0.0), 1.0))

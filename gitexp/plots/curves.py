@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 MAX_DIRECT = 26  # labels that stand beside one panel; more go into a legend below
 COLUMNS = 1000  # points across that JSON has at least
-_LARGEST = 1e300  # beyond, matplotlib's own arithmetic overflows: drawn as infinite
+LARGEST = 1e300  # beyond, matplotlib's own arithmetic overflows: drawn as infinite
 _DAY_SECONDS = 86_400.0  # matplotlib's dates are days since the epoch
 _AXES_SHARE = 0.85  # of a figure's width that its axes have at most, when they have labels beside them
 _FEW = 40  # points of a line that are shown as points too
@@ -107,6 +108,8 @@ class Curves:
         axes.margins(x=0.01)
         if self.dates:
             _dates(axes)
+        elif self.x_label == "step" and not log_x:
+            _whole(axes)
 
     def to_json(self) -> dict[str, Any]:
         """Return the panels with their lines."""
@@ -123,7 +126,7 @@ class _Marks:
     def add(self, x: Array, y: Array, colour: str) -> None:
         import numpy as np
 
-        for kind, where in (("nan", np.isnan(y)), ("inf", y > _LARGEST), ("-inf", y < -_LARGEST)):
+        for kind, where in (("nan", np.isnan(y)), ("inf", y > LARGEST), ("-inf", y < -LARGEST)):
             if where.any():
                 self.found.append((kind, colour, x[where]))
 
@@ -166,7 +169,7 @@ def _thinned(x: Array, y: Array, pixels: int, log_x: bool, log_y: bool) -> tuple
     """Return what is drawn of a line: thinned, and a gap wherever no value can be shown."""
     import numpy as np
 
-    shown = np.where(np.abs(y) <= _LARGEST, y, np.nan)
+    shown = np.where(np.abs(y) <= LARGEST, y, np.nan)
     if log_y:
         shown = np.where(shown > 0, shown, np.nan)
     kept = thin.keep(x, shown, pixels, log=log_x)
@@ -193,19 +196,26 @@ def _band(axes: Axes, x: Array, y: Array, spread: Array, colour: str, log_y: boo
     if log_y:
         low = np.maximum(low, y * 1e-3)  # below zero a logarithm has no place; the line itself stays
     high = np.where(np.isfinite(spread), y + spread, y)
-    finite = np.isfinite(low) & np.isfinite(high) & (np.abs(low) < _LARGEST) & (np.abs(high) < _LARGEST)
+    finite = np.isfinite(low) & np.isfinite(high) & (np.abs(low) < LARGEST) & (np.abs(high) < LARGEST)
     axes.fill_between(x, low, high, where=finite, color=colour, alpha=0.18, linewidth=0, zorder=1.5)
 
 
 def _end(curve: Curve) -> float:
-    """Return the height of a curve's right end: its last finite value, in the order of x."""
+    """Return the height of a curve's right end: its last finite value, in the order of x; NaN without any."""
     import numpy as np
 
-    finite = np.flatnonzero(np.isfinite(curve.y) & (np.abs(curve.y) <= _LARGEST))
+    finite = np.flatnonzero(np.isfinite(curve.y) & (np.abs(curve.y) <= LARGEST))
     if not len(finite):
-        return 0.0
+        return math.nan
     x = curve.x[finite]
     return float(curve.y[finite[np.flatnonzero(x == x.max())[-1]]])
+
+
+def _whole(axes: Axes) -> None:
+    """Give the x axis whole numbers."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
 
 
 def _dates(axes: Axes) -> None:

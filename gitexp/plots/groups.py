@@ -28,7 +28,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """Groups from top to bottom. `by` is what groups them, "" for a run each; `title` names what labels are values of."""
+    """Groups from top to bottom. `by` is what groups them, "" for a run each; `title` says what labels stand for."""
 
     groups: tuple[Group, ...]
     value_label: str
@@ -103,8 +103,10 @@ def _bars(axes: Axes, groups: Sequence[Group], places: Sequence[int]) -> None:
         if found["std"] is not None:
             axes.errorbar(found["mean"], place, xerr=found["std"], color="black", capsize=3, linewidth=1.1)
         elif len(groups) <= 60:
-            axes.annotate(text.number(found["mean"]), (found["mean"], place), (5, 0), textcoords="offset points",
-                          va="center", fontsize=7, color=style.GREY)  # fmt: skip
+            right = found["mean"] >= 0
+            axes.annotate(text.number(found["mean"]), (found["mean"], place), (5 if right else -5, 0), va="center",
+                          textcoords="offset points", ha="left" if right else "right", fontsize=7,
+                          color=style.GREY)  # fmt: skip
 
 
 def _boxes(axes: Axes, groups: Sequence[Group], places: Sequence[int]) -> None:

@@ -132,7 +132,7 @@ def _fonts() -> Iterable[tuple[str, str]]:
 
     first: dict[str, str] = {}
     for entry in sorted(font_manager.fontManager.ttflist, key=lambda entry: (entry.weight != 400, entry.fname)):
-        if "emoji" not in entry.name.lower() and not entry.name.startswith(("DejaVu", "STIX", "cm")):
+        if "emoji" not in entry.name.lower() and not entry.name.startswith(("DejaVu", "STIX", "cm", "Last Resort")):
             first.setdefault(entry.name, entry.fname)
     wide = [item for item in first.items() if any(word in item[0] for word in ("CJK", "Han ", "Hei", "Gothic", "Ming"))]
     return list(dict([*wide, *first.items()]).items())[:_MAX_SEARCHED]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ _SETTINGS: dict[str, Any] = {
     "grid.linewidth": 0.7,
     "lines.linewidth": 1.4,
     "lines.solid_capstyle": "round",
+    "font.enable_last_resort": False,  # a letter that no font has is a box, and said
     "text.parse_math": False,  # a `$` in a name is a dollar
     "axes.unicode_minus": True,
     "path.simplify_threshold": 1.0,  # pixels: what lies within one is drawn as one line; spikes stay
@@ -70,12 +72,32 @@ def marker(number: int) -> str:
 @contextmanager
 def settings() -> Iterator[None]:
     """Draw by our settings alone: a user's matplotlibrc neither helps nor spoils; his own are put back."""
-    import matplotlib
+    import logging
 
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_SETTINGS)  # type: ignore[arg-type]  # keys are typed as literals
-        yield
+    logger = logging.getLogger("matplotlib")
+    level = logger.level
+    logger.setLevel(logging.ERROR)  # what it says of fonts and of a matplotlibrc is not about the figure
+    try:
+        matplotlib = _matplotlib()
+        with matplotlib.rc_context():
+            matplotlib.rcdefaults()
+            known = {key: value for key, value in _SETTINGS.items() if key in matplotlib.rcParams}
+            matplotlib.rcParams.update(known)
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _matplotlib() -> Any:
+    """Import it whatever window system a notebook or a user has asked it for: none is opened."""
+    wanted = os.environ.pop("MPLBACKEND", None)
+    try:
+        import matplotlib
+
+        return matplotlib
+    finally:
+        if wanted is not None:
+            os.environ["MPLBACKEND"] = wanted
 
 
 def power(value: float, _position: int | None = None) -> str:
