@@ -115,8 +115,7 @@ def _export(chosen: Selection, parquet: str | None) -> None:
         count = export.parquet(lambda: listing.stream(chosen), chosen.context, Path(parquet))
         context.say(f"{text.plural(count, 'run')} in {text.safe(parquet)}")
         return
-    for piece in export.csv(lambda: listing.stream(chosen), chosen.context):
-        click.echo(piece, nl=False)
+    context.out_csv(export.csv(lambda: listing.stream(chosen), chosen.context))
 
 
 def _echo_groups(workspace: Workspace, chosen: Selection, by: list[str], metrics: list[str], *, as_json: bool) -> None:
