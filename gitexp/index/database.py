@@ -65,7 +65,7 @@ def of(workspace: Workspace) -> Index:
     if index.connection.in_transaction:  # whoever holds a snapshot sees no change
         return index
     try:
-        _refresh(index)
+        refresh_all(index)
     except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as error:
         if index.path is None:
             raise
@@ -89,7 +89,7 @@ def _open(workspace: Workspace) -> Index:
     try:
         connection = _at(path)
     except (sqlite3.DatabaseError, OSError, Conflict) as error:
-        index = _in_memory(workspace)
+        index = in_memory(workspace)
         if isinstance(error, sqlite3.DatabaseError) and _is_damage(error):
             index.path, index.inode = path, _inode(path)
             _replace(index)
@@ -126,7 +126,7 @@ def connect(address: str) -> sqlite3.Connection:
     return connection
 
 
-def _refresh(index: Index) -> None:
+def refresh_all(index: Index) -> None:
     """Take in what others have written, then what changed in the repository."""
     connection = index.connection
     version = connection.execute("PRAGMA data_version").fetchone()[0]
@@ -191,7 +191,7 @@ def _replace(index: Index) -> None:
     try:
         _remove(path, index.inode)
         _take_over(index, _open(workspace))
-        _refresh(index)
+        refresh_all(index)
     except (sqlite3.DatabaseError, OSError, Conflict):
         _go_without(index)
 
@@ -201,18 +201,18 @@ def _go_without(index: Index) -> None:
     path = index.path
     with suppress(sqlite3.Error):
         index.connection.close()
-    new = _in_memory(index.workspace)
+    new = in_memory(index.workspace)
     try:
         if path is not None:
             _copy(path, new.connection)
         _take_over(index, new)
-        _refresh(index)
+        refresh_all(index)
     except (sqlite3.DatabaseError, ValueError, KeyError, TypeError):
-        _take_over(index, _in_memory(index.workspace))
-        _refresh(index)
+        _take_over(index, in_memory(index.workspace))
+        refresh_all(index)
 
 
-def _in_memory(workspace: Workspace) -> Index:
+def in_memory(workspace: Workspace) -> Index:
     connection = connect("file::memory:")
     return Index(workspace, connection, Catalogue(connection), None)
 
