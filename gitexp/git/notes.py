@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from gitexp import locks
 from gitexp.errors import Conflict, Damaged
-from gitexp.git import command, objects, refs
+from gitexp.git import command, objects, reffiles, refs
 
 if TYPE_CHECKING:
     from gitexp.git.repo import Repo
 
-REF = "refs/notes/experiments"
+REF = reffiles.NOTES
 MAX_NOTE_BYTES = 16 << 20
 FAN_OUT = 2
 UNREADABLE = b"?"  # stands for a note that is missing or too large: no line of ours, so readers count it as damaged

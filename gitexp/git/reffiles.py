@@ -7,6 +7,7 @@ import os
 import re
 from pathlib import Path
 
+NOTES = "refs/notes/experiments"  # what is said of runs
 _OID = re.compile(r"[0-9a-f]{40}")
 _DEPTH = 5  # symbolic refs that lead to one another, as Git follows them
 

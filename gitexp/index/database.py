@@ -14,7 +14,7 @@ from typing import Any
 
 from gitexp import locks
 from gitexp.errors import Conflict
-from gitexp.index import functions, handed, location, meta, refresh, schema, stamps
+from gitexp.index import functions, location, meta, schema, stamps
 from gitexp.index.catalogue import Catalogue
 from gitexp.index.stamps import Stamps
 from gitexp.store.workspace import Workspace
@@ -144,6 +144,8 @@ def refresh_all(index: Index) -> None:
 
 
 def _step(index: Index) -> bool:
+    from gitexp.index import refresh  # with all that reads runs: a list that finds nothing new does without
+
     with _writing(index):
         return refresh.run(index.workspace, index.connection, index.catalogue)
 
@@ -249,7 +251,8 @@ def discard(workspace: Workspace) -> None:
     if index is not None:
         index.connection.close()
     path = location.of(workspace)
-    handed.discard(workspace)
+    for waiting in path.parent.glob(path.stem + ".handed*"):
+        waiting.unlink(missing_ok=True)
     if path.exists():
         with _locked(path):
             _unlink(path)

@@ -123,10 +123,3 @@ def _from_json(line: bytes) -> tuple[Row, Any]:
         environment,
     )
     return row, content
-
-
-def discard(workspace: Workspace) -> None:
-    """Delete all that waits."""
-    path = _path(workspace)
-    for found in path.parent.glob(path.stem + ".handed*"):
-        found.unlink(missing_ok=True)

@@ -170,7 +170,7 @@ class Refresh:
             leaf = rows.leaf(ref)
             if leaf is None:
                 continue
-            if not ref.startswith(rows.PUBLISHED_PREFIX):
+            if not ref.startswith(stamps.PUBLISHED_PREFIX):
                 wanted[ref] = None if leaf[2] in live else oid
             elif oid is not None:
                 published[ref] = oid

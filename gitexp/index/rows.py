@@ -12,7 +12,7 @@ from typing import Any
 
 from gitexp.errors import Damaged, Unsupported
 from gitexp.index import catalogue as catalogues
-from gitexp.index import values
+from gitexp.index import stamps, values
 from gitexp.index.values import Stored
 from gitexp.record.facts import EMPTY, State
 from gitexp.record.run import RunRecord
@@ -22,7 +22,6 @@ from gitexp.store.live import LiveRun
 from gitexp.store.runs import Head, Run
 from gitexp.store.workspace import Workspace
 
-PUBLISHED_PREFIX = "refs/experiments-live/"  # runs that are running on other machines, as last fetched
 MAX_NAMES = 20_000  # params or metrics of one run; more is no record that a person made
 MAX_ITEMS = 10_000  # artifacts or datasets of one run that are listed
 _LEAF = re.compile(r"(.*)-([k-z]{7})", re.DOTALL)
@@ -44,7 +43,7 @@ class Row:
 
 def leaf(ref: str) -> tuple[str, str, str] | None:
     """Return the path, slug and first letters of the id that a ref names; None for one that cannot be a run's."""
-    path, _, last = ref.removeprefix(runs.REF_PREFIX).removeprefix(PUBLISHED_PREFIX).rpartition("/")
+    path, _, last = ref.removeprefix(stamps.RUNS_PREFIX).removeprefix(stamps.PUBLISHED_PREFIX).rpartition("/")
     match = _LEAF.fullmatch(last)
     return (path, match[1], match[2]) if path and match else None
 
@@ -60,7 +59,7 @@ def stored(workspace: Workspace, ref: str, commit: str) -> Row | None:
             return None
         row = found
     path, slug, _ = leaf(ref) or ("", "", "")
-    is_live = ref.startswith(PUBLISHED_PREFIX)
+    is_live = ref.startswith(stamps.PUBLISHED_PREFIX)
     row.fields |= {"ref": ref, "commit_oid": commit, "path": path, "slug": slug, "live": int(is_live)}
     return row
 

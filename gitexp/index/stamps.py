@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from gitexp.git import notes, refs
-from gitexp.index import rows
-from gitexp.store import journal, runs
+from gitexp.git import reffiles
 from gitexp.store.workspace import Workspace
 
-ROOTS = (runs.REF_PREFIX, rows.PUBLISHED_PREFIX)
+# A list that finds nothing new imports no more than this.
+RUNS_PREFIX = "refs/experiments/"
+PUBLISHED_PREFIX = "refs/experiments-live/"  # runs that are running on other machines, as last fetched
 _YOUNG_NS = 2_500_000_000  # what changed so short before the look may change once more and keep its time
 
 Stamp = list[int]  # time of the last change in ns (0: not to be trusted), size, inode; [] where there is nothing
@@ -56,7 +55,7 @@ def look(workspace: Workspace, known: Stamps) -> Stamps:
     return Stamps(
         packed=_stamp(common + "/packed-refs"),
         folders=_folders(common, known),
-        facts=refs.get(workspace.repo, notes.REF),
+        facts=reffiles.get(workspace.repo.common_dir, reffiles.NOTES),
         log=_stamp(home + "/refs.log")[1:],
         remotes=_remotes(common, home + "/remotes"),
         journals=_journals(str(workspace.live)),
@@ -74,7 +73,7 @@ def _stamp(path: str) -> Stamp:
 
 def _folders(common: str, known: Stamps) -> dict[str, Stamp]:
     found: dict[str, Stamp] = {}
-    waiting = [*ROOTS, *known.folders]
+    waiting = [RUNS_PREFIX, PUBLISHED_PREFIX, *known.folders]
     while waiting:
         name = waiting.pop()
         if name in found or not (stamp := _stamp(f"{common}/{name}")):
@@ -110,7 +109,7 @@ def _journals(live: str) -> dict[str, dict[str, Stamp]]:
             folders = [entry for entry in entries if entry.is_dir()]
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    return {folder.name: _journal(folder.path) for folder in folders if not journal.is_claimed(Path(folder.name))}
+    return {folder.name: _journal(folder.path) for folder in folders if ".dead." not in folder.name}  # being recovered
 
 
 def _journal(folder: str) -> dict[str, Stamp]:

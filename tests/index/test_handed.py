@@ -90,6 +90,5 @@ def test_a_run_that_is_recovered_hands_its_row_over_too(workspace: Workspace, pr
     session = recording.start(project, "dead", metrics={"loss": [1.0]})
     session.writer.drain()
     session.writer.close()
-    recover.sweep(workspace)
-    assert waiting(workspace).exists()
+    assert [run.name for run in recover.sweep(workspace).closed] == ["dead"]
     assert {entry.status for entry in agreement.check(workspace)} == {"completed", "killed"}
