@@ -109,13 +109,15 @@ def _export(chosen: Selection, parquet: str | None) -> None:
     from pathlib import Path
 
     from gitexp import text
+    from gitexp.index import search
     from gitexp.ops import export, listing
 
-    if parquet:
-        count = export.parquet(lambda: listing.stream(chosen), chosen.context, Path(parquet))
-        context.say(f"{text.plural(count, 'run')} in {text.safe(parquet)}")
-        return
-    context.out_csv(export.csv(lambda: listing.stream(chosen), chosen.context))
+    with search.snapshot(chosen.index):  # it is read twice
+        if parquet is None:
+            context.out_csv(export.csv(lambda: listing.stream(chosen), chosen.context))
+        else:
+            count = export.parquet(lambda: listing.stream(chosen), chosen.context, Path(parquet))
+            context.say(f"gitexp: {text.safe(parquet)} written ({text.plural(count, 'run')})")
 
 
 def _echo_groups(workspace: Workspace, chosen: Selection, by: list[str], metrics: list[str], *, as_json: bool) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ FIELDS: Mapping[str, str] = {
     "ref": "text", "commit": "text", "cost": "real",
 }  # fmt: skip
 _AT_ONCE = 1000  # runs of one piece of CSV or one batch of Parquet
-_INT64 = range(-(2**63), 2**63)
+_OVER = 2**63  # what 64 bits with a sign do not hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +54,18 @@ class Column:
 
     def value(self, entry: Entry, now_ms: int) -> Any:
         """Return what a run has there, None where it has nothing."""
-        if self.kind == "metric":
+        kind = self.kind
+        if kind == "param":
+            return entry.flat_params.get(self.name)
+        if kind == "metric":
             found = entry.summary.get(self.name)
             return None if found is None else getattr(found, self.aggregate)
-        if self.kind == "field":
+        if kind == "field":
             return field_of(entry, self.name, now_ms)
-        return {"param": entry.flat_params, "post": entry.posts, "tag": entry.tags}[self.kind].get(self.name)
+        return entry.tags.get(self.name) if kind == "tag" else entry.posts.get(self.name)
+
+
+_RENAMED = {"user": "author", "code.commit": "code_commit", "code.branch": "code_branch", "code.dirty": "dirty"}
 
 
 def field_of(entry: Entry, name: str, now_ms: int) -> Any:
@@ -70,17 +77,17 @@ def field_of(entry: Entry, name: str, now_ms: int) -> Any:
     if name == "duration":
         end = now_ms if entry.end_ms is None and entry.status == "running" else entry.end_ms
         return None if end is None else (end - entry.start_ms) / 1000
-    renamed = {"user": "author", "code.commit": "code_commit", "code.branch": "code_branch", "code.dirty": "dirty"}
-    return getattr(entry, renamed.get(name, name))
+    return getattr(entry, _RENAMED.get(name, name))
+
+
+_TYPES = {float: "real", str: "text", bool: "flag"}
 
 
 def type_of(value: Any) -> str:
     """Return the type of a value; a whole number beyond 64 bits, a list and a mapping have none of their own."""
-    if isinstance(value, bool):
-        return "flag"
-    if isinstance(value, int):
-        return "whole" if value in _INT64 else ""
-    return {float: "real", str: "text"}.get(type(value), "")
+    if type(value) is int:
+        return "whole" if -_OVER <= value < _OVER else ""
+    return _TYPES.get(type(value), "")
 
 
 def columns(found: Iterable[Entry], context: Context, aggregates: Sequence[str] = ()) -> list[Column]:
@@ -88,22 +95,31 @@ def columns(found: Iterable[Entry], context: Context, aggregates: Sequence[str] 
 
     A metric's is the value that represents it (`Column.aggregate` says which), or one for each of `aggregates`.
     """
-    seen: dict[tuple[str, str, str], set[str]] = {}
+    represent = cache(context.represent)
+    params: dict[str, set[str]] = {}
+    metrics: dict[tuple[str, str], set[str]] = {}
+    posts: dict[str, set[str]] = {}
+    tags: dict[str, set[str]] = {}
     for entry in found:
-        values = [("param", name, "", value) for name, value in entry.flat_params.items()]
-        values += [("tag", name, "", value) for name, value in entry.tags.items()]
-        values += [("post", name, "", value) for name, value in entry.posts.items()]
+        for seen, values in ((params, entry.flat_params), (posts, entry.posts), (tags, entry.tags)):
+            for name, value in values.items():
+                types = seen.setdefault(name, set())
+                if value is not None:
+                    types.add(type_of(value))
         for name, summary in entry.summary.items():
-            for each in aggregates or (context.represent(name),):
-                values.append(("metric", name, each, getattr(summary, each)))
-        for kind, name, aggregate, value in values:
-            types = seen.setdefault((kind, name, aggregate), set())
-            if value is not None:
-                types.add(type_of(value))
-    order = ("param", "metric", "post", "tag")
-    keys = sorted(seen, key=lambda key: (order.index(key[0]), key[1], [*aggregates, key[2]].index(key[2])))
-    plain = [Column("field", name, type=kind) for name, kind in FIELDS.items()]
-    return plain + [Column(*key, type=_common(seen[key])) for key in keys]
+            for each in aggregates or (represent(name),):
+                metrics.setdefault((name, each), set()).add(type_of(getattr(summary, each)))
+    order = list(aggregates)
+    return [
+        *(Column("field", name, type=kind) for name, kind in FIELDS.items()),
+        *(Column("param", name, type=_common(params[name])) for name in sorted(params)),
+        *(
+            Column("metric", *key, type=_common(metrics[key]))
+            for key in sorted(metrics, key=lambda key: (key[0], order.index(key[1]) if order else 0))
+        ),
+        *(Column("post", name, type=_common(posts[name])) for name in sorted(posts)),
+        *(Column("tag", name, type=_common(tags[name])) for name in sorted(tags)),
+    ]
 
 
 def _common(types: set[str]) -> str:
@@ -152,7 +168,7 @@ def as_json(value: Any) -> str:
 
 def clean(text: str) -> str:
     """Return a text that UTF-8 can hold: JSON can bring half of a surrogate pair."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def parquet(source: Source, context: Context, path: Path) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from gitexp.errors import Damaged
 Error = csv.Error
 HEADER = "metric,step,time,value\n"
 MAX_NAME = 1000  # characters
+_QUOTED = re.compile(r'[,"\n\r]|^ | \Z')
 MAX_SECONDS = 1e11  # since the epoch: the year 5138; no later one can be logged
 
 
@@ -27,7 +29,7 @@ class Point(NamedTuple):
 
 def cell(name: str) -> str:
     """Return a metric's name as a CSV field, quoted only where it must be."""
-    if any(c in name for c in ',"\n\r') or name != name.strip(" "):
+    if _QUOTED.search(name):
         return '"' + name.replace('"', '""') + '"'
     return name
 
