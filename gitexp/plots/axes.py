@@ -27,7 +27,7 @@ def scale(axes: Axes, *, x: bool = False, y: bool = False) -> None:
         getattr(axes, f"set_{name}scale")("log", nonpositive="mask")
         low, high = sorted(getattr(axes, f"get_{name}lim")())
         axis.set_major_formatter(FuncFormatter(style.power))
-        if high / max(low, 1e-300) < 30:  # few powers of ten: name what lies between, or the axis says nothing
+        if high < 30 * low:  # few powers of ten: name what lies between, or the axis says nothing
             axis.set_minor_locator(LogLocator(subs=(2.0, 3.0, 5.0)))
             axis.set_minor_formatter(FuncFormatter(style.power))
         else:

@@ -145,7 +145,7 @@ class _Marks:
 
 def _draw(axes: Axes, curve: Curve, pixels: int, marks: _Marks, *, log_x: bool, log_y: bool, width: float) -> None:
     look = style.look(curve.number)
-    shown = (curve.x > 0) if log_x else slice(None)
+    shown = (curve.x > 1 / LARGEST) if log_x else slice(None)
     x, y = curve.x[shown], curve.y[shown]
     if not len(x):
         return
@@ -171,7 +171,7 @@ def _thinned(x: Array, y: Array, pixels: int, log_x: bool, log_y: bool) -> tuple
 
     shown = np.where(np.abs(y) <= LARGEST, y, np.nan)
     if log_y:
-        shown = np.where(shown > 0, shown, np.nan)
+        shown = np.where(shown > 1 / LARGEST, shown, np.nan)
     kept = thin.keep(x, shown, pixels, log=log_x)
     return x[kept], shown[kept]
 

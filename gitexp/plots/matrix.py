@@ -46,12 +46,14 @@ class Matrices:
 
 def _matrix(axes: Axes, matrix: Confusion, *, small: bool) -> Any:
     import numpy as np
+    from matplotlib import colormaps
 
     counts = np.array(matrix.counts, dtype=np.float64)
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.full_like(counts, np.nan), where=totals > 0)
-    image = axes.imshow(np.ma.masked_invalid(shares), cmap="Blues", vmin=0, vmax=1)
-    image.cmap.set_bad("#eeeeee")
+    image = axes.imshow(
+        np.ma.masked_invalid(shares), cmap=colormaps["Blues"].with_extremes(bad="#eeeeee"), vmin=0, vmax=1
+    )
     heatmap.frame(axes, matrix.classes, matrix.classes)
     axes.set(xlabel="predicted", ylabel="true")
     size = len(matrix.classes)
