@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gitexp import text
 from gitexp.errors import NotFound
 from gitexp.index import compile, database, search, values
-from gitexp.ops import find, goals, terms
+from gitexp.ops import goals, terms
 from gitexp.query import nodes, parser
 from gitexp.record.summary import is_nan
 from gitexp.store.workspace import Workspace
@@ -116,7 +116,8 @@ def mentioned(workspace: Workspace, asked: Iterable[object]) -> list[Chosen]:
 def value(run: Entry, column: Chosen) -> Any:
     """Return what a run has in a column, None for nothing."""
     if column.kind == "metric":
-        return find.value_of(run, column.name, column.aggregate)
+        found = run.summary.get(column.name)  # what a user set stands for all aggregates in the index
+        return None if found is None else getattr(found, column.aggregate)
     if column.kind == "expression":
         return column.values.get(run.id)
     return {"param": run.flat_params, "tag": run.tags, "post": run.posts}[column.kind].get(column.name)

@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any
 from gitexp import ids, text
 from gitexp.errors import Damaged, NotFound, Unsupported, UsageError
 from gitexp.index import compile, database, names, search
-from gitexp.ops import columns, find, goals, leakage, scope
+from gitexp.ops import columns, goals, scope
 from gitexp.query import nodes, parser
 from gitexp.record import message
-from gitexp.record.facts import EMPTY
-from gitexp.store import annotations as said
 from gitexp.store.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -181,6 +179,10 @@ def describe(chosen: Selection) -> Iterator[dict[str, Any]]:
 
     One that does not parse has what its commit says, and why as `damaged`.
     """
+    from gitexp.ops import find  # a table, which reads no record, does without
+    from gitexp.record.facts import EMPTY
+    from gitexp.store import annotations as said
+
     workspace = chosen.index.workspace
     states = said.states(workspace)
     for row in stream(chosen):
@@ -233,6 +235,8 @@ def _near(index: Index, name: str) -> str:
 
 
 def _leak(chosen: Selection, metric: str) -> Iterator[str]:
+    from gitexp.ops import leakage  # only a list that is ranked by a metric needs it
+
     workspace = chosen.index.workspace
     if leakage.is_test(workspace, metric):
         rows = search.values(chosen.index, [nodes.Field("id")], chosen.wanted, context=chosen.context)

@@ -7,7 +7,6 @@ from gitexp.index import database, names
 from gitexp.index.database import Index
 from gitexp.query import nodes
 from gitexp.query.nodes import Node
-from gitexp.store import experiments
 from gitexp.store.workspace import Workspace
 
 
@@ -20,7 +19,7 @@ def current_experiment(workspace: Workspace) -> str:
     index = database.of(workspace)
     named = workspace.settings.text("experiment")
     if named:
-        return _named(index, named) or experiments.resolve(workspace, named, new=True).path
+        return _named(index, named) or _resolved(workspace, named, new=True)
     newest = next(iter(names.recent(index, 1)), None) or names.newest(index)
     return newest.path if newest is not None else ids.DEFAULT_EXPERIMENT
 
@@ -32,7 +31,13 @@ def path(workspace: Workspace, name: str) -> str:
     index, group = database.of(workspace), name.strip("/")
     if names.is_path(index, group):
         return group
-    return _named(index, name) or experiments.resolve(workspace, name).path
+    return _named(index, name) or _resolved(workspace, name)
+
+
+def _resolved(workspace: Workspace, name: str, *, new: bool = False) -> str:
+    from gitexp.store import experiments  # it reads the facts; a name that runs have needs none of them
+
+    return experiments.resolve(workspace, name, new=new).path
 
 
 def at(path: str) -> Node:
