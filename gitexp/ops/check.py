@@ -148,7 +148,7 @@ def judge(workspace: Workspace, name: str, gate: Gate) -> Verdict:
     if unknown := [metric.name for metric in compared if not metric.goal.best]:
         raise UsageError(
             f"whether more or less of {text.safe(unknown[0])!r} is better is not known",
-            hint=f"gitexp config maximize {unknown[0]}   (or minimize; or hold it against --min or --max alone)",
+            hint=goals.saying(workspace, unknown[0]),
         )
     slips = list(_unknown(workspace, gate))
     baseline, missing = _baseline(workspace, run, compared, gate)
@@ -288,7 +288,7 @@ def _leaks(
     judged = [run.id, *([baseline.run.id] if baseline is not None else [])]
     required = terms.metrics(database.of(workspace), tuple(parser.parse(condition) for condition in gate.require))
     for name in dict.fromkeys([*(metric.name for metric in metrics), *(item.name for item in required)]):
-        if line := leakage.used(workspace, name, "check", judged):
+        if line := leakage.used(workspace, name, leakage.GATE, judged):
             yield line
 
 

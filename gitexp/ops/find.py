@@ -12,7 +12,7 @@ from gitexp.git import refs
 from gitexp.index import database, names, search
 from gitexp.index.database import Index
 from gitexp.index.names import Place
-from gitexp.ops import goals, scope
+from gitexp.ops import goals, leakage, scope
 from gitexp.query import nodes
 from gitexp.record.facts import EMPTY, Note, State
 from gitexp.record.summary import Aggregate, is_nan
@@ -128,6 +128,9 @@ def _best(index: Index, metric: str, direction: str, *, last: bool) -> Run:
             f"no completed run of {path} has the metric {text.safe(metric)!r}",
             hint="see the metrics with: gitexp log --columns all",
         )
+    if leakage.is_test(workspace, metric):  # counted here, said by the next list or gate
+        ranked_ids = search.values(index, [nodes.Field("id")], wanted, context=goals.context(workspace))
+        leakage.used(workspace, metric, "@{…}", [run_id for (run_id,) in ranked_ids])
     return load(workspace, found[0])
 
 
@@ -139,7 +142,7 @@ def _goal(workspace: Workspace, metric: str, direction: str, *, last: bool) -> t
     if not goal.best:
         raise UsageError(
             f"which way {text.safe(metric)!r} is better is not known",
-            hint=f"name it: @{{max:{metric}}} or @{{min:{metric}}}; for always: gitexp config maximize {metric}",
+            hint=f"name it: @{{max:{metric}}} or @{{min:{metric}}}; for always: {goals.saying(workspace, metric)}",
         )
     return goal.aggregate, goal.best
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -69,6 +70,12 @@ def _direction(workspace: Workspace, metric: str) -> Goal:
         if any(fnmatchcase(metric, pattern) for pattern in workspace.settings.items(key)):
             return replace(goal, why=workspace.settings.origin(key)[1])
     return guess(metric)
+
+
+def saying(workspace: Workspace, metric: str) -> str:
+    """Return what can be typed to say that more of a metric is better, beside those of which that is said."""
+    said = ", ".join([*workspace.settings.items("maximize"), metric])
+    return f"gitexp config maximize {shlex.quote(said)}   (or minimize)"
 
 
 def split(name: str) -> tuple[str, str]:

@@ -193,7 +193,7 @@ def _warnings(workspace: Workspace, asked: _Asked, run_ids: Collection[str]) -> 
     conditions = tuple(item.node for item in (*([board.where] if board.where else []), *board.floors))
     names = [board.metric, *(item.name for item in terms.metrics(asked.index, conditions))]
     for name in dict.fromkeys(names):
-        if len(run_ids) > 1 and (line := leakage.used(workspace, name, f"leaderboard {board.name}", run_ids)):
+        if line := leakage.used(workspace, name, f"leaderboard {board.name}", run_ids):
             yield line
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from gitexp import canonical, clock, text
 from gitexp.store.workspace import Workspace
 
+GATE = "check"
 _FILE = "test-uses.jsonl"
 _NAMED = 3  # kinds of use that a warning names
 
@@ -28,9 +29,10 @@ def is_test(workspace: Workspace, metric: str) -> bool:
 def used(workspace: Workspace, metric: str, what: str, runs: Collection[str]) -> str | None:
     """Count one use of a metric and return the warning, None for a metric of no test set or one used seldom.
 
-    `what` is the command that used it, `runs` the ids of the runs that it chose among or judged.
+    `what` is the command that used it, `runs` the ids of the runs that it chose among, or that a gate judged: for a
+    choice there must be two, a gate decides over one.
     """
-    if not runs or not is_test(workspace, metric):
+    if len(runs) < (1 if what == GATE else 2) or not is_test(workspace, metric):
         return None
     mark = sha256("\n".join(sorted(runs)).encode()).hexdigest()[:16]
     before = list(_uses(workspace, metric))

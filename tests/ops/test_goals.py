@@ -98,6 +98,12 @@ def test_the_summary_is_set_and_read_by_gitexp_config(project: Path) -> None:
     assert shown == "gitexp: gitexp.summary is one setting\ngitexp config gitexp.summary val_auc=VALUE\n"
 
 
+def test_what_to_type_for_a_direction_keeps_those_that_are_said(project: Path) -> None:
+    assert goals.saying(workspaces.open(), "epoch") == "gitexp config maximize epoch   (or minimize)"
+    support.git(project, "config", "gitexp.maximize", "gain*")
+    assert goals.saying(workspaces.open(), "my epoch") == "gitexp config maximize 'gain*, my epoch'   (or minimize)"
+
+
 def test_nothing_is_better_than_what_is_not_a_number() -> None:
     nan = float("nan")
     assert [Goal("max").better(2, 1), Goal("min").better(2, 1), Goal("").better(2, 1)] == [True, False, False]

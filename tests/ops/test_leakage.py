@@ -8,10 +8,10 @@ import pytest
 
 from gitexp.ops import leakage
 from gitexp.store import workspace as workspaces
-from tests import support
+from tests import stored, support
 
 
-def use(*runs: str, metric: str = "test/acc", what: str = "leaderboard") -> str | None:
+def use(*runs: str, metric: str = "test/acc", what: str = "check") -> str | None:
     return leakage.used(workspaces.open(), metric, what, runs)
 
 
@@ -28,9 +28,9 @@ def test_test_metrics_are_known_by_their_names(project: Path, metric: str, is_te
 
 
 def test_the_third_set_of_runs_is_warned_of(project: Path) -> None:
-    assert use("a", "b") is None
-    assert use("a", "b", "c", what="check") is None
-    assert use("a", "d") == (
+    assert use("a", "b", what="leaderboard") is None
+    assert use("a", "b", "c") is None
+    assert use("a", "d", what="leaderboard") == (
         "test/acc has now decided over 3 sets of runs in this clone (leaderboard, check): what is chosen on it looks "
         "better than it is. Choose on a validation metric, and test the chosen run once"
     )
@@ -41,6 +41,24 @@ def test_a_set_that_was_looked_at_before_is_not_counted_again(project: Path) -> 
         assert use("a", "b") is None
         assert use("b", "a", what="log --sort") is None
     assert len((project / ".git/gitexp/test-uses.jsonl").read_text().splitlines()) == 1
+
+
+def test_to_rank_takes_two_runs_and_a_gate_decides_over_one(project: Path) -> None:
+    assert [use(name, what="log --sort") for name in "abcd"] == [None] * 4
+    assert not (project / ".git/gitexp").exists()
+    assert [bool(use(name)) for name in "abcd"] == [False, False, True, True]
+
+
+def test_the_best_run_by_a_test_metric_is_a_choice(project: Path) -> None:
+    for number in range(4):
+        stored.make(None, f"run{number}", "klmn"[number] * 16, logged={"test/acc": [number]})
+        assert (
+            support.gitexp("ref", "@{max:test/acc}", "@{best:test/acc}")
+            .lines[0]
+            .endswith(f"run{number}-{'klmn'[number] * 7}")
+        )
+    assert len((project / ".git/gitexp/test-uses.jsonl").read_text().splitlines()) == 3
+    assert "test/acc has now decided over 3 sets of runs" in support.gitexp("log", "--best", "test/acc").stderr
 
 
 def test_metrics_are_counted_apart_and_others_not_at_all(project: Path) -> None:
