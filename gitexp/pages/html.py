@@ -151,9 +151,9 @@ def _template(name: str) -> Template:
 
 
 def _shown(value: object) -> object:
-    """Make characters visible that would reorder or hide the text around them; what is markup is our own."""
-    if isinstance(value, str) and not hasattr(value, "__html__"):
-        return text.safe_lines(value)
+    """Make characters visible that would reorder or hide the text around them."""
+    if type(value) is str:  # what is markup is a kind of its own
+        return value if value.isascii() and value.isprintable() else text.safe_lines(value)
     return "" if value is None else value
 
 

@@ -39,6 +39,13 @@
     [...table.tHead.rows[0].cells].forEach((cell, at) => one("button", cell).addEventListener("click", () => sort(table, at)));
   });
 
+  /* A table that is cut off at the right shows it. */
+  all(".wide").forEach((box) => {
+    const look = () => box.classList.toggle("more", box.scrollLeft + box.clientWidth < box.scrollWidth - 2);
+    box.addEventListener("scroll", look, { passive: true });
+    new ResizeObserver(look).observe(box);
+  });
+
   const filter = one("#filter");
   if (filter) {
     const table = one("table.sortable"), rows = [...table.tBodies[0].rows];
