@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gitexp import canonical, files
-from gitexp.errors import Unsupported
+from gitexp.errors import Unsupported, WriteFailed
 from gitexp.record import points
 
 if TYPE_CHECKING:
@@ -174,7 +174,8 @@ def clean(text: str) -> str:
 def parquet(source: Source, context: Context, path: Path) -> int:
     """Write the table as a Parquet file, whole or not at all; returns the number of runs. Durations are seconds.
 
-    Columns whose values differ in kind are text of JSON. Raises Unsupported where pyarrow is not installed.
+    Columns whose values differ in kind are text of JSON. Raises Unsupported where pyarrow is not
+    installed, WriteFailed where the file cannot be written.
     """
     try:
         import pyarrow
@@ -183,15 +184,28 @@ def parquet(source: Source, context: Context, path: Path) -> int:
         raise Unsupported("Parquet needs pyarrow", hint="pip install 'gitexp[parquet]'") from error
     found = columns(source(), context)
     schema = pyarrow.schema([(clean(column.title), _arrow(column)) for column in found])
-    count, rows = 0, iter(source())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with files.replacing(path) as file, format.ParquetWriter(file, schema) as writer:
-        while batch := list(islice(rows, _AT_ONCE)):
-            values = [[_stored(column, entry, context) for entry in batch] for column in found]
-            arrays = [pyarrow.array(column, kind) for column, kind in zip(values, schema.types, strict=True)]
-            writer.write_batch(pyarrow.record_batch(arrays, schema=schema))
-            count += len(batch)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with files.replacing(path) as file, format.ParquetWriter(file, schema) as writer:
+            count = 0
+            for batch in _batches(source(), found, schema, context):
+                writer.write_batch(batch)
+                count += batch.num_rows
+    except OSError as error:
+        raise WriteFailed(f"cannot write {path}: {error.strerror or error}", hint=f"ls -ld {path.parent}") from error
     return count
+
+
+def _batches(
+    entries: Iterable[Entry], found: Sequence[Column], schema: pyarrow.Schema, context: Context
+) -> Iterator[pyarrow.RecordBatch]:
+    import pyarrow
+
+    rows = iter(entries)
+    while batch := list(islice(rows, _AT_ONCE)):
+        values = [[_stored(column, entry, context) for entry in batch] for column in found]
+        arrays = [pyarrow.array(column, kind) for column, kind in zip(values, schema.types, strict=True)]
+        yield pyarrow.record_batch(arrays, schema=schema)
 
 
 def _arrow(column: Column) -> pyarrow.DataType:
