@@ -74,11 +74,14 @@ def labels(runs: Sequence[Entry]) -> Labels:
 
 
 def telling(runs: Sequence[Entry]) -> list[Chosen]:
-    """Return the params that differ between runs, those of the fewest values first, seeds last."""
-    found = columns.differing(runs)
-    count = {name: len({text.value(run.flat_params.get(name)) for run in runs}) for name in found}
-    found.sort(key=lambda name: (name.lower().endswith("seed"), count[name], name))
-    return [Chosen(name) for name in found[:_MOST]]
+    """Return the params that differ between runs, fewest values first, words before numbers, seeds last."""
+    values = {name: {text.value(run.flat_params.get(name)) for run in runs} for name in columns.differing(runs)}
+
+    def rank(name: str) -> tuple[bool, int, bool, str]:
+        is_word = any(isinstance(run.flat_params.get(name), str) for run in runs)
+        return name.lower().endswith("seed"), len(values[name]), not is_word, name
+
+    return [Chosen(name) for name in sorted(values, key=rank)[:_MOST]]
 
 
 def _apart(runs: Sequence[Entry], shown: Sequence[str]) -> list[str]:

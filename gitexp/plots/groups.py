@@ -146,7 +146,8 @@ def _bounds(axes: Axes, drawing: Groups) -> None:
         return
     low, high = float(values.min()), float(values.max())
     if low > 0 and high - low < 0.3 * high and high > low:
-        axes.set_xlim(left=max(0.0, low - 0.5 * (high - low) - 0.01 * high))
+        left = max(0.0, low - 0.5 * (high - low) - 0.01 * high)
+        axes.set_xlim(left, high + 0.12 * (high - left))
         shared.note(axes, "the axis does not begin at 0")
     if drawing.log == "" and axes.get_xlim()[0] == 0:
         axes.margins(x=0.08)

@@ -58,7 +58,7 @@ class RateCurves:
                       drawstyle="default" if self.kind == "roc" else "steps-pre",
                       label=f"{sheet.shorten(line.label, 40)}  ({area} {value})".strip())  # fmt: skip
         self._chance(axes, lines)
-        axes.set(xlabel=x_name, ylabel=y_name, xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
+        axes.set(xlabel=x_name, ylabel=y_name, xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal", anchor="W")
 
     def _chance(self, axes: Axes, lines: tuple[Line, ...]) -> None:
         """Draw what guessing gives: the diagonal, or the share of the positives where all curves have the same."""
