@@ -13,7 +13,7 @@ from gitexp.git.compare import FileChange
 from gitexp.ops import diff, difference, goals
 from gitexp.ops.code import Code, CodeDifference
 from gitexp.ops.diff import Comparison
-from gitexp.ops.difference import MISSING, MetricRow, Row
+from gitexp.ops.difference import MISSING, Dataset, MetricRow, Row
 from gitexp.pages.parts import Cell, Column, Section, Table
 from gitexp.record.summary import is_nan
 from gitexp.store.runs import Artifact, Run
@@ -34,7 +34,7 @@ def of(found: Comparison, patch: str = "") -> tuple[Section, ...]:
         sides.section("params", "param", found.params),
         *_command(found, sides),
         _code(found, labels, patch),
-        sides.section("data", "dataset", _shortened(found.data), empty="No dataset was recorded."),
+        sides.section("data", "dataset", found.data, _dataset, empty="No dataset was recorded."),
         sides.section("seeds", "seed", found.seeds, empty="No seed was recorded."),
         _packages(found, sides),
         sides.section("machine", "part", found.surroundings),
@@ -100,7 +100,7 @@ class _Sides:
         equal: Iterable[str] | None = None,
     ) -> Section:
         """Return what differs as a table, what is equal (all that `equal` names, else what has one value) folded."""
-        same = {row.name for row in rows if row.equal} if equal is None else set(equal)
+        same = {row.name for row in rows if row.equal and not row.alias} if equal is None else set(equal)
         apart = [row for row in rows if row.name not in same]
         alike = [row for row in rows if row.name in same]
         return Section(
@@ -113,8 +113,17 @@ class _Sides:
 
     def table(self, noun: str, rows: Sequence[Row], show: Callable[[Any], str] = value) -> Table:
         """Return a row for each name, a column for each run."""
-        found = tuple((Cell(row.name), *(_cell(item, show) for item in row.values)) for row in rows[:_ROWS])
+        found = tuple(
+            (Cell(row.name, note=self._other_names(row)), *(_cell(item, show) for item in row.values))
+            for row in rows[:_ROWS]
+        )
         return Table((Column(noun), *self.columns), found)
+
+    def _other_names(self, row: Row) -> str:
+        """Say under which other names runs have a param, and how that is known."""
+        listed = zip(self.columns, row.names, strict=False)
+        named = [f"{name} in {column.title}" for column, name in listed if name and name != row.name]
+        return f"{', '.join(named)} ({row.alias})" if named else ""
 
 
 def _equal(equal: int, total: int) -> str:
@@ -272,13 +281,10 @@ def _file(item: FileChange) -> tuple[Cell, ...]:
     return (Cell(name, marks="code"), Cell(f"+{item.added}"), Cell(f"−{item.deleted}"))
 
 
-def _shortened(rows: Iterable[Row]) -> tuple[Row, ...]:
-    """Return rows of hashes with their first twelve digits, or all where those would not tell them apart."""
-    found = []
-    for row in rows:
-        short = Row(row.name, tuple(item if item is MISSING else str(item)[:12] for item in row.values))
-        found.append(short if short.equal == row.equal else row)
-    return tuple(found)
+def _dataset(item: Dataset) -> str:
+    """Return a dataset in a cell: the beginning of its hash or else its URI, and its rows."""
+    key = item.sha256[:12] if item.sha256 else item.key
+    return f"{text.shorten(key, _VALUE)}, {text.plural(item.rows, 'row')}" if item.rows is not None else key
 
 
 def _packages(found: Comparison, sides: _Sides) -> Section:

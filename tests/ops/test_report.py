@@ -202,3 +202,17 @@ def test_large_images_that_are_not_here_are_named(project: Path) -> None:
     stored = workspaces.open().objects / sha256[:2] / sha256[2:4] / sha256
     stored.unlink()
     assert build([run]).pictures_left_out == ("Not shown (its bytes are not here): big.png",)
+
+
+def test_data_and_params_of_other_names_are_told(project: Path) -> None:
+    support.git(project, "config", "gitexp.aliases.lr", "learning_rate")
+    digests = ("7be1c04a" + "0" * 56, "9c2f" + "1" * 60)
+    runs = [
+        recording.record(project, name, params={name: 0.1}, data=[{"role": "train", "sha256": sha256, "rows": 1200}])
+        for name, sha256 in zip(("lr", "learning_rate"), digests, strict=True)
+    ]
+    page = build(runs)
+    assert texts(section(page, "data").table) == [["train", "7be1c04a0000, 1,200 rows", "9c2f11111111, 1,200 rows"]]
+    params = section(page, "params").table
+    assert texts(params) == [["lr", "0.1", "0.1"]]
+    assert params is not None and next(iter(params.rows))[0].note.startswith("learning_rate in B (")
