@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 ROWS = 20  # of a table
 _WIDTH = 60  # characters of a text
+_BESIDE = ' style="display:flex;gap:2em;align-items:flex-start"'
 _LEFT, _RIGHT = ' style="text-align:left"', ' style="text-align:right"'
 
 
@@ -69,13 +70,14 @@ def run(workspace: Workspace, entry: Entry) -> str:
     head += f" in {text.duration(_seconds(entry))}</div>"
     params = [[_text(name), _text(text.value(value))] for name, value in _some(entry.flat_params)]
     metrics = [_metric(workspace, name, found) for name, found in _some(entry.summary)]
-    blocks = [_table([("", _LEFT), ("", _LEFT)], list(_facts(entry)))]
+    blocks = []
     if params:
-        blocks.append(_table([(_counted("param", entry.flat_params), _LEFT), ("", _RIGHT)], params))
+        blocks.append(_table([(_counted("param", entry.flat_params), _LEFT), ("", _LEFT)], params))
     if metrics:
         heads = [(_counted("metric", entry.summary), _LEFT), ("last", _RIGHT), ("best", _RIGHT), ("first", _RIGHT)]
         blocks.append(_table(heads, metrics))
-    return head + "".join(blocks)
+    facts = _table([("", _LEFT), ("", _LEFT)], list(_facts(entry)))
+    return head + facts + f"<div{_BESIDE}>{''.join(blocks)}</div>"
 
 
 def _some(found: dict[str, Any]) -> list[tuple[str, Any]]:
@@ -88,7 +90,8 @@ def _counted(noun: str, found: dict[str, Any]) -> str:
 
 def _facts(entry: Entry) -> Iterator[list[str]]:
     who = " on ".join(part for part in (entry.author, entry.host) if part)
-    yield ["when", _text(canonical.iso(entry.start_ms) + (f", {who}" if who else ""))]
+    when = canonical.iso(entry.start_ms)[:16].replace("T", " ")
+    yield ["when", _text(f"{when} UTC" + (f", {who}" if who else ""))]
     if entry.damaged is not None:
         yield ["unreadable", _text(entry.damaged)]
     if entry.command:
