@@ -14,7 +14,8 @@ from gitexp.index.sql import Sql, bind, form
 from gitexp.query import nodes
 
 FUNCTIONS = functions.FUNCTIONS
-_MAX_PATTERN = 20_000  # bytes; SQLite's limit is 50,000, and escaping doubles
+_MAX_PATTERN = 48_000  # bytes; SQLite's limit is 50,000
+_MAX_PARAMETERS = 30_000  # SQLite's limit is 32,766 for one statement
 _RANK = (  # integers beyond 64 bits are BLOBs that begin with a sign or a digit; null is missing
     "CASE WHEN {0} < '' OR ({0} >= x'2d' AND {0} < x'3a') THEN 0 WHEN {0} < x'' THEN 1"
     " WHEN {0} != x'6e756c6c' THEN 2 ELSE 3 END"
@@ -70,10 +71,7 @@ class _Compiler:
         """Return a condition that can stand beside AND and OR as it is; NULL counts as false."""
         match node:
             case nodes.Query(part, text):
-                try:
-                    return self.condition(part)
-                except BadQuery as error:
-                    raise error.within(text) from None
+                return self._typed(part, text)
             case nodes.All(parts):
                 return sql.both([self.condition(part) for part in parts])
             case nodes.Any(parts):
@@ -97,6 +95,16 @@ class _Compiler:
                 return self._tested(self.operand(value), leaves.is_nan, negated)
             case nodes.Truth(value):
                 return self._tested(self.operand(value), leaves.truth, False)
+
+    def _typed(self, part: nodes.Node, text: str) -> Sql:
+        """Return the condition that somebody typed; errors show where."""
+        try:
+            found = self.condition(part)
+            if len(found.parameters) > _MAX_PARAMETERS:
+                raise BadQuery(f"more than {_MAX_PARAMETERS:,} values to compare with", column=1)
+        except BadQuery as error:
+            raise error.within(text) from None
+        return found
 
     def operand(self, value: nodes.Value) -> Operand:
         """Return where a value is."""
@@ -289,9 +297,10 @@ def _with_times(node: nodes.Arithmetic, left: Operand, right: Operand) -> Operan
 
 def _glob(node: nodes.Matches) -> str:
     """Return a pattern of LIKE as GLOB has it: GLOB tells capitals apart."""
-    if len(node.pattern.encode()) > _MAX_PATTERN:
-        raise BadQuery(f"a pattern of more than {_MAX_PATTERN:,} bytes", column=node.column)
-    return "".join(_ESCAPED.get(character, character) for character in node.pattern)
+    found = "".join(_ESCAPED.get(character, character) for character in node.pattern)
+    if len(found.encode()) > _MAX_PATTERN:
+        raise BadQuery("the pattern is too long", column=node.column)
+    return found
 
 
 def _regex(node: nodes.Matches) -> str:

@@ -10,8 +10,9 @@ from gitexp.errors import BadQuery
 from gitexp.query import lexer, names, nodes
 from gitexp.query.lexer import Token
 
-MAX_DEPTH = 40  # of conditions in conditions, redundant parentheses not counted; SQLite's own parser ends soon after
-MAX_ARITHMETIC = 12  # of parentheses in arithmetic
+# SQLite's parser has a stack of 100: a condition in a condition takes one or two places of it, arithmetic in parentheses six.
+MAX_DEPTH = 40  # of conditions in conditions; redundant parentheses do not count
+_ARITHMETIC_DEPTH = 5  # what arithmetic in parentheses counts
 MAX_TERMS = 100  # of one sum or product
 MAX_OPEN = 5000  # parentheses, also redundant ones
 
@@ -43,7 +44,7 @@ class _Operand:
     node: nodes.Value | nodes.Node
     depth: int = 0  # of conditions
     terms: int = 1  # of arithmetic: its height
-    nested: int = 0  # of arithmetic: parentheses
+    nested: int = 0  # of arithmetic: parentheses that it needs
     column: int = 0
 
     @property
@@ -210,32 +211,29 @@ class _Parser:
     def _close(self) -> bool:
         self._reduce(0)
         if not self.operators:
-            if self.operands and self.opened >= 0:
-                raise self._bad("this parenthesis was never opened", self.now.column)
-            return False
+            raise self._bad("this parenthesis was never opened", self.now.column)
         self.operators.pop()
-        self.operands[-1].nested += not self.operands[-1].is_condition
-        if self.operands[-1].nested > MAX_ARITHMETIC:
-            raise self._bad(f"arithmetic in more than {MAX_ARITHMETIC} parentheses", self.now.column)
         self.at += 1
         return True
 
-    def _left(self, column: int) -> nodes.Value:
+    def _left(self, column: int) -> _Operand:
         """Return the value to the left of a comparison."""
         self._reduce(5)
-        return self._as_value(self.operands.pop())
+        operand = self.operands.pop()
+        self._as_value(operand)
+        return operand
 
     def _is(self, token: Token) -> None:
-        value = self._left(token.column)
+        left = self._left(token.column)
         self.at += 1
         negated = self._take("not")
         kind = nodes.IsNan if self.now.is_op("nan") else nodes.IsMissing
         if not self._take("null", "nan"):
             raise self._expected("null or nan", hint="compare with: =  !=")
-        self._finish(kind(value, negated, token.column), token.column)
+        self._finish(kind(self._as_value(left), negated, token.column), token.column, left)
 
     def _in(self, token: Token, negated: bool) -> None:
-        value = self._left(token.column)
+        left = self._left(token.column)
         if not self._take("("):
             raise self._expected("a list in parentheses", hint="for example: status in ('completed', 'running')")
         options = [self._literal()]
@@ -243,7 +241,8 @@ class _Parser:
             options.append(self._literal())
         if not self._take(")"):
             raise self._expected("a comma or a closing parenthesis")
-        self._finish(nodes.In(value, tuple(options), negated, token.column), token.column)
+        node = nodes.In(self._as_value(left), tuple(options), negated, token.column)
+        self._finish(node, token.column, left)
 
     def _literal(self) -> nodes.Literal:
         sign = self.now
@@ -261,17 +260,20 @@ class _Parser:
         return _negative(literal, sign.column) if negative else literal
 
     def _matches(self, token: Token, word: str, negated: bool) -> None:
-        value = self._left(token.column)
+        left = self._left(token.column)
         if self.now.kind != "text":
             raise self._expected("a text in quotes")
         pattern = str(cast(nodes.Literal, self.now.value).value)
         column = self.now.column
         self.at += 1
-        node = nodes.Matches(_PATTERNS[word], value, pattern, negated or word == "!~", column)
-        self._finish(node, token.column)
+        node = nodes.Matches(_PATTERNS[word], self._as_value(left), pattern, negated or word == "!~", column)
+        self._finish(node, token.column, left)
 
-    def _finish(self, node: nodes.Node, column: int) -> None:
-        self.operands.append(_Operand(node, column=column))
+    def _finish(self, node: nodes.Node, column: int, *sides: _Operand) -> None:
+        """Take in a comparison; arithmetic on its sides makes it deeper."""
+        depth = _ARITHMETIC_DEPTH * max(side.nested for side in sides)
+        self._deep(depth, column)
+        self.operands.append(_Operand(node, depth, column=column))
 
     def _infix(self) -> bool:
         """Take the operator between two operands; false where the expression ends."""
@@ -355,45 +357,46 @@ class _Parser:
 
     def _deep(self, depth: int, column: int) -> None:
         if depth > MAX_DEPTH:
-            raise self._bad(f"conditions nested more than {MAX_DEPTH} deep", column, "ask for less at a time")
+            raise self._bad("nested too deep", column, "ask for less at a time")
 
     def _sign(self, operator: _Operator) -> None:
         operand = self.operands.pop()
         value = self._as_value(operand)
-        if operator.op == "minus":
-            if isinstance(value, nodes.Literal):
-                if isinstance(value.value, str | bool):
-                    raise self._bad("expected a number after the sign", value.column)
-                value = _negative(value, operator.column)
-            else:
-                self._terms(operand.terms + 1, operator.column)
-                value = nodes.Arithmetic("-", nodes.Literal(0), value, operator.column)
-                operand = _Operand(value, 0, operand.terms + 1, operand.nested + 1)
-        self.operands.append(_Operand(value, 0, operand.terms, operand.nested, operator.column))
+        if operator.op == "minus" and isinstance(value, nodes.Literal):
+            if isinstance(value.value, str | bool):
+                raise self._bad("expected a number after the sign", value.column)
+            operand = _Operand(_negative(value, operator.column), column=operator.column)
+        elif operator.op == "minus":
+            operand = self._arithmetic("-", _Operand(nodes.Literal(0)), operand, operator.column)
+        self.operands.append(operand)
 
     def _between(self, operator: _Operator) -> None:
         if not operator.has_and:
             raise self._expected("and", hint="for example: params.lr between 0.001 and 0.1")
-        high, low, value = (self._as_value(self.operands.pop()) for _ in range(3))
-        self.operands.append(
-            _Operand(nodes.Between(value, low, high, operator.negated, operator.column), column=operator.column)
-        )
+        sides = self.operands[-3:]
+        del self.operands[-3:]
+        value, low, high = map(self._as_value, sides)
+        node = nodes.Between(value, low, high, operator.negated, operator.column)
+        self._finish(node, operator.column, *sides)
 
     def _binary(self, operator: _Operator) -> None:
         right, left = self.operands.pop(), self.operands.pop()
-        values = self._as_value(left), self._as_value(right)
         if operator.op in _COMPARISONS:
-            node: nodes.Node = nodes.Compare(operator.op, *values, operator.column)
-            self.operands.append(_Operand(node, column=operator.column))
-            return
-        terms, nested = max(left.terms, right.terms) + 1, max(left.nested, right.nested)
-        self._terms(terms, operator.column)
-        sum_ = nodes.Arithmetic(operator.op, *values, operator.column)
-        self.operands.append(_Operand(sum_, 0, terms, nested, left.column))
+            node = nodes.Compare(operator.op, self._as_value(left), self._as_value(right), operator.column)
+            self._finish(node, operator.column, left, right)
+        else:
+            self.operands.append(self._arithmetic(operator.op, left, right, operator.column))
 
-    def _terms(self, terms: int, column: int) -> None:
+    def _arithmetic(self, op: str, left: _Operand, right: _Operand, column: int) -> _Operand:
+        """Join two values; the right side needs parentheses if it is arithmetic, the left if it binds less."""
+        one, other = self._as_value(left), self._as_value(right)
+        is_looser = isinstance(one, nodes.Arithmetic) and _RANKS[one.op] < _RANKS[op]
+        nested = max(left.nested + is_looser, right.nested + isinstance(other, nodes.Arithmetic))
+        terms = max(left.terms, right.terms) + 1
         if terms > MAX_TERMS:
             raise self._bad(f"arithmetic of more than {MAX_TERMS} steps", column, "ask for less at a time")
+        self._deep(_ARITHMETIC_DEPTH * nested, column)
+        return _Operand(nodes.Arithmetic(op, one, other, column), 0, terms, nested, left.column or column)
 
     def _as_condition(self, operand: _Operand) -> _Operand:
         """Return a condition: a value that stands alone is true where it is there and not false or 0."""
