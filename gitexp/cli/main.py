@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("plot", "plot", "Plot runs: curves, params against results, confusion matrices, ROC and PR curves."),
         ("report", "report", "Put runs on one page: table, curves, what differs, images, notes."),
         ("site", "site", "Write a static site of all runs of an experiment, for readers without Git."),
+        ("importance", "importance", "Tell which params matter for a metric over the completed runs of an experiment."),
         ("branch", "branch", "Create a branch at the exact code of a run."),
         ("apply", "apply", "Merge the uncommitted edits that a run ran with into the files here."),
     ),
