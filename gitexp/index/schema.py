@@ -9,7 +9,7 @@ import gitexp
 if TYPE_CHECKING:  # a training that ends wants VERSION only
     import sqlite3
 
-VERSION = 1
+VERSION = 2
 COLUMN_CAP = 1500  # numbered columns; SQLite's own limit for a table is 2,000
 
 FIELDS = (
@@ -26,10 +26,11 @@ _TABLES = (
     f"CREATE TABLE run (key INTEGER PRIMARY KEY, {', '.join(FIELDS[1:])})",
     "CREATE UNIQUE INDEX run_ref ON run (ref)",
     "CREATE INDEX run_id ON run (id)",
-    "CREATE INDEX run_start ON run (start_ms)",
+    "CREATE INDEX run_start ON run (start_ms, id)",
+    "CREATE INDEX run_own ON run (start_ms, id) WHERE own AND NOT removed",
     "CREATE INDEX run_slug ON run (slug)",
     "CREATE INDEX run_commit ON run (commit_oid)",
-    "CREATE INDEX run_path ON run (path, removed, archived, live, status, own, pushed, start_ms, experiment)",
+    "CREATE INDEX run_path ON run (path, removed, archived, live, status, own, pushed, start_ms, id, experiment)",
     "CREATE INDEX run_live ON run (live) WHERE live",
     "CREATE TABLE catalogue (number INTEGER PRIMARY KEY, kind TEXT, name BLOB, aggregate TEXT)",
     "CREATE TABLE overflow (run INTEGER, number INTEGER, value, PRIMARY KEY (run, number)) WITHOUT ROWID",

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from gitexp.index.compile import Context
     from gitexp.index.database import Index
     from gitexp.index.entry import Entry
-    from gitexp.index.names import Level
     from gitexp.ops.columns import Chosen
     from gitexp.ops.provenance import History, Touched
     from gitexp.query.nodes import Node, Order
@@ -139,21 +138,23 @@ def of(workspace: Workspace, chosen: Selection) -> Listing:
     tally = search.tally(index, chosen.base, context=context)
     found = list(stream(chosen))
     is_cut = chosen.limit is not None and len(found) >= chosen.limit
+    is_whole = chosen.wanted == chosen.shown  # nothing but the experiment is asked for: that is counted already
+    hidden = tally.archived if chosen.shown != chosen.base else 0
     newest = next(iter(names.recent(index, 1)), None)
-    levels = names.levels(index)
+    others = sum(not scope.is_below(path, chosen.path) for path in names.paths(index))
     return Listing(
-        title=_title(levels, chosen.path),
+        title=title(chosen),
         total=tally.total,
         running=tally.running,
         failed=tally.failed,
-        archived=tally.archived if chosen.shown != chosen.base else 0,
+        archived=hidden,
         unpushed=tally.unpushed if workspace.repo.has_remotes else None,
-        best=_best(workspace, chosen) if chosen.path else None,
-        matched=search.count(index, chosen.wanted, context=context) if is_cut else len(found),
+        best=_best(workspace, chosen, found) if chosen.path else None,
+        matched=_count(chosen) if is_cut and not is_whole else tally.total - hidden if is_whole else len(found),
         strange=search.strange(index, chosen.path),
         rows=tuple(found),
         newest=newest.id if newest is not None else "",
-        other_experiments=sum(level.runs > 0 and not scope.is_below(level.path, chosen.path) for level in levels),
+        other_experiments=others,
         via={row.id: via(chosen.histories, row) for row in found} if chosen.histories else {},
     )
 
@@ -167,11 +168,9 @@ def via(histories: Sequence[History], row: Entry) -> str:
 
 def title(chosen: Selection) -> str:
     """Return what the runs of a selection are called together: the name of their experiment."""
-    return _title(names.levels(chosen.index), chosen.path)
-
-
-def _title(levels: Sequence[Level], path: str) -> str:
-    return next((level.experiment for level in levels if level.path == path), path or "all experiments")
+    if not chosen.path:
+        return "all experiments"
+    return names.experiment_of(chosen.index, chosen.path) or chosen.path
 
 
 def describe(chosen: Selection) -> Iterator[dict[str, Any]]:
@@ -284,11 +283,15 @@ def _by_metric(workspace: Workspace, index: Index, metric: str) -> list[Order]:
     return [nodes.Order(nodes.Name("metric", metric), descending=goal.best != "min")]
 
 
-def _best(workspace: Workspace, chosen: Selection) -> tuple[str, str] | None:
+def _count(chosen: Selection) -> int:
+    return search.count(chosen.index, chosen.wanted, context=chosen.context)
+
+
+def _best(workspace: Workspace, chosen: Selection, listed: Sequence[Entry]) -> tuple[str, str] | None:
     """Return the main metric and the id of the best completed run by it, where there are two to choose from."""
     completed = nodes.Compare("=", nodes.Field("status"), nodes.Literal("completed"))
     ended = nodes.All((chosen.shown, completed))
-    for metric in _main_metrics(workspace, chosen, ended):
+    for metric in _main_metrics(workspace, chosen, ended, listed):
         goal = goals.of(workspace, metric)
         if not goal.best:
             continue
@@ -301,9 +304,12 @@ def _best(workspace: Workspace, chosen: Selection) -> tuple[str, str] | None:
     return None
 
 
-def _main_metrics(workspace: Workspace, chosen: Selection, ended: Node) -> list[str]:
+def _main_metrics(workspace: Workspace, chosen: Selection, ended: Node, listed: Sequence[Entry]) -> list[str]:
     if main := workspace.settings.text("metric"):
         return [main]
-    # Those of the newest run that has any: a wrapped script may log none.
-    newest = search.entries(chosen.index, ended, limit=_LOOKED_AT, context=chosen.context)
+    # Those of the newest run that has any: a wrapped script may log none. A list mostly shows it already.
+    newest: Sequence[Entry] = [] if chosen.order or chosen.wanted != chosen.shown else listed
+    newest = [run for run in newest if run.status == "completed" and run.summary] or search.entries(
+        chosen.index, ended, limit=_LOOKED_AT, context=chosen.context
+    )
     return next((message.main_metrics(run.summary) for run in newest if run.summary), [])
