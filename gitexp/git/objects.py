@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FILE, EXECUTABLE, LINK, TREE, SUBMODULE = 0o100644, 0o100755, 0o120000, 0o040000, 0o160000
 MAX_ENTRIES, MAX_LEVELS = 1_000_000, 250  # of one walk: equal folders in one another can stand for billions of files
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
-_COMMIT, _TREE, _BLOB = 1, 2, 3
+_COMMIT, _TREE, BLOB = 1, 2, 3
 _PAUSES = (0.0, 0.001, 0.003, 0.01, 0.01, 0.03, 0.03, 0.1, 0.1, 0.3)  # seconds before writing an object again
 
 
@@ -66,7 +66,7 @@ class Commit:
 
 def write_blob(repo: Repo, data: bytes) -> str:
     """Store bytes as a blob."""
-    return _write(repo, _BLOB, data)
+    return _write(repo, BLOB, data)
 
 
 def write_tree(repo: Repo, files: Mapping[str, tuple[int, str]]) -> str:
@@ -188,7 +188,7 @@ def read_blob(repo: Repo, oid: str, *, limit_bytes: int | None = None) -> bytes:
         raise Damaged(
             f"object {oid[:7]} has {size:,} bytes, more than the {limit_bytes:,} gitexp reads", hint="git show " + oid
         )
-    return _read(repo, oid, _BLOB)
+    return _read(repo, oid, BLOB)
 
 
 def size_of(repo: Repo, oid: str) -> int:

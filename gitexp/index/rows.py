@@ -10,13 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gitexp import canonical
 from gitexp.errors import Damaged, Unsupported
+from gitexp.git import folders
+from gitexp.git.folders import Folder
 from gitexp.index import catalogue as catalogues
 from gitexp.index import stamps, values
 from gitexp.index.values import Stored
+from gitexp.record import params, pointer, summary
 from gitexp.record.facts import EMPTY, State
 from gitexp.record.run import RunRecord
-from gitexp.record.summary import Aggregate, is_nan
+from gitexp.record.summary import Aggregate
 from gitexp.store import runs
 from gitexp.store.live import LiveRun
 from gitexp.store.runs import Head, Run
@@ -50,9 +54,8 @@ def leaf(ref: str) -> tuple[str, str, str] | None:
 
 def stored(workspace: Workspace, ref: str, commit: str) -> Row | None:
     """Read the run of a ref; None where it holds none. A record that does not parse gives what its commit says."""
-    run = runs.load(workspace, commit, ref)
     try:
-        row = of_run(run)
+        row = _of_stored(runs.load(workspace, commit, ref))
     except (Damaged, Unsupported) as error:
         found = _damaged(workspace, ref, commit, error.message)
         if found is None:
@@ -64,6 +67,29 @@ def stored(workspace: Workspace, ref: str, commit: str) -> Row | None:
     return row
 
 
+def _of_stored(run: Run) -> Row:
+    """Return the row of a stored run, but for where it stands; raises Damaged or Unsupported."""
+    folder = folders.read(run.workspace.repo, str(run.commit), runs.FOLDER, _READ, runs.JSON_LIMIT)
+    if folder is None or any(map(pointer.decode, folder.files.values())) or "run.json" not in folder.files:
+        entries = {name: entry.oid for name, entry in run.entries.items()}
+        folder = Folder({name: data for name in _READ if (data := run.file(name)) is not None}, entries)
+    else:
+        run.take(folder.files["run.json"])
+    row = Row(_of_record(run.record))
+    if (data := folder.files.get("params.json")) is not None:
+        _add_params(row.values, _params(data), "")
+    if (data := folder.files.get("summary.json")) is not None:
+        row.metrics = _metrics(data)
+    _add_rest(row, run.record)
+    row.environment = folder.entries.get("environment.json")
+    row.artifacts = _artifacts(run) if "artifacts" in folder.entries else []
+    row.datasets = _datasets(run) if "data.json" in folder.entries else []
+    return row
+
+
+_READ = ("run.json", "params.json", "summary.json")
+
+
 def _damaged(workspace: Workspace, ref: str, commit: str, why: str) -> Row | None:
     try:
         head = runs.head(workspace, ref, commit)
@@ -72,57 +98,89 @@ def _damaged(workspace: Workspace, ref: str, commit: str, why: str) -> Row | Non
     return None if head is None else Row(_of_head(head, why))
 
 
-def live(run: LiveRun, summary: Mapping[str, Aggregate]) -> Row:
+def live(run: LiveRun, metrics: Mapping[str, Aggregate]) -> Row:
     """Return the row of a run that is running here, with the aggregates of its points so far."""
     path, slug, _ = leaf(run.start.ref) or ("", "", "")
     row = Row(_of_record(run.record))
     row.fields |= {"path": path, "slug": slug, "live": 1, "own": 1, "end_ms": None}
-    _fill(row, run, summary)
+    _add_params(row.values, run.params, "")
+    row.metrics = {name: _aggregates(aggregate) for name, aggregate in metrics.items()}
+    _add_rest(row, run.record)
+    row.artifacts, row.datasets = _artifacts(run), _datasets(run)
     content = run.file("environment.json")
     if content is not None:
         row.environment = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
     return row
 
 
-def of_run(run: Run) -> Row:
-    """Return the row of a stored run, but for where it stands; raises Damaged or Unsupported."""
-    row = Row(_of_record(run.record))
-    _fill(row, run, run.summary)
-    entry = run.entries.get("environment.json")
-    row.environment = entry.oid if entry is not None else None
-    return row
+def _params(data: bytes) -> dict[str, Any]:
+    """Return params as they stand in JSON; `_add_params` takes the words for NaN and the infinities as numbers."""
+    try:
+        value = canonical.loads(data)
+    except ValueError:
+        value = None
+    return value if type(value) is dict else params.decode(data)  # which raises
 
 
-def _fill(row: Row, run: Run, summary: Mapping[str, Aggregate]) -> None:
-    record, flat = run.record, run.flat_params
-    _check_count("params", flat)
-    _check_count("metrics", summary)
-    for name, value in flat.items():
-        row.values[catalogues.PARAM, name, ""] = values.encode(value)
-        if type(value) is str and (number := values.spelled(value)) is not None:
-            row.values[catalogues.PARAM, name, catalogues.NUMBER] = number
-    row.metrics = {name: aggregates(aggregate) for name, aggregate in summary.items()}
+def _add_params(found: dict[Key, Stored], nested: Mapping[str, Any], above: str) -> None:
+    """Add flat params, encoded: what `params.flatten` and `values.encode` would give, in one go."""
+    for key, value in nested.items():
+        path = above + (params.escape(key) if "." in key or "\\" in key else key)
+        kind = type(value)
+        if kind is dict and value:
+            _add_params(found, value, path + ".")
+        elif kind is str:
+            plain = canonical.special(value)
+            found[catalogues.PARAM, path, ""] = values.encode(plain)
+            if plain is value and (number := values.spelled(value)) is not None:
+                found[catalogues.PARAM, path, catalogues.NUMBER] = number
+        else:
+            found[catalogues.PARAM, path, ""] = values.encode(canonical.special(value) if kind is list else value)
+
+
+def _metrics(data: bytes) -> dict[str, tuple[Stored, ...]]:
+    """Return the aggregates of a summary.json; the usual ones without a detour."""
+    try:
+        value = canonical.loads(data)
+        return {name: _plain_aggregates(item) or _aggregates(Aggregate.from_json(item)) for name, item in value.items()}
+    except (ValueError, TypeError, AttributeError, OverflowError):
+        return {name: _aggregates(item) for name, item in summary.decode(data).items()}  # which raises
+
+
+def _plain_aggregates(item: Any) -> tuple[Stored, ...] | None:
+    """Return the aggregates of a metric of plain floats, None for all others."""
+    try:
+        found = item["last"], item["min"], item["max"], item["mean"], item["first"]
+        total, count = sum(found), item["count"]
+        steps = item["first_step"], item["last_step"], item["min_step"], item["max_step"], count
+    except (KeyError, TypeError):
+        return None
+    # NaN must not reach SQLite; a total that is none tells that no part of it is.
+    if {*map(type, found)} != _FLOAT or {*map(type, steps)} != _INT or total != total or "set" in item:
+        return None
+    return (*found, count) if 0 <= count < _MANY_POINTS else None
+
+
+_FLOAT, _INT, _MANY_POINTS = {float}, {int}, 1 << 53
+
+
+def _aggregates(value: Aggregate) -> tuple[Stored, ...]:
+    """Return a metric's aggregates as they are stored; what the user set stands for all but the count."""
+    found = [value.last, value.min, value.max, value.mean, value.first]
+    if value.set is not None:
+        found = [value.set] * 5
+    return tuple(map(values.encode, [*found, value.count]))
+
+
+def _add_rest(row: Row, record: RunRecord) -> None:
+    """Add what stored and running runs have alike; raises Damaged for more names than a person gives."""
+    for what, count in (("params", len(row.values)), ("metrics", len(row.metrics))):
+        if count > MAX_NAMES:
+            raise Damaged(f"a run of {count:,} {what}, more than the {MAX_NAMES:,} that lists take", hint="gitexp fsck")
     for name, value in list(record.seeds.items())[:MAX_NAMES]:
         row.values[catalogues.SEED, name, ""] = values.encode(value)
     if record.status == "failed":
-        row.fields["failed_nan"] = int(any(known.count and is_nan(known.last) for known in summary.values()))
-    row.artifacts = _artifacts(run)
-    row.datasets = _datasets(run)
-
-
-def _check_count(what: str, found: Mapping[str, Any]) -> None:
-    if len(found) > MAX_NAMES:
-        raise Damaged(
-            f"a run of {len(found):,} {what}, more than the {MAX_NAMES:,} that lists take", hint="gitexp fsck"
-        )
-
-
-def aggregates(value: Aggregate) -> tuple[Stored, ...]:
-    """Return a metric's aggregates as they are stored; what the user set stands for all but the count."""
-    if value.set is not None:
-        return (*[values.encode(value.set)] * 5, value.count)
-    found = (value.last, value.min, value.max, value.mean, value.first, value.count)
-    return tuple(map(values.encode, found))
+        row.fields["failed_nan"] = int(any(found[0] == b"NaN" and found[-1] for found in row.metrics.values()))
 
 
 def _of_record(record: RunRecord) -> dict[str, Any]:

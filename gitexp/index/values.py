@@ -10,6 +10,7 @@ from typing import Any
 from gitexp import canonical
 
 _LOWEST, _HIGHEST = -(2**63), 2**63 - 1
+_WORDS = {None: b"null", True: b"true", False: b"false"}
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 _MAX_SPELLED = 400  # characters of a text that is looked at for a number
 
@@ -25,6 +26,8 @@ def encode(value: Any) -> Stored:
         return b"NaN" if value != value else value  # SQLite would make it NULL, which is "missing"
     if kind is int and _LOWEST <= value <= _HIGHEST:
         return int(value)
+    if value is None or kind is bool:
+        return _WORDS[value]
     return json.dumps(value).encode()
 
 

@@ -75,7 +75,7 @@ def _events(path: Path, total: Sum, offsets: Mapping[str, int]) -> Iterator[Mapp
 def _take(total: Sum, event: Mapping[str, Any], *, is_main: bool) -> None:
     op = event["op"]
     if op == "params":
-        total.params[event["source"]] = nested.merge(total.params[event["source"]], event["values"])
+        total.params[event["source"]] = nested.merge(total.params[event["source"]], canonical.special(event["values"]))
     elif op in ("tags", "seeds", "summary"):
         getattr(total, op).update(canonical.special(event["values"]) if op == "summary" else event["values"])
     elif op == "name":

@@ -83,6 +83,13 @@ class Run:
         data = self.file("run.json")
         if data is None:
             raise Damaged(f"{self.commit} has no {FOLDER}/run.json", hint="gitexp fsck")
+        return self._decoded(data)
+
+    def take(self, data: bytes) -> None:
+        """Take run.json from who has read it already; raises Damaged or Unsupported."""
+        self.__dict__["record"] = self._decoded(data)
+
+    def _decoded(self, data: bytes) -> RunRecord:
         found = run_json.decode(data)
         if self.ref is not None and not self.ref.endswith("-" + ids.short(found.id)):
             raise Damaged(f"{self.ref} holds the record of another run, {ids.short(found.id)}", hint="gitexp fsck")
