@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import click
 
+from gitexp import errors
 from gitexp.cli import context
+
+if TYPE_CHECKING:
+    from gitexp.store.runs import Run
+    from gitexp.store.workspace import Workspace
 
 
 @click.command("diff")
 @click.argument("names", metavar="[RUN]...", nargs=-1, shell_complete=context.complete_runs)
+@click.option("-w", "--where", default="", metavar="QUERY", help="The runs of which this is true too (docs/query.md).")
+@click.option("--sort", default="", metavar="NAMES", help="With --where: in this order, -metrics.loss backwards.")
+@click.option("-n", "--limit", type=click.IntRange(0), metavar="N", help="With --where: so many at most (12).")
+@click.option(
+    "-e",
+    "--experiment",
+    default="",
+    metavar="NAME",
+    shell_complete=context.complete_experiments,
+    help="With --where: of this experiment, not of the current one.",
+)
 @click.option("-a", "--all", "every", is_flag=True, help="Show what is equal too.")
 @click.option("--code", "patch", is_flag=True, help="Show the edits: git diff of the code that ran.")
 @click.option("--stat", is_flag=True, help="Show the files of the code that differ, with how much.")
@@ -25,17 +44,19 @@ def command(
     metrics: str | None,
     as_markdown: bool,
     as_json: bool,
+    **query: Any,
 ) -> None:
     """Compare runs: metrics, params, code, data, environment, artifacts.
 
-    Without RUN the last two recorded here, the older one first; with one, that one against the newest (@).
+    Without RUN the last two recorded here, the older one first; with one, that one against the newest (@). More than
+    two are a table with a column for each.
     """
     from gitexp import text
     from gitexp.cli import diff_markdown, diff_page
     from gitexp.ops import diff
 
     workspace = context.workspace()
-    runs = diff.pick(workspace, names)
+    runs = _runs(workspace, names, query)
     if patch or stat:
         options = ["--stat"] * stat + ["--patch"] * patch
         shown = diff.show_code(workspace, runs, options, terminal=context.terminal_width() is not None)
@@ -54,3 +75,19 @@ def command(
             context.out(line)
     else:
         diff_page.echo(found, every=every, width=context.terminal_width())
+
+
+def _runs(workspace: Workspace, names: Sequence[str], query: dict[str, Any]) -> Sequence[Run]:
+    """Return the runs that names and --where mean; that more match is said."""
+    from gitexp.ops import diff
+    from gitexp.ops.listing import Query
+
+    if not query["where"]:
+        for name, value in query.items():
+            if value not in (None, ""):
+                raise errors.UsageError(f"--{name} needs --where", hint="--where \"status = 'completed'\"")
+        return diff.pick(workspace, names)
+    found, more = diff.matching(workspace, names, Query(**query))
+    if more and query["limit"] is None:
+        context.say(f"gitexp: more runs match than these {len(found)}; say how many: --limit 20")
+    return found

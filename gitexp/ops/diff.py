@@ -13,13 +13,15 @@ from gitexp import canonical, ids, text
 from gitexp.errors import Damaged, NotFound, UsageError
 from gitexp.git import compare as git_compare
 from gitexp.git import objects
-from gitexp.ops import aliases, code, difference, find
+from gitexp.ops import aliases, code, difference, find, listing
 from gitexp.ops.code import CodeDifference
 from gitexp.ops.difference import MISSING, MetricRow, Row
+from gitexp.ops.listing import Query
 from gitexp.store.runs import Artifact, Run
 from gitexp.store.workspace import Workspace
 
 T = TypeVar("T")
+MANY = 12  # runs of a query that are compared where no limit is given
 _GLOB = re.compile(r"[*?\[]")
 
 
@@ -71,6 +73,20 @@ def pick(workspace: Workspace, names: Sequence[str]) -> list[Run]:
             hint="name another: gitexp diff @~1 @",
         )
     return found
+
+
+def matching(workspace: Workspace, names: Sequence[str], asked: Query) -> tuple[list[Run], bool]:
+    """Return the runs named and those of a query, in its order or else the older first, and whether more match."""
+    limit = MANY if asked.limit is None else asked.limit
+    entries = listing.entries(workspace, replace(asked, limit=limit + 1))
+    chosen = entries[:limit] if asked.sort else entries[:limit][::-1]
+    found = {run.id: run for run in find.many(workspace, names)}
+    found |= {entry.id: find.load(workspace, entry) for entry in chosen if entry.id not in found}
+    if len(found) < 2:
+        raise NotFound(
+            f"comparing needs two runs, and {text.plural(len(found), 'run')} matched", hint="gitexp log --where '…'"
+        )
+    return list(found.values()), len(entries) > limit
 
 
 def compare(workspace: Workspace, runs: Sequence[Run]) -> Comparison:

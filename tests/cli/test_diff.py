@@ -504,3 +504,34 @@ def test_runs_that_do_not_fit_side_by_side_are_shown_in_blocks(
     assert [label for head in heads for label in head] == list("ABCDEFGHIJKL") and len(heads) > 1
     assert sum(line.startswith("  val_auc:max") for line in shown) == len(heads)
     assert "12 values shortened; whole in a pipe, and with --json" in shown
+
+
+def test_a_query_chooses_the_runs(two: Path, untouched: None) -> None:
+    wanted = support.gitexp("diff", "mzrokvu", "kqzvmxr").stdout
+    assert support.gitexp("diff", "--where", "params.leaves = 32").stdout == wanted
+    best = support.gitexp("diff", "-w", "params.leaves = 32", "--sort", "-metrics.val_auc", "--json").json
+    assert [run["id"] for run in best["runs"]] == [run_id("kqzvmxr"), run_id("mzrokvu")]
+    named = support.gitexp("diff", "kqzvmxr", "-w", "params.lr = 0.1", "-e", "churn", "--json").json
+    assert [run["id"] for run in named["runs"]] == [run_id("kqzvmxr"), run_id("mzrokvu")]
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "said"),
+    [
+        (["--where", "params.leaves > 99"], 4, "comparing needs two runs, and 0 runs matched\ngitexp log --where '…'\n"),
+        (["-w", "leaves = 32", "-n", "1"], 4, "comparing needs two runs, and 1 run matched\ngitexp log --where '…'\n"),
+        (["--sort", "params.lr"], 2, "--sort needs --where\n--where \"status = 'completed'\"\n"),
+        (["-n", "0"], 2, "--limit needs --where\n--where \"status = 'completed'\"\n"),
+    ],
+)  # fmt: skip
+def test_a_query_without_two_runs_says_so(two: Path, untouched: None, args: list[str], code: int, said: str) -> None:
+    assert support.gitexp("diff", *args, expect=code).stderr == f"gitexp: {said}"
+
+
+def test_a_query_of_many_runs_compares_the_newest_and_says_so(project: Path, untouched: None) -> None:
+    for number in range(14):
+        recording.record(project, f"run{number}", params={"lr": number}, environment=None)
+    shown = support.gitexp("diff", "--where", "params.lr >= 0")
+    assert shown.stderr == "gitexp: more runs match than these 12; say how many: --limit 20\n"
+    assert shown.lines[0].split()[2] == "churn/run2" and shown.lines[11].split()[2] == "churn/run13"
+    assert support.gitexp("diff", "--where", "params.lr >= 0", "-n", "3").stderr == ""
