@@ -10,6 +10,7 @@ import click
 from gitexp import ids, text
 from gitexp.cli import tables
 from gitexp.cli.tables import Cell, Column, Table
+from gitexp.ops.columns import Chosen
 from gitexp.ops.group import Group, Grouping, Stat
 
 
@@ -34,7 +35,7 @@ def _table(found: Grouping) -> Table:
         heads.append(Column(column.title, right=True, keep=8 - min(at, 3)))
         if best[at]:
             heads += [Column("best", right=True, keep=8 - min(at, 3)), Column("RUN", keep=4, style="id")]
-    return Table(tuple(heads), tuple(_row(group, best) for group in found.groups))
+    return Table(tuple(heads), tuple(_row(found, group, best) for group in found.groups))
 
 
 def _is_number(found: Grouping, at: int) -> bool:
@@ -55,14 +56,20 @@ def _best(found: Grouping) -> list[set[float]]:
     return bests
 
 
-def _row(group: Group, best: Sequence[set[float]]) -> tuple[str | Cell, ...]:
-    cells: list[str | Cell] = ["-" if item is None else text.value(item) for item in group.key]
+def _row(found: Grouping, group: Group, best: Sequence[set[float]]) -> tuple[str | Cell, ...]:
+    cells: list[str | Cell] = [_key(column, item) for column, item in zip(found.by, group.key, strict=True)]
     cells.append(str(group.runs))
     for stat, top in zip(group.stats, best, strict=True):
         cells.append(_mean(stat, group.runs))
         if top:
             cells += [_value(stat, top), ids.short(stat.best_id) or "-"]
     return tuple(cells)
+
+
+def _key(column: Chosen, item: Any) -> str:
+    if item is None:
+        return "-"
+    return "yes" if column.kind == "tag" and item == "" else text.value(item)  # a bare tag
 
 
 def _mean(stat: Stat, runs: int) -> str:

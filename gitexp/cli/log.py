@@ -35,7 +35,7 @@ class _Log(click.Command):
 @click.option("-a", "--all", "every", is_flag=True, help="All runs, of all experiments unless -e; archived ones too.")
 @click.option("--on", metavar="BRANCH", default="", help="Runs whose code is in its history, also after a rebase.")
 @click.option("--since", default="", metavar="DATE", help="Started since then: 2026-11-20, yesterday, '2 weeks ago'.")
-@click.option("--until", default="", metavar="DATE", help="Started before then.")
+@click.option("--until", default="", metavar="DATE", help="Started until then, that day included.")
 @click.option("--author", default="", metavar="REGEX", help="By whom: part of the name or address.")
 @click.option("--mine", is_flag=True, help="Recorded in this clone, or under my address.")
 @click.option("--grep", default="", metavar="REGEX", help="In name, description, tags and notes.")

@@ -157,6 +157,8 @@ def _value(row: Entry, column: Chosen, best: float | None) -> str | Cell:
     item = columns.value(row, column)
     if item is None:
         return "-"
+    if column.kind == "tag" and item == "":
+        return "yes"  # a bare tag
     if not column.is_number or not isinstance(item, int | float):
         return text.value(item)
     return Cell("*" + text.number(item), "best") if best is not None and item == best else text.number(item)

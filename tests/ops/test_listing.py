@@ -10,7 +10,7 @@ from gitexp.errors import BadQuery, NotFound
 from gitexp.ops import columns, listing
 from gitexp.store import workspace as workspaces
 from gitexp.store.workspace import Workspace
-from tests import stored, support
+from tests import recording, stored, support
 
 A, B, C, D = "kqzvmxrkqzvmxrkq", "mzrokvumzrokvumz", "tvnqylstvnqylstv", "pqwtznopqwtznopq"
 
@@ -125,6 +125,40 @@ def test_columns_are_params_metrics_tags_posts_fields_and_expressions(workspace:
     with pytest.raises(NotFound) as caught:
         columns.named(workspace, "val_ac")
     assert caught.value.hint == "did you mean: val_acc"
+
+
+def test_a_bare_tag_is_shown_as_there(workspace: Workspace) -> None:
+    support.gitexp("tag", "a", "baseline")
+    lines = support.gitexp("log", "--where", "lr > 0.05 or lr < 0.005", "--columns", "tags.baseline").lines
+    assert [line.split()[-2] for line in lines[3:5]] == ["-", "yes"]
+    lines = support.gitexp("log", "--group-by", "tags.baseline", "--columns", "val_acc").lines
+    assert [line.split()[:2] for line in lines[2:5]] == [["tags.baseline", "RUNS"], ["yes", "1"], ["-", "2"]]
+
+
+def test_runs_are_found_by_where_their_code_has_gone(workspace: Workspace, project: Path) -> None:
+    support.git(project, "switch", "--quiet", "-c", "feature")
+    support.commit(project, "a feature", feature__py="1")
+    stored.make(workspace, "tried", "wxlnptywxlnptywx", at="14:40", logged={"val_acc": [0.95]})
+    assert support.gitexp("log", "main..HEAD", "--format", "{name} {via}").lines == ["tried commit"]
+    support.git(project, "switch", "--quiet", "main")
+    support.commit(project, "something else", other__py="2")
+    support.git(project, "merge", "--quiet", "--squash", "feature")
+    support.git(project, "commit", "--quiet", "-m", "the feature, squashed")
+    shown = support.gitexp("log", "--on", "main", "-n", "2").lines
+    assert [line.split()[-1] for line in shown[2:5]] == ["VIA", "patch", "commit"]
+    assert shown[0] == "all experiments: 5 runs, 1 failed"
+    assert "VIA: by what the code is in that history." in shown[-1]
+    assert support.gitexp("log", "--on", "nothing", expect=4).stdout == ""
+
+
+def test_what_follows_two_dashes_are_paths_that_code_touched(project: Path) -> None:
+    recording.record(project, "before")
+    support.commit(project, "a feature", feature__py="1")
+    recording.record(project, "tried")
+    support.commit(project, "notes", notes__md="2")
+    recording.record(project, "after")
+    assert support.gitexp("log", "--format", "{name}", "--", "feature.py").lines == ["tried"]
+    assert support.gitexp("log", "HEAD~1", "--format", "{name}", "--", "*.py").lines == ["tried", "before"]
 
 
 def test_a_list_of_columns_is_parted_where_no_quote_or_parenthesis_is_open() -> None:
