@@ -518,7 +518,7 @@ def test_a_query_chooses_the_runs(two: Path, untouched: None) -> None:
 @pytest.mark.parametrize(
     ("args", "code", "said"),
     [
-        (["--where", "params.leaves > 99"], 4, "comparing needs two runs, and 0 runs matched\ngitexp log --where '…'\n"),
+        (["--where", "leaves > 99"], 4, "comparing needs two runs, and 0 runs matched\ngitexp log --where '…'\n"),
         (["-w", "leaves = 32", "-n", "1"], 4, "comparing needs two runs, and 1 run matched\ngitexp log --where '…'\n"),
         (["--sort", "params.lr"], 2, "--sort needs --where\n--where \"status = 'completed'\"\n"),
         (["-n", "0"], 2, "--limit needs --where\n--where \"status = 'completed'\"\n"),
