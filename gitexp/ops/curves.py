@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Any
 
 from gitexp import text
 from gitexp.errors import Damaged
-from gitexp.ops import goals
+from gitexp.ops import difference, goals
 from gitexp.pages import parts
 from gitexp.plots import thin
 from gitexp.store import series as histories
@@ -81,13 +83,22 @@ def _series(place: int, run: Run, history: histories.Series, columns: int) -> tu
     """Return a thinned curve by rising step, how many of its values are not finite, and whether it was thinned."""
     import numpy as np
 
-    steps, values = history.steps.astype(np.float64), history.values
+    steps, values = _finite(history.steps), history.values
     order = np.lexsort((history.times_ms, steps))
     kept = order[thin.keep(steps[order], values[order], columns)]
     strange = int(np.count_nonzero(~np.isfinite(values)))
     seconds = (history.times_ms[kept] - run.record.start_ms) / 1000
     shown = [value if ok else None for value, ok in zip(values[kept].tolist(), np.isfinite(values[kept]), strict=True)]
     return parts.Series(place, steps[kept].tolist(), seconds.tolist(), shown), strange, len(kept) < len(order)
+
+
+def _finite(steps: Any) -> Any:
+    """Return steps as finite floats; those beyond all floats are as far out as floats go."""
+    import numpy as np
+
+    if steps.dtype == object:
+        steps = np.array([difference.float_of(step) for step in steps.tolist()])
+    return np.clip(steps.astype(np.float64), -sys.float_info.max, sys.float_info.max)
 
 
 def _chart(workspace: Workspace, name: str, series: Sequence[parts.Series], gaps: int) -> parts.Chart:

@@ -22,6 +22,7 @@ STYLE, SCRIPT = ("uplot.min.css", "page.css"), ("uplot.min.js", "page.js")
 LICENCE = "uplot.LICENSE"
 HUES = 8  # colours of the style sheet; the ninth run has the first one again, dashed
 _DASHES = 3
+_EXACT = 2**53  # up to here a script knows all integers
 _DIGITS = 7  # of a value on a curve: what a float of 32 bits has
 
 
@@ -112,7 +113,7 @@ def _data(page: Report) -> Markup:
 def _series(series: Series) -> dict[str, Any]:
     return {
         "run": series.run,
-        "x": [int(step) for step in series.steps],
+        "x": [int(step) if abs(step) < _EXACT else float(step) for step in series.steps],
         "t": [round(float(second), 1) for second in series.seconds],
         "y": [_number(value) for value in series.values],
     }

@@ -55,7 +55,7 @@ class Series:
     """The points of one metric of one run, thinned, by rising step; None is a gap (NaN or infinite)."""
 
     run: int
-    steps: Sequence[int]
+    steps: Sequence[float]
     seconds: Sequence[float]  # since the run began
     values: Sequence[float | None]
 

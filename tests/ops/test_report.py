@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gitexp.ops import curves, find, lifecycle, pictures, report
+from gitexp.pages import html
 from gitexp.pages.parts import Report, Section, Table
 from gitexp.store import workspace as workspaces
 from gitexp.store.runs import Run
@@ -216,3 +217,15 @@ def test_data_and_params_of_other_names_are_told(project: Path) -> None:
     params = section(page, "params").table
     assert texts(params) == [["lr", "0.1", "0.1"]]
     assert params is not None and next(iter(params.rows))[0].note.startswith("learning_rate in B (")
+
+
+def test_steps_and_values_beyond_all_floats_are_drawn_at_the_edge(project: Path) -> None:
+    session = recording.start(project, "far")
+    for step, value in ((0, 1.0), (10**400, 2.0), (-(10**400), 10**400), (2**60, 3.0)):
+        session.writer.rows.append(("loss", step, session.start.record.start_ms, value))
+    run = lifecycle.finish(session, "completed")
+    assert run is not None
+    page = build([run])
+    series = page.charts[0].series[0]
+    assert list(series.values) == [None, 1.0, 3.0, 2.0] and series.steps[2] == 2.0**60
+    assert '"y":[null,1.0,3.0,2.0]' in html.report(page)

@@ -62,10 +62,10 @@ READERS = (
     ("diff", GOOD, BAD), ("diff", BAD, GOOD, "--json"), ("diff", GOOD, BAD, "--name-only"), ("status",),
     ("status", "--json"), ("status", "--porcelain"), ("fsck",), ("fsck", "--json"), ("ref", BAD),
     ("ref", "--json", BAD), ("tag", BAD), ("tag", BAD, "--json"), ("experiment", "ls"), ("experiment", "ls", "--json"),
-    ("branch", BAD, "try"), ("show", "@{max:val_auc}"),
+    ("branch", BAD, "try"), ("show", "@{max:val_auc}"), ("report", BAD, "--md"), ("report", GOOD, BAD),
 )  # fmt: skip
 FEW = (("log", "--all"), ("log", "--all", "--json"), ("show", BAD), ("show", BAD, "--json"), ("diff", GOOD, BAD),
-       ("diff", BAD, GOOD, "--json"), ("fsck",), ("status", "--json"))  # fmt: skip
+       ("diff", BAD, GOOD, "--json"), ("fsck",), ("status", "--json"), ("report", BAD), ("report", GOOD, BAD, "--md"))  # fmt: skip
 
 
 @pytest.fixture
