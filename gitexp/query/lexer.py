@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from gitexp.errors import BadQuery
 from gitexp.query import nodes, units
 
-KEYWORDS = frozenset({"and", "or", "not", "in", "like", "ilike", "is", "null", "nan", "between", "true", "false"})
 _QUOTES = {"‘": "'", "’": "'", "“": '"', "”": '"', "«": '"', "»": '"'}
 _TOKEN = re.compile(
     r"""
@@ -88,7 +87,7 @@ def _token(text: str, kind: str, written: str, column: int) -> Token:
 
 def _name(written: str, column: int) -> Token:
     lowered = written.lower()
-    if lowered in KEYWORDS:
+    if lowered in nodes.KEYWORDS:
         return Token("keyword", lowered, written, column)
     parts = tuple(part if part[0] not in '`"' else _unquote(part) for part in _PART.findall(written))
     if written[len(written.rstrip("abcdefghijklmnopqrstuvwxyz")) - 1] == ":":

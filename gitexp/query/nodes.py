@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+KEYWORDS = frozenset({"and", "or", "not", "in", "like", "ilike", "is", "null", "nan", "between", "true", "false"})
 AGGREGATES = ("last", "min", "max", "mean", "first", "count")
 FACTS = ("sha256", "rows", "uri", "bytes", "files", "role")  # what data.NAME.… can ask of a dataset
 PREFIX = {  # how a name of each kind is written
@@ -183,5 +184,7 @@ def spell(value: Field | Name) -> str:
 def quote(name: str) -> str:
     """Return a name, in backticks where it needs them."""
     first, *rest = name.split(".")
-    plain = first.isidentifier() and all(part.replace("_", "a").isalnum() for part in rest)
+    plain = (
+        first.isidentifier() and name.lower() not in KEYWORDS and all(part.replace("_", "a").isalnum() for part in rest)
+    )
     return name if plain else "`" + name.replace("`", "``") + "`"
