@@ -5,7 +5,7 @@ from __future__ import annotations
 from gitexp import ids, text
 from gitexp.cli import context, tables
 from gitexp.cli.tables import Cell, Column, Table
-from gitexp.ops import check
+from gitexp.ops import check, terms
 from gitexp.ops.check import Rule, Verdict
 from gitexp.store.runs import Run
 
@@ -70,7 +70,7 @@ def _value(rule: Rule) -> str:
         return str(rule.value)
     if rule.kind != check.REQUIRE:
         return "-" if rule.value is None else text.number(rule.value)
-    shown = {name: "-" if value is None else text.value(value) for name, value in rule.value.items()}
+    shown = {name: terms.shown(name, value) for name, value in rule.value.items()}
     alone = len(shown) == 1
     return text.safe(", ".join(value if alone else f"{name} {value}" for name, value in shown.items())) or "-"
 

@@ -9,7 +9,7 @@ from gitexp import clock, ids, text
 from gitexp.cli import context, tables
 from gitexp.cli.tables import Cell, Column, Table
 from gitexp.index.entry import Entry
-from gitexp.ops import columns, leaderboard
+from gitexp.ops import columns, leaderboard, terms
 from gitexp.ops.boards import Board
 from gitexp.ops.columns import Chosen
 from gitexp.ops.leaderboard import Failing, Leaderboard
@@ -170,7 +170,7 @@ def _failing(found: Leaderboard) -> Table:
 def _missed(item: Failing) -> Iterator[str]:
     """Yield each floor that a run does not meet, with what it has: metrics.precision >= 0.8 (it has 0.7)."""
     for condition, values in item.floors:
-        told = [text.value(value) if value is not None else "-" for value in values.values()]
+        told = [terms.shown(name, value) for name, value in values.items()]
         if len(told) > 1:
             told = [f"{name} {value}" for name, value in zip(values, told, strict=True)]
         yield text.safe(f"{condition.text} (it has {', '.join(told)})" if told else condition.text)

@@ -33,6 +33,8 @@ def echo(workspace: Workspace, found: Page, width: int | None) -> None:
     room = (width or _PIPE_WIDTH) - tables.cell_width(title) - tables.cell_width(status)
     gap = " " * room if room >= 3 else "\n  "
     facts = list(_facts(found))  # all is read before anything is printed
+    if better := goals.sentence(workspace, found.run.summary):
+        facts.append(("better", better))
     body = beside(_params(found.run), _results(workspace, found), width or _PIPE_WIDTH)
     click.echo(click.style(title, bold=True) + gap + click.style(status, fg=_COLOURS.get(found.run.status)))
     for label, line in facts:

@@ -103,7 +103,11 @@ def _echo(workspace: Workspace, summary: Mapping[str, Aggregate], curves: Mappin
     if not summary:
         context.out("no metrics yet")
         return
+    from gitexp.ops import goals
+
     tables.echo(_table(workspace, summary, curves), context.terminal_width())
+    if better := goals.sentence(workspace, summary):
+        context.out(f"best: {better}")
 
 
 def _table(workspace: Workspace, summary: Mapping[str, Aggregate], curves: Mapping[str, Curve]) -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -11,7 +12,7 @@ from itertools import groupby, pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING, Literal
 
-from gitexp import clock
+from gitexp import clock, text
 from gitexp.store import config
 from gitexp.store.workspace import Workspace
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 GUESSED = "guessed from the name"
 AGGREGATES = config.find("summary").choices
+_NAMED = 4  # metrics of one origin that a sentence names
 _HIGHER = re.compile(
     r"acc|accuracy|auc|auroc|auprc|aupr|ap|map|m_ap|precision|recall|sensitivity|specificity|f[0-9]+|fbeta|dice|iou|miou"
     r"|jaccard|r2|score|bleu|rouge[0-9l]*|meteor|ndcg|mrr|hit|hits|hitrate|reward|return|returns|psnr|ssim|kappa|mcc"
@@ -70,6 +72,23 @@ def _direction(workspace: Workspace, metric: str) -> Goal:
         if any(fnmatchcase(metric, pattern) for pattern in workspace.settings.items(key)):
             return replace(goal, why=workspace.settings.origin(key)[1])
     return guess(metric)
+
+
+def sentence(workspace: Workspace, metrics: Iterable[str]) -> str:
+    """Return which direction is better of each metric and where that is from, "" where none is known:
+    `higher val_auc, lower loss (guessed from the name); lower cost (gitexp.toml)`."""
+    by_origin: dict[str, list[str]] = {}
+    for metric in metrics:
+        goal = of(workspace, metric)
+        if goal.best:
+            word = "higher" if goal.best == "max" else "lower"
+            by_origin.setdefault(goal.why, []).append(f"{word} {text.safe(metric)}")
+    told = {why: ", ".join(named[:_NAMED]) + _more(len(named) - _NAMED) for why, named in by_origin.items()}
+    return "; ".join(f"{named} ({why})" for why, named in told.items())
+
+
+def _more(count: int) -> str:
+    return f" and {count} more" if count > 0 else ""
 
 
 def saying(workspace: Workspace, metric: str) -> str:

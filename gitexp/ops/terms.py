@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from gitexp import canonical
+from gitexp import canonical, text
 from gitexp.index import search, values
 from gitexp.index.compile import Context
 from gitexp.index.database import Index
@@ -47,6 +47,15 @@ def held(index: Index, node: nodes.Node, among: nodes.Node, context: Context) ->
         run_id: {name: _value(item, value) for (name, item), value in zip(names.items(), row, strict=True)}
         for run_id, *row in found
     }
+
+
+def shown(name: str, value: Any) -> str:
+    """Return a value that was asked for as people read it: 0.61, 54:27 for a duration, - for nothing."""
+    if name == "duration" and value is not None:
+        return text.duration(value)
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "-" if value is None else text.value(value)
 
 
 def _value(item: nodes.Field | nodes.Name, value: Any) -> Any:

@@ -52,7 +52,7 @@ RANK  ID       NAME    val_auc:max  val_precision:max  lr    AGE  CODE
 
 below a floor: 2 runs
 ID       NAME   val_auc:max  FLOOR
-wxlnpty  slow        0.9700  val_precision >= 0.8 (it has 0.7); duration < 5m (it has 3600.0)
+wxlnpty  slow        0.9700  val_precision >= 0.8 (it has 0.7); duration < 5m (it has 1:00:00)
 pqwtzno  lr0.2       0.9533  val_precision >= 0.8 (it has 0.61)
 
 3 runs.  + uncommitted edits.
@@ -79,7 +79,7 @@ below a floor: 2 runs
 
 | ID | NAME | val\\_auc:max | FLOOR |
 | --- | --- | ---: | --- |
-| wxlnpty | slow | 0.9700 | val\\_precision >= 0.8 (it has 0.7); duration \\< 5m (it has 3600.0) |
+| wxlnpty | slow | 0.9700 | val\\_precision >= 0.8 (it has 0.7); duration \\< 5m (it has 1:00:00) |
 | pqwtzno | lr0.2 | 0.9533 | val\\_precision >= 0.8 (it has 0.61) |
 
 2 of 4 (-n 50, --all).

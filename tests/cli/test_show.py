@@ -52,6 +52,7 @@ run kqzvmxr   churn / lr0.05                                              comple
   git       {commit} refs/experiments/churn/lr0.05-kqzvmxr
   tags      owner=ana  production-candidate
   about     with the new weights
+  better    lower loss, higher val_auc (guessed from the name)
 
 params (3)            metrics (3)    last    best  at step   first
   lr          0.05      epoch           3       -        -       1

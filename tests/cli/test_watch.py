@@ -21,6 +21,7 @@ metric    last    best  step  curve
 loss    0.5000  0.2500     2  █▁▃
 epoch        2       -     2  ▁▅█
 bad        nan       -     0
+best: lower loss (guessed from the name)
 """
         )
 

@@ -98,6 +98,15 @@ def test_the_summary_is_set_and_read_by_gitexp_config(project: Path) -> None:
     assert shown == "gitexp: gitexp.summary is one setting\ngitexp config gitexp.summary val_auc=VALUE\n"
 
 
+def test_a_page_says_each_direction_and_where_it_is_from(project: Path) -> None:
+    support.write(project / "gitexp.toml", 'minimize = ["cost*"]\n')
+    named = ["val_auc", "cost", "loss", "epoch", "mse", "acc", "rmse", "f1"]
+    assert goals.sentence(workspaces.open(), named) == (
+        "higher val_auc, lower loss, lower mse, higher acc and 2 more (guessed from the name); lower cost (gitexp.toml)"
+    )
+    assert goals.sentence(workspaces.open(), ["epoch"]) == ""
+
+
 def test_what_to_type_for_a_direction_keeps_those_that_are_said(project: Path) -> None:
     assert goals.saying(workspaces.open(), "epoch") == "gitexp config maximize epoch   (or minimize)"
     support.git(project, "config", "gitexp.maximize", "gain*")
