@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 SMALL_BYTES, SMALL_IMPORT_BYTES = 16 << 10, 256 << 10  # parsed by Python before pandas has begun, or is imported
 MAX_DIGITS = 18  # of a step that fits into 64 bits for sure
-_COMMA, _NEWLINE, _QUOTE, _MINUS, _ZERO = b',\n"-0'
+_MARK = "\ufeff".encode()  # of UTF-8: pandas takes it away
+_COMMA, _NEWLINE, _QUOTE, _MINUS, _ZERO, _SPACE = b',\n"-0 '
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,9 +194,11 @@ def _is_regular(block: bytes) -> bool:
     """
     import numpy as np
 
-    if not block.endswith(b"\n") or any(odd in block for odd in (b"\r", b"\0", "\ufeff".encode())):
+    if not block.endswith(b"\n") or block.startswith(_MARK):
         return False
     found = np.frombuffer(block, np.uint8)
+    if np.count_nonzero(found < _SPACE) != block.count(b"\n") and any(odd in block for odd in (b"\r", b"\0")):
+        return False
     marks = np.flatnonzero((found == _COMMA) | (found == _NEWLINE))
     quotes = np.flatnonzero(found == _QUOTE) if b'"' in block else marks[:0]
     if len(quotes):

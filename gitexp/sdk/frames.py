@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -42,14 +42,24 @@ def metrics(runs: Sequence[tuple[Run, str]], names: Sequence[str] | None, *, wid
     import numpy as np
     import pandas as pd
 
-    tables = [series.table(run, names) for run, _ in runs]
-    _check_known([run for run, _ in runs], tables, names or ())
+    wanted = None if names is None else list(dict.fromkeys(names))
+    lengths: list[int] = []
+    found: set[str] = set()
+
+    def loaded() -> Iterator[Table]:  # one at a time is in memory twice
+        for at, (run, _) in enumerate(runs):
+            table = series.table(run, wanted)
+            lengths.append(len(table))
+            found.update(table.names)
+            yield replace(table, names=tuple(f"{at} {name}" for name in table.names)) if wide else table
+
+    whole = arrays.together(loaded())
+    _check_known([run for run, _ in runs], found, wanted or ())
     if wide:
-        return _side_by_side(tables, _labels(runs), names)
-    lengths = [len(table) for table in tables]
+        return _side_by_side(whole, _labels(runs), sorted(found) if wanted is None else wanted, one=wanted is not None)
     who = {"run": [run.id for run, _ in runs], "name": [name for _, name in runs]}
     columns = {key: _category(np.repeat(_codes(texts), lengths), dict.fromkeys(texts)) for key, texts in who.items()}
-    return pd.DataFrame({**columns, **_columns(arrays.together(tables))}, copy=False)
+    return pd.DataFrame({**columns, **_columns(whole)}, copy=False)
 
 
 def table(entries: Sequence[Entry], context: Context, aggregates: str | Sequence[str] = ()) -> pd.DataFrame:
@@ -98,8 +108,7 @@ def _typed(column: Column, entries: Sequence[Entry], context: Context) -> Any:
     return found
 
 
-def _check_known(runs: Sequence[Run], tables: Sequence[Table], names: Sequence[str]) -> None:
-    found = {name for table in tables for name in table.names}
+def _check_known(runs: Sequence[Run], found: Collection[str], names: Sequence[str]) -> None:
     missing = next((name for name in names if name not in found), None)
     if runs and missing is not None:
         known = ", ".join(sorted({name for run in runs for name in run.summary})[:10]) or "none"
@@ -112,18 +121,16 @@ def _labels(runs: Sequence[tuple[Run, str]]) -> list[str]:
     return [f"{name} ({ids.short(run.id)})" if count[name] > 1 else name for run, name in runs]
 
 
-def _side_by_side(tables: Sequence[Table], labels: Sequence[str], names: Sequence[str] | None) -> pd.DataFrame:
+def _side_by_side(whole: Table, labels: Sequence[str], metrics: Sequence[str], *, one: bool) -> pd.DataFrame:
+    """Return a column a run and metric, named `<number of the run> <metric>` in the table."""
     import pandas as pd
 
-    metrics = sorted({name for table in tables for name in table.names}) if names is None else list(names)
-    if names is not None and len(metrics) == 1:
+    if one and len(metrics) == 1:
         columns: pd.Index[Any] = pd.Index(list(labels), dtype=object, name="run")
     else:
         pairs = [[metric for metric in metrics for _ in labels], [label for _ in metrics for label in labels]]
         columns = pd.MultiIndex.from_arrays([pd.Index(each, dtype=object) for each in pairs], names=["metric", "run"])
-    numbered = (replace(table, names=tuple(f"{at} {name}" for name in table.names)) for at, table in enumerate(tables))
-    keys = [f"{at} {metric}" for metric in metrics for at in range(len(tables))]
-    return _wide(arrays.together(numbered), keys, columns)
+    return _wide(whole, [f"{at} {metric}" for metric in metrics for at in range(len(labels))], columns)
 
 
 def _wide(table: Table, names: Sequence[str], columns: pd.Index[Any]) -> pd.DataFrame:
