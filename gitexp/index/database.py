@@ -138,16 +138,18 @@ def refresh_all(index: Index) -> None:
         index.version = version
     if index.known is not None and stamps.look(index.workspace, index.known) == index.known:
         return
-    while not _step(index):
-        pass
+    _bring_up_to_date(index)
     index.known = meta.stamps(connection)
 
 
-def _step(index: Index) -> bool:
-    from gitexp.index import refresh  # with all that reads runs: a list that finds nothing new does without
+def _bring_up_to_date(index: Index) -> None:
+    from gitexp.index import readers, refresh  # and all that reads runs: a list that finds nothing new does without
 
-    with _writing(index):
-        return refresh.run(index.workspace, index.connection, index.catalogue)
+    with readers.Readers(index.workspace) as reading:
+        done = False
+        while not done:
+            with _writing(index):
+                done = refresh.run(index.workspace, index.connection, index.catalogue, reading)
 
 
 @contextmanager

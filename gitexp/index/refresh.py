@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import closing
 from functools import cached_property
 from itertools import islice
 from typing import Any
@@ -15,6 +16,7 @@ from gitexp.git import objects, refs
 from gitexp.index import handed, heads, meta, rows, running, stamps, tables
 from gitexp.index.catalogue import Catalogue
 from gitexp.index.heads import Moves
+from gitexp.index.readers import Readers
 from gitexp.index.rows import Row
 from gitexp.index.stamps import Stamps
 from gitexp.record.facts import EXPERIMENT, RUN
@@ -28,14 +30,14 @@ _CHUNK = 250  # runs read and put in at once
 _MANY = 500  # refs from which on all are looked up at once
 
 
-def run(workspace: Workspace, connection: sqlite3.Connection, catalogue: Catalogue) -> bool:
+def run(workspace: Workspace, connection: sqlite3.Connection, catalogue: Catalogue, readers: Readers) -> bool:
     """Bring an index up to date inside a transaction that writes; False where there is more to do in another one."""
     known = meta.stamps(connection)
     seen = stamps.look(workspace, known or Stamps())
     if seen == known:
         return True
     catalogue.load()
-    refresh = Refresh(workspace, connection, catalogue)
+    refresh = Refresh(workspace, connection, catalogue, readers)
     if not refresh.all(known or Stamps(), seen):
         return False
     meta.put(connection, "stamps", seen.to_json())
@@ -45,8 +47,11 @@ def run(workspace: Workspace, connection: sqlite3.Connection, catalogue: Catalog
 class Refresh:
     """One transaction's part of a refresh."""
 
-    def __init__(self, workspace: Workspace, connection: sqlite3.Connection, catalogue: Catalogue) -> None:
+    def __init__(
+        self, workspace: Workspace, connection: sqlite3.Connection, catalogue: Catalogue, readers: Readers
+    ) -> None:
         self.workspace = workspace
+        self.readers = readers
         self.connection = connection
         self.catalogue = catalogue
         self.deadline = time.monotonic() + BUSY_SECONDS
@@ -202,25 +207,31 @@ class Refresh:
         return [(ref, oid) for ref, oid in wanted.items() if oid is not None and ref not in same]
 
     def _read(self, wanted: Sequence[tuple[str, str]]) -> bool:
+        """Read runs and put them in; False where the time was up."""
         given = handed.take(self.workspace) if wanted else {}
-        left = iter(wanted)
-        while chunk := list(islice(left, _CHUNK)):
-            self._insert([(None, row) for ref, oid in chunk if (row := self._row(ref, oid, given)) is not None])
-            if time.monotonic() > self.deadline:
-                break
-        unread = [(ref.rpartition("/")[0] + "/", ref) for ref, _ in left]
-        self.connection.executemany("DELETE FROM loose WHERE folder = ? AND ref = ?", unread)
+        here = [item for item in wanted if item in given]
+        self._insert([(None, self._given(given[item])) for item in here])
+        left = [item for item in wanted if item not in given]
+        unread = dict.fromkeys(left)
+        with closing(self.readers.read(left)) as found:
+            while chunk := list(islice(found, _CHUNK)):
+                self._insert([(None, row) for _, row in chunk if row is not None])
+                strange = [item for item, row in chunk if row is None]
+                self.connection.executemany("INSERT OR REPLACE INTO strange VALUES (?, ?)", strange)
+                for item, _ in chunk:
+                    del unread[item]
+                if time.monotonic() > self.deadline:
+                    break
+        folders = [(ref.rpartition("/")[0] + "/", ref) for ref, _ in unread]
+        self.connection.executemany("DELETE FROM loose WHERE folder = ? AND ref = ?", folders)
         return not unread
 
-    def _row(self, ref: str, oid: str, given: dict[tuple[str, str], handed.Handed]) -> Row | None:
-        if (found := given.get((ref, oid))) is not None:
-            if found.environment is not None and self._environment_known(found.row.environment) is None:
-                self._add_environment(str(found.row.environment), found.environment)
-            return found.row
-        row = rows.stored(self.workspace, ref, oid)
-        if row is None:
-            self.connection.execute("INSERT OR REPLACE INTO strange VALUES (?, ?)", (ref, oid))
-        return row
+    def _given(self, found: handed.Handed) -> Row:
+        """Return a row that its run has handed over, and make its environment known."""
+        oid = found.row.environment
+        if oid is not None and found.environment is not None and self._environment_known(oid) is None:
+            self._add_environment(oid, found.environment)
+        return found.row
 
     def _insert(self, found: Sequence[tuple[int | None, Row]]) -> None:
         """Put runs in, with what is said of them and what is known of their refs."""

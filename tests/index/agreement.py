@@ -37,7 +37,8 @@ def check(workspace: Workspace) -> list[Entry]:
 
 
 def _stored(workspace: Workspace) -> list[Run]:
-    return [runs.load(workspace, commit, ref) for ref, commit in runs.listing(workspace).items()]
+    known = runs.listing(workspace).items()
+    return [runs.load(workspace, commit, ref) for ref, commit in known if runs.head(workspace, ref, commit)]
 
 
 def agree(workspace: Workspace, entry: Entry, run: Run) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from gitexp.index import database, location, refresh, search
+from gitexp.index import database, location, readers, refresh, search
 from gitexp.store import workspace as workspaces
 from gitexp.store.workspace import Workspace
 from tests import recording, support, synthetic
@@ -292,3 +292,18 @@ def test_a_snapshot_sees_the_same_runs_all_the_time(workspace: Workspace, projec
 
 def test_the_connection_of_a_list_is_kept(workspace: Workspace) -> None:
     assert database.of(workspace) is database.of(workspaces.open(workspace.repo.work_tree))
+
+
+@pytest.mark.parametrize("code", [readers._CODE, "raise SystemExit(1)"], ids=["reading", "ending at once"])
+def test_other_processes_help_where_there_are_many_runs_to_read(
+    project: Path, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    synthetic.make(project, 900)
+    monkeypatch.setattr(readers, "FROM", 100)
+    monkeypatch.setattr(readers, "_CODE", code)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2})
+    monkeypatch.setattr(refresh, "BUSY_SECONDS", 0.05)
+    support.git(project, "update-ref", "refs/experiments/churn/stray-kkkkkkk", "HEAD")
+    workspace = workspaces.open(project)
+    assert len(agreement.check(workspace)) == 900
+    assert search.strange(database.of(workspace)) == 1
