@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from gitexp.errors import BadQuery
 from gitexp.index import sql
 from gitexp.index.sql import Sql
+from gitexp.query import names as fields
 from gitexp.query import nodes
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ _FACTS = {
     "files": ("real", "dataset.files"),
     "role": ("text", "dataset.role"),
 }
+_COMPARED = 5000  # names of a kind that are looked at for near ones
 _ARTIFACT_BYTES = "(SELECT COALESCE(SUM(size_bytes), 0) FROM artifact WHERE artifact.run = run.key)"
 
 
@@ -194,12 +196,13 @@ def resolve(value: nodes.Name, names: Names) -> nodes.Name:
 def _unknown(value: nodes.Name, names: Names, kinds: tuple[str, ...]) -> BadQuery:
     import difflib  # only an error needs it
 
-    known = {
-        name.casefold(): nodes.spell(nodes.Name(kind, name)) for kind in kinds for name in names.names(kind)[:5000]
-    }
-    near = difflib.get_close_matches(value.name.casefold(), known, n=3, cutoff=0.5)
+    known: dict[str, list[str]] = {} if value.aggregate else {field: [field] for field in fields.FIELDS}
+    for kind in kinds:
+        for name in names.names(kind)[:_COMPARED]:
+            known.setdefault(name.casefold(), []).append(nodes.spell(nodes.Name(kind, name)))
+    near = difflib.get_close_matches(value.name.casefold(), known, n=3, cutoff=0.6)
     hint = "see them with: gitexp log --columns all"
     if near:
-        hint = f"did you mean: {', '.join(known[name] for name in near)}"
+        hint = f"did you mean: {', '.join([one for name in near for one in known[name]][:4])}"
     what = "metric" if value.aggregate else "field, param, metric or tag"
     return BadQuery(f"no {what} is called {value.name[:60]!r}", column=value.column, hint=hint)

@@ -10,7 +10,8 @@ from gitexp.errors import BadQuery
 from gitexp.query import lexer, names, nodes
 from gitexp.query.lexer import Token
 
-# SQLite's parser has a stack of 100: a condition in a condition takes one or two places of it, arithmetic in parentheses six.
+# SQLite's parser has a stack of 100: a condition in a condition takes a place or two of it, arithmetic in
+# parentheses six.
 MAX_DEPTH = 40  # of conditions in conditions; redundant parentheses do not count
 _ARITHMETIC_DEPTH = 5  # what arithmetic in parentheses counts
 MAX_TERMS = 100  # of one sum or product

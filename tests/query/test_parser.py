@@ -71,7 +71,7 @@ PARSED = [
     ("params.optimizer.lr = params.`optimizer.lr`", "(params.optimizer.lr = params.optimizer.lr)"),
     ("metrics.\"val auc\" > 1 and `metrics`.`val auc` > 1", "((metrics.`val auc` > 1) and (metrics.`val auc` > 1))"),
     ("tags.mlflow.user = 'x' and tags.1st = 'y'", "((tags.mlflow.user = 'x') and (tags.`1st` = 'y'))"),
-    ("params.`a``b` = 1 and params.and = 1 and `or` = 1", "((params.`a``b` = 1) and (params.`and` = 1) and (`or` = 1))"),
+    ("params.`a``b` = 1 and params.and = `or`", "((params.`a``b` = 1) and (params.`and` = `or`))"),
     ("attributes.run_id = 'k' and run.`run name` = 'x'", "((id = 'k') and (name = 'x'))"),
     ("attr.start_time > 5 and created > 5 and user_id = 'x'", "((start > 5) and (start > 5) and (user = 'x'))"),
     ("datasets.name = 'x' and dataset.digest = 'y'", "((dataset.name = 'x') and (dataset.digest = 'y'))"),
