@@ -70,7 +70,7 @@ def echo_markdown(found: Leaderboard) -> None:
     context.out()
     _echo_lines([tables.markdown_text(_head(found)), ""])
     if found.ranked:
-        _echo_lines([*tables.markdown(_table(found, None, marked=False)), ""])
+        _echo_lines([*tables.markdown(_table(found, None)), ""])
     if found.failing:
         _echo_lines([tables.markdown_text(_below(found)), "", *tables.markdown(_failing(found)), ""])
     context.out(tables.markdown_text(_foot(found, [])))
@@ -126,13 +126,13 @@ def _foot(found: Leaderboard, dropped: Sequence[str]) -> str:
 def _fitted(found: Leaderboard, width: int | None) -> Table:
     """Return the table with names as long as the width allows."""
     for name_width in _NAME_WIDTHS if width is not None else (None,):
-        table = _table(found, name_width, marked=True)
+        table = _table(found, name_width)
         if not tables.fit(table, width)[1]:
             break
     return table
 
 
-def _table(found: Leaderboard, name_width: int | None, *, marked: bool) -> Table:
+def _table(found: Leaderboard, name_width: int | None) -> Table:
     now, who = clock.now_ms(), len({item.run.author for item in found.ranked}) > 1
     paths = len({item.run.path for item in found.ranked}) > 1
     heads = [Column("RANK", right=True, keep=10), Column("ID", keep=10, style="id"), Column("NAME", keep=10)]
@@ -148,9 +148,7 @@ def _table(found: Leaderboard, name_width: int | None, *, marked: bool) -> Table
         cells: list[str | Cell] = [str(item.rank), ids.short(run.id)]
         cells.append(name if name_width is None else text.shorten(name, name_width))
         cells += [text.safe(run.author or "")] if who else []
-        cells += [
-            _value(run, column, best=marked and item.rank == 1 and i == 0) for i, column in enumerate(found.columns)
-        ]
+        cells += [_value(run, column, best=item.rank == 1 and i == 0) for i, column in enumerate(found.columns)]
         rows.append((*cells, text.age(run.start_ms, now), _code(run)))
     return Table(tuple(heads), tuple(rows))
 

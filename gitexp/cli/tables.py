@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -76,16 +75,25 @@ def plain(table: Table) -> list[str]:
 
 def markdown(table: Table) -> list[str]:
     """Return the lines of a table in Markdown; nothing in a cell is taken for Markdown or HTML."""
-    marks = ["---:" if column.right else "---" for column in table.columns]
-    rows = [[markdown_text(_text(cell)) for cell in row] for row in table.rows]
-    heads = [markdown_text(column.title.strip()) for column in table.columns]
-    return [f"| {' | '.join(cells)} |" for cells in (heads, marks, *rows)]
+    from gitexp.pages import markdown as pages
+    from gitexp.pages import parts
+
+    columns = tuple(parts.Column(column.title.strip(), column.right) for column in table.columns)
+    rows = [tuple(parts.Cell(*_marked(cell)) for cell in row) for row in table.rows]
+    return pages.table(parts.Table(columns, rows))
+
+
+def _marked(cell: str | Cell) -> tuple[str, None, str]:
+    """Return a cell's text, nothing to sort by, and its marks: the best is bold, not starred."""
+    is_best = isinstance(cell, Cell) and cell.style == "best"
+    return (_text(cell).strip().removeprefix("*" if is_best else ""), None, "best" if is_best else "")
 
 
 def markdown_text(words: str) -> str:
-    """Return a text that Markdown shows as it is: its marks, mentions (@ana) and references (#12) do nothing."""
-    escaped = re.sub(r"([\\`*_{}\[\]<#|~&])", r"\\\1", words.replace("\n", " "))
-    return re.sub(r"([@#])(?=\w)", "\\1\u2060", escaped)
+    """Return a text that Markdown shows as it is."""
+    from gitexp.pages import markdown as pages
+
+    return pages.plain(words)
 
 
 def _line(cells: Sequence[str], columns: Sequence[Column], widths: Sequence[int]) -> str:

@@ -83,11 +83,11 @@ def test_markdown_is_a_comment(runs: tuple[str, str]) -> None:
 ### Check failed: mzrokvu churn/lr0.2
 
 | CHECK | RUN | BASELINE | CHANGE | ALLOWED | RESULT |
-| --- | ---: | ---: | ---: | --- | --- |
+| --- | --: | --: | --: | --- | --- |
 | status | completed | - | - | completed | pass |
-| val\\_auc:max | 0.9250 | 0.9410 | -0.0160 | no drop (higher: guessed from the name) | FAIL |
+| val_auc:max | 0.9250 | 0.9410 | -0.0160 | no drop (higher: guessed from the name) | FAIL |
 | loss:min | 0.2000 | 0.2031 | -0.0031 | no rise (lower: guessed from the name) | pass |
-| params.lr \\< 0.2 | 0.2 | - | - | is true | FAIL |
+| `params.lr < 0.2` | 0.2 | - | - | is true | FAIL |
 
 mzrokvu churn/lr0.2, code {runs[1]}, against kqzvmxr churn/lr0.1, the run of {runs[0]} = main
 """

@@ -464,22 +464,22 @@ def test_markdown_is_for_a_comment(two: Path, untouched: None) -> None:
 - **A** `mzrokvu` churn/lr0.1-leaves32, {head} + uncommitted edits
 - **B** `kqzvmxr` churn/lr0.05-leaves32-cw3, {head}
 
-|  | A | B | change |
-| --- | ---: | ---: | --- |
+|   | A | B | change |
+| --- | --: | --: | --- |
 | metrics, 1 equal |  |  |  |
-|   val\\_auc:max | 0.9312 | \\*0.9410 | +0.0098 +1.1 % better (higher: gitexp.toml) |
-|   loss:min | 0.2260 | \\*0.2031 | -0.0229 -10.1 % better (lower: guessed from the name) |
-|   gap:last | 1.500 | 1.250 | -0.250 -16.7 % better or worse is not known |
+| val_auc:max | 0.9312 | **0.9410** | +0.0098 +1.1 % better (higher: gitexp.toml) |
+| loss:min | 0.2260 | **0.2031** | -0.0229 -10.1 % better (lower: guessed from the name) |
+| gap:last | 1.500 | 1.250 | -0.250 -16.7 % better or worse is not known |
 | params, 2 equal |  |  |  |
-|   lr | 0.1 | 0.05 |  |
-|   scale\\_pos\\_weight | - | 3 |  |
+| lr | 0.1 | 0.05 |  |
+| scale_pos_weight | - | 3 |  |
 | code | {head}+ | {head} |  |
 | environment, 8 equal |  |  |  |
-|   lightgbm | 4.4.0 | 4.5.0 |  |
+| lightgbm | 4.4.0 | 4.5.0 |  |
 | artifacts, 1 equal |  |  |  |
-|   model.txt | 200.0 kB | 201.0 kB |  |
-|   plots/confusion.png | 1 byte | 1 byte |  |
-|   plots/confusion.png, hash | 56a6051c | d8263ee9 |  |
+| model.txt | 200.0 kB | 201.0 kB |  |
+| `plots/confusion.png` | 1 byte | 1 byte |  |
+| `plots/confusion.png, hash` | 56a6051c | d8263ee9 |  |
 
 4 causes possible (2 params, code, 1 package): rerun with one changed to know which.
 """

@@ -68,19 +68,19 @@ def test_markdown_says_the_same_and_escapes_names(board: str, project: Path) -> 
         == f"""\
 ### main
 
-main: 4 runs of churn by val\\_auc:max (higher: guessed from the name); floors val\\_precision >= 0.8; duration \\< 5m
+main: 4 runs of churn by val\\_auc:max (higher: guessed from the name); floors val\\_precision &gt;= 0.8; duration &lt; 5m
 
-| RANK | ID | NAME | val\\_auc:max | val\\_precision:max | lr | AGE | CODE |
-| ---: | --- | --- | ---: | ---: | --- | ---: | --- |
-| 1 | zzzzzzz | \\<b>@\u2060ana\\|\\#\u20601 | 0.9900 | 0.9000 | - | 10m | {board} |
+| RANK | ID | NAME | val_auc:max | val_precision:max | lr | AGE | CODE |
+| --: | --- | --- | --: | --: | --- | --: | --- |
+| 1 | zzzzzzz | `<b>@ana\\|#1` | **0.9900** | 0.9000 | - | 10m | {board} |
 | 2 | tvnqyls | lr0.3 | 0.9410 | 0.9000 | 0.3 | 31m | {board} |
 
 below a floor: 2 runs
 
-| ID | NAME | val\\_auc:max | FLOOR |
-| --- | --- | ---: | --- |
-| wxlnpty | slow | 0.9700 | val\\_precision >= 0.8 (it has 0.7); duration \\< 5m (it has 1:00:00) |
-| pqwtzno | lr0.2 | 0.9533 | val\\_precision >= 0.8 (it has 0.61) |
+| ID | NAME | val_auc:max | FLOOR |
+| --- | --- | --: | --- |
+| wxlnpty | slow | 0.9700 | `val_precision >= 0.8 (it has 0.7); duration < 5m (it has 1:00:00)` |
+| pqwtzno | lr0.2 | 0.9533 | `val_precision >= 0.8 (it has 0.61)` |
 
 2 of 4 (-n 50, --all).
 """
