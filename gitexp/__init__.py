@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gitexp.version import __version__
+
 if TYPE_CHECKING:
     from gitexp.sdk import (
         RecordedRun,
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
         track,
     )
 
-__version__ = "0.1.0"
 __all__ = [
     "RecordedRun",
     "Run",

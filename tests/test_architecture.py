@@ -19,7 +19,7 @@ from tests import support
 # From the bottom up; a line imports from the lines above it. Names on one line do not know each other,
 # but for those of the first: they are small, single modules, and only have no cycles.
 LAYERS = (
-    ("errors", "ids", "canonical", "files", "locks", "clock", "text", "redact"),
+    ("errors", "ids", "canonical", "files", "locks", "clock", "text", "redact", "dates", "version"),
     ("record", "query"),
     ("git",),
     ("store", "capture"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import gitexp
+from gitexp.version import __version__
 
 if TYPE_CHECKING:  # a training that ends wants VERSION only
     import sqlite3
@@ -80,4 +80,4 @@ def is_ours(connection: sqlite3.Connection) -> bool:
 
 def made_by() -> str:
     """Return what an index says of its maker."""
-    return f"gitexp {gitexp.__version__}, index {VERSION}"
+    return f"gitexp {__version__}, index {VERSION}"
