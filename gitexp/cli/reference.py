@@ -103,7 +103,8 @@ def settings() -> str:
     lines += [""]
     lines += ["| setting | variable | kind | default | what it does |", "|---|---|---|---|---|"]
     for setting in config.SETTINGS.values():
-        kind = ", ".join(f"`{choice}`" for choice in setting.choices) or setting.kind
+        choices = ", ".join(f"`{choice}`" for choice in setting.choices)
+        kind = f"map to {choices}" if choices and setting.kind == "map" else choices or setting.kind
         default = f"`{setting.default}`" if setting.default else ""
         lines.append(f"| `{setting.name}` | `{setting.variable}` | {kind} | {default} | {setting.doc} |")
     return "\n".join(lines) + "\n"

@@ -11,6 +11,7 @@ from gitexp.store import workspace as workspaces
 from tests import stored, support
 
 A, B, C, D, E = "kqzvmxrkqzvmxrkq", "mzrokvumzrokvumz", "tvnqylstvnqylstv", "pqwtznopqwtznopq", "wxlnptywxlnptywx"
+FLOORS = "floors val\\_precision &gt;= 0.8; duration &lt; 5m"
 BOARD = """\
 [leaderboard.main]
 metric = "val_auc"
@@ -68,7 +69,7 @@ def test_markdown_says_the_same_and_escapes_names(board: str, project: Path) -> 
         == f"""\
 ### main
 
-main: 4 runs of churn by val\\_auc:max (higher: guessed from the name); floors val\\_precision &gt;= 0.8; duration &lt; 5m
+main: 4 runs of churn by val\\_auc:max (higher: guessed from the name); {FLOORS}
 
 | RANK | ID | NAME | val_auc:max | val_precision:max | lr | AGE | CODE |
 | --: | --- | --- | --: | --: | --- | --: | --- |
