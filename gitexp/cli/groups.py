@@ -10,11 +10,13 @@ import click
 from gitexp import ids, text
 from gitexp.cli import tables
 from gitexp.cli.tables import Cell, Column, Table
+from gitexp.ops import goals
 from gitexp.ops.columns import Chosen
 from gitexp.ops.group import Group, Grouping, Stat
+from gitexp.store.workspace import Workspace
 
 
-def echo(title: str, found: Grouping, width: int | None) -> None:
+def echo(workspace: Workspace, title: str, found: Grouping, width: int | None) -> None:
     """Print groups as a table."""
     runs = sum(group.runs for group in found.groups)
     click.echo(f"{text.safe(title)}: {text.plural(runs, 'run')} in {text.plural(len(found.groups), 'group')}")
@@ -22,7 +24,7 @@ def echo(title: str, found: Grouping, width: int | None) -> None:
         return
     click.echo()
     dropped = tables.echo(_table(found), width)
-    if said := _footer(found, dropped):
+    if said := _footer(workspace, found, dropped):
         click.echo()
         click.echo(said)
 
@@ -95,13 +97,15 @@ def _value(stat: Stat, top: set[float]) -> str | Cell:
     return Cell("*" + text.number(stat.best), "best") if stat.best in top else text.number(stat.best)
 
 
-def _footer(found: Grouping, dropped: Sequence[str]) -> str:
+def _footer(workspace: Workspace, found: Grouping, dropped: Sequence[str]) -> str:
     parts = []
     stats = [(stat, group.runs) for group in found.groups for stat in group.stats]
     if any(stat.std is not None for stat, _ in stats):
         parts.append("mean ± standard deviation of the runs (n - 1).")
     if any(stat.count < runs for stat, runs in stats):
         parts.append("(n) where not all runs have a number.")
+    if better := goals.sentence(workspace, [column.name for column in found.metrics]):
+        parts.append(f"* best: {better}.")
     if dropped:
         parts.append(f"Too narrow for {', '.join(dropped)}.")
     return "  ".join(parts)

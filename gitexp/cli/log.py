@@ -128,4 +128,4 @@ def _echo_groups(workspace: Workspace, chosen: Selection, by: list[str], metrics
     if as_json:
         context.print_json(found.to_json())
     else:
-        groups.echo(listing.title(chosen), found, context.terminal_width())
+        groups.echo(workspace, listing.title(chosen), found, context.terminal_width())

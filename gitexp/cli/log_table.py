@@ -11,7 +11,7 @@ import click
 from gitexp import clock, ids, text
 from gitexp.cli import tables
 from gitexp.cli.tables import Cell, Column, Table
-from gitexp.ops import columns
+from gitexp.ops import columns, goals
 from gitexp.ops.columns import Choice, Chosen
 from gitexp.ops.listing import Listing
 from gitexp.store.workspace import Workspace
@@ -34,7 +34,7 @@ def echo(workspace: Workspace, found: Listing, choice: Choice, width: int | None
     click.echo()
     dropped = tables.echo(_fitted(workspace, found, choice, width), width)
     click.echo()
-    said = footer(found, choice, dropped)
+    said = footer(workspace, found, choice, dropped)
     for line in [said] if width is None else textwrap.wrap(said, width, break_long_words=False, break_on_hyphens=False):
         click.echo(line)
 
@@ -63,7 +63,7 @@ def header(found: Listing) -> list[str]:
     return lines
 
 
-def footer(found: Listing, choice: Choice, dropped: Sequence[str]) -> str:
+def footer(workspace: Workspace, found: Listing, choice: Choice, dropped: Sequence[str]) -> str:
     """Return the line below the table: how many there are, what marks mean, and all that is not shown."""
     parts = []
     if len(found.rows) < found.matched:
@@ -72,6 +72,9 @@ def footer(found: Listing, choice: Choice, dropped: Sequence[str]) -> str:
         parts.append(f"{text.plural(found.matched, 'run')}.")
     if any(row.dirty for row in found.rows):
         parts.append("+ uncommitted edits.")
+    marked = [column.name for column in choice.columns if columns.best(workspace, found.rows, column) is not None]
+    if better := goals.sentence(workspace, dict.fromkeys([*marked, *([found.best[0]] if found.best else [])])):
+        parts.append(f"* best: {better}." if marked else f"Best: {better}.")
     if _shows_via(found):
         parts.append("VIA: by what the code is in that history.")
     hidden = [("param", choice.hidden_params), ("metric", choice.hidden_metrics)]

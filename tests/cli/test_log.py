@@ -73,7 +73,8 @@ churn: 3 runs, 1 failed. best val_auc: kqzvmxr
   mzrokvu  lr0.1   completed   20m  4:05       0.9312    0.2260  0.1   {churn}+
   tvnqyls  lr0.2   failed nan  31m  0:41       0.5012    0.6931  0.2   {churn}
 
-3 runs.  + uncommitted edits.  2 params, 1 metric not shown (--columns all).  1 other experiment (--all).
+3 runs.  + uncommitted edits.  * best: higher val_auc, lower loss (guessed from the name).  \
+2 params, 1 metric not shown (--columns all).  1 other experiment (--all).
 """
     )
 
@@ -97,7 +98,10 @@ def test_all_experiments_are_told_apart(churn: str) -> None:
     shown = support.gitexp("log", "--all").stdout
     assert shown.startswith("all experiments: 4 runs, 1 failed\n")
     assert "  pqwtzno  towers/two-towers  killed       2h  1:02:33" in shown
-    assert shown.endswith("\n4 runs.  + uncommitted edits.  1 metric not shown (--columns all).\n")
+    assert shown.endswith(
+        "\n4 runs.  + uncommitted edits.  * best: higher val_auc, lower loss (guessed from the name).  "
+        "1 metric not shown (--columns all).\n"
+    )
 
 
 @pytest.mark.parametrize(

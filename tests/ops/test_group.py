@@ -105,7 +105,8 @@ cnn       2    0.8500 ± 0.0707   0.9000  kkkkkkk  0.1500 ± 0.0707  *0.1000  kk
 vit       2  0.9500 (1, 1 nan)  *0.9500  mmmmmmm  0.3500 ± 0.0707   0.3000  mmmmmmm
 -         1                  -        -  -                 0.5000   0.5000  ooooooo
 
-mean ± standard deviation of the runs (n - 1).  (n) where not all runs have a number.
+mean ± standard deviation of the runs (n - 1).  (n) where not all runs have a number.  \
+* best: higher val_acc, lower loss (guessed from the name).
 """
     )
 
