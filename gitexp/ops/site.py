@@ -8,7 +8,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +70,11 @@ class _Overview:
     ways: dict[columns.Chosen, str]
     best: dict[columns.Chosen, float] = field(default_factory=dict)
     newest_ms: int = 0
+    dirty: int = 0
 
     def see(self, entry: Entry) -> None:
         """Take one more run in."""
+        self.dirty += entry.dirty
         self.newest_ms = max(self.newest_ms, entry.end_ms or entry.start_ms)
         for item, way in self.ways.items():
             value = columns.value(entry, item)
@@ -161,8 +163,8 @@ def _fingerprint(entry: Entry, state: State, same: str) -> str:
     """Return a word that changes when the page of a run would; "" for one that is still running."""
     if entry.live or entry.commit is None:
         return ""
-    said = repr((entry.commit, entry.experiment, entry.name, state, same))
-    return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    said = [entry.commit, entry.experiment, entry.name, asdict(state), same]
+    return hashlib.sha256(json.dumps(said, default=sorted, sort_keys=True).encode()).hexdigest()[:32]  # sets: sorted
 
 
 def _page(workspace: Workspace, site: _Site, entry: Entry, state: State, same: str, done: Written) -> None:
@@ -253,11 +255,19 @@ def _index(path: str, overview: _Overview, entries: Iterable[Entry], site: _Site
     names = {entry.experiment for entry in sample if entry.path == path}
     return Index(
         title=names.pop() if len(names) == 1 else path or "all experiments",
-        subtitle=(text.plural(done.total, "run"), *(["best in bold"] if any(overview.ways.values()) else [])),
+        subtitle=tuple(_subtitle(overview, done.total)),
         warnings=tuple(f"Not readable: {name}: {why}" for name, why in done.damaged[:20]),
         table=Table(tuple(heads), (_row(entry, overview, site) for entry in entries)),
         made=f"newest run {report.moment(overview.newest_ms)}" if overview.newest_ms else "",
     )
+
+
+def _subtitle(overview: _Overview, total: int) -> Iterator[str]:
+    yield text.plural(total, "run")
+    if any(overview.ways.values()):
+        yield "best in bold"
+    if overview.dirty:
+        yield f"+ uncommitted edits ({overview.dirty})"
 
 
 def _is_numeric(sample: list[Entry], item: columns.Chosen) -> bool:

@@ -195,3 +195,12 @@ def test_a_bare_repository_has_a_site_too(runs: list[str], bare: Path, tmp_path:
     support.gitexp("push", "--yes")
     done = site.write(workspaces.open(bare), tmp_path / "out", "churn")
     assert done.written == 3
+
+
+def test_another_process_knows_what_has_not_changed(runs: list[str], project: Path, tmp_path: Path) -> None:
+    keys = [f"key{at}" for at in range(6)]
+    support.gitexp("tag", runs[0], *keys)
+    support.gitexp("tag", "-d", runs[0], *keys)
+    for seed, unchanged in (("1", 0), ("2", 3)):
+        done = support.process(project, "site", str(tmp_path / "out"), "--json", env={"PYTHONHASHSEED": seed})
+        assert done.json["unchanged"] == unchanged

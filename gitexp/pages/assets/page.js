@@ -76,11 +76,10 @@
   all(".pictures img").forEach((image) => image.addEventListener("click", () => image.closest("figure").classList.toggle("large")));
 
   /* ---- curves ---- */
-  const source = one("#data");
-  if (!source) return;
-  const data = JSON.parse(source.textContent);
   const figures = all("figure[data-chart]");
-  const state = { x: "x", log: { x: false, y: false }, zoom: null, hidden: new Set(), smooth: 0 };
+  if (!figures.length) return;
+  const data = JSON.parse(one("#data").textContent);
+  const state = { x: "x", log: { x: false, y: false }, zoom: null, hidden: new Set(), smooth: 0, clip: false };
   const charts = new Map(); // figure -> {plot, runs, box, resize}
   const DASHES = [[], [6, 5], [1.5, 4]];
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -203,7 +202,7 @@
       focus: { alpha: 0.18 },
       scales: {
         x: { time: false, distr: state.log.x ? 3 : 1 },
-        y: { distr: state.log.y ? 3 : 1, range: state.log.y ? undefined : (plot, low, high) => spread(low, high) },
+        y: { distr: state.log.y ? 3 : 1, range: state.log.y ? undefined : (plot, low, high) => spread(...(state.clip ? usual(plot, low, high) : [low, high])) },
       },
       series: [
         {},
@@ -232,6 +231,16 @@
         }],
       },
     };
+  };
+  /* From the 1st to the 99th percentile of what is in view: one spike does not flatten all else. */
+  const usual = (plot, low, high) => {
+    const [xs, ...sides] = plot.data, [first, last] = plot.series[0].idxs || [0, xs.length - 1], seen = [];
+    sides.forEach((ys, at) => {
+      if (plot.series[at + 1].show) for (let i = first; i <= last; i++) if (ys[i] != null) seen.push(ys[i]);
+    });
+    if (seen.length < 20) return [low, high];
+    seen.sort((a, b) => a - b);
+    return [seen[Math.floor(seen.length * 0.01)], seen[Math.ceil(seen.length * 0.99) - 1]];
   };
   /* A little room above and below; a constant lies in the middle. */
   const spread = (low, high) => {
@@ -320,6 +329,11 @@
     zoom(null);
     figures.filter((figure) => charts.has(figure) || one(".empty", figure)).forEach(draw);
   }));
+  one("#clip").addEventListener("click", (event) => {
+    state.clip = !state.clip;
+    press(event.currentTarget, state.clip);
+    again();
+  });
   one("#reset").addEventListener("click", () => zoom(null));
   one("#smooth").addEventListener("input", (event) => {
     state.smooth = Number(event.target.value);
