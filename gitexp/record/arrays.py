@@ -6,6 +6,7 @@ damage) is left to `record.points`. Both give the same.
 
 from __future__ import annotations
 
+import csv
 import io
 import math
 import sys
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 SMALL_BYTES, SMALL_IMPORT_BYTES = 16 << 10, 256 << 10  # parsed by Python before pandas has begun, or is imported
+MAX_FIELD = csv.field_size_limit()  # characters of a field that `record.points` takes
 MAX_DIGITS = 18  # of a step that fits into 64 bits for sure
 _MARK = "\ufeff".encode()  # of UTF-8: pandas takes it away
 _COMMA, _NEWLINE, _QUOTE, _MINUS, _ZERO, _SPACE = b',\n"-0 '
@@ -207,13 +209,12 @@ def _is_regular(block: bytes) -> bool:
         marks = marks[np.searchsorted(quotes, marks) % 2 == 0]
     if len(marks) % 4 or not (found[marks].reshape(-1, 4) == [_COMMA, _COMMA, _COMMA, _NEWLINE]).all():
         return False
-    ends = marks.reshape(-1, 4)
+    ends, widths = marks.reshape(-1, 4), np.diff(marks, prepend=-1).reshape(-1, 4) - 1
+    if widths.max() > MAX_FIELD or widths[:, 1:].min() < 1:
+        return False
     first = np.zeros(256, dtype=bool)
     first[list(b"-0123456789in")] = True
-    return (
-        bool((np.diff(ends) > 1).all() and first[found[ends[:, :3] + 1]].all())
-        and _are_integers(found, ends[:, 0] + 1, ends[:, 1])
-    )  # fmt: skip
+    return bool(first[found[ends[:, :3] + 1]].all()) and _are_integers(found, ends[:, 0] + 1, ends[:, 1])
 
 
 def _are_paired(found: Array, quotes: Array) -> bool:

@@ -83,6 +83,7 @@ pieces = st.sampled_from(
 @example(b"a\0b,1,0.000,1\na\0c,1,0.000,1\n")
 @example(b"loss,1,0.000,1\n\nloss,1,0.000,1\n")
 @example(b"\n" * 4)
+@example(b"x" * 140_000 + b",1,0.000,1\n")
 def test_other_bytes_are_parsed_fast_only_where_it_makes_no_difference(data: bytes) -> None:
     found = arrays.fast(data)
     if found is not None:
