@@ -20,18 +20,18 @@ _LISTED = 12  # files, packages or words of one line
 _PACKAGES = 600  # of the folded list
 
 
-def sheet(workspace: Workspace, run: Run, place: int, state: State) -> Sheet:
-    """Return the facts of one run; what cannot be read is said in their place."""
+def sheet(workspace: Workspace, run: Run, place: int, state: State, *, lists: bool = True) -> Sheet:
+    """Return the facts of one run, with its packages if `lists`; what cannot be read is said in their place."""
     facts = [*_identity(run, state), *_code(workspace, run)]
     if run.record.command:
         facts.append(Fact("command", shlex.join(run.record.command), code=True))
-    lists: tuple[tuple[str, Table], ...] = ()
+    packages: tuple[tuple[str, Table], ...] = ()
     try:
         facts += [*_data(run), *_machine(run)]
-        lists = tuple(_packages(run.environment))
+        packages = tuple(_packages(run.environment)) if lists else ()
     except Damaged as error:
         facts.append(Fact("not readable", error.message))
-    return Sheet(place, (*facts, *_rest(run), *_again(run)), lists)
+    return Sheet(place, (*facts, *_rest(run), *_again(run)), packages)
 
 
 def when(run: Run) -> str:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 
 from gitexp import clock, ids, text
+from gitexp.index import database, search
 from gitexp.ops import code, curves, diff, difference, factsheet, find, pictures, sections
 from gitexp.ops.difference import MISSING
 from gitexp.pages import parts
@@ -18,6 +19,7 @@ from gitexp.store import annotations as annotated
 from gitexp.store.runs import Run
 from gitexp.store.workspace import Workspace
 
+MANY = 60  # runs: of more, curves and what differs run by run would be no page
 _METRICS, _PARAMS = 6, 12  # columns of the table of runs
 _PATCH_BYTES = 300_000
 WAYS = {"max": "↑ better", "min": "↓ better", "": ""}
@@ -40,28 +42,43 @@ def build(workspace: Workspace, runs: Sequence[Run], options: Options | None = N
     """Return the report of one run or more."""
     options = options or Options()
     states = [annotated.state(workspace, run) for run in runs]
-    names = [named(label, run, state) for label, run, state in zip(diff.labels(len(runs)), runs, states, strict=True)]
+    names = _named(workspace, runs, states)
     found = diff.compare(workspace, runs) if len(runs) > 1 else None
-    drawn = curves.gather(workspace, runs, options.metrics) if options.charts else curves.Curves((), ())
+    drawn = curves.gather(workspace, runs[:MANY], options.metrics) if options.charts else curves.Curves((), ())
     images = pictures.gather(workspace, runs, options.sink) if options.images else pictures.Pictures((), ())
     patch = _patch(workspace, runs) if options.patch and found is not None else ""
     return Report(
         title=options.title or _title(names),
         subtitle=tuple(_subtitle(runs, names)),
-        warnings=tuple(warnings(runs, found)),
+        warnings=tuple(_warnings(runs, found)),
         runs=tuple(names),
         table=_table(workspace, found, names, options.metrics) if found is not None else None,
         charts=drawn.charts,
-        charts_left_out=drawn.left_out,
+        charts_left_out=(*drawn.left_out, *_too_many(runs)),
         compared=found is not None,
-        sections=sections.of(found, patch) if found is not None else sections.record(workspace, runs[0]),
+        sections=_sections(workspace, runs, found, patch),
         pictures=images.shown,
         pictures_left_out=images.left_out,
         notes=tuple(_notes(states)),
-        sheets=tuple(factsheet.sheet(workspace, run, at, states[at]) for at, run in enumerate(runs)),
+        sheets=tuple(
+            factsheet.sheet(workspace, run, at, states[at], lists=len(runs) <= MANY) for at, run in enumerate(runs)
+        ),
         made=moment(clock.now_ms()),
         home=options.home,
     )
+
+
+def _sections(
+    workspace: Workspace, runs: Sequence[Run], found: diff.Comparison | None, patch: str
+) -> tuple[parts.Section, ...]:
+    if found is None:
+        return sections.record(workspace, runs[0])
+    return sections.of(found, patch) if len(runs) <= MANY else sections.short(found)
+
+
+def _too_many(runs: Sequence[Run]) -> Iterator[str]:
+    if len(runs) > MANY:
+        yield f"Curves of the first {MANY} of {len(runs)} runs."
 
 
 def moment(time_ms: int) -> str:
@@ -69,12 +86,18 @@ def moment(time_ms: int) -> str:
     return f"{datetime.fromtimestamp(time_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def named(label: str, run: Run, state: State) -> parts.Run:
-    """Return what a page says wherever it names a run."""
-    return parts.Run(label, run.id, ids.short(run.id), state.title or run.name, run.experiment, run.status)
+def _named(workspace: Workspace, runs: Sequence[Run], states: Sequence[State]) -> list[parts.Run]:
+    """Return what a page says wherever it names a run; experiments are called what they are called now."""
+    index, found = database.of(workspace), []
+    for label, run, state in zip(diff.labels(len(runs)), runs, states, strict=True):
+        entry = search.get(index, run.id)
+        experiment = run.experiment if entry is None else entry.experiment
+        name = state.title or run.name
+        found.append(parts.Run(label, run.id, ids.short(run.id), name, experiment, run.status))
+    return found
 
 
-def warnings(runs: Sequence[Run], found: diff.Comparison | None) -> Iterator[str]:
+def _warnings(runs: Sequence[Run], found: diff.Comparison | None) -> Iterator[str]:
     """Yield what a reader must know before believing the numbers."""
     lost = [label for label, run in zip(diff.labels(len(runs)), runs, strict=True) if not code.of(run).kept]
     if lost:

@@ -66,7 +66,7 @@ def review(workspace: Workspace, revisions: str, metric: str = "", gate: Gate | 
     if metric and not goal.best:
         raise UsageError(
             f"whether more or less of {text.safe(metric)!r} is better is not known",
-            hint=f"gitexp config maximize {metric}   (or minimize)",
+            hint=goals.saying(workspace, metric),
         )
     sides = [_side(workspace, name, found, metric, goal) for name, found in ((base, before), (head, after))]
     verdict = _judge(workspace, metric, sides[1].best, sides[0].best, gate or Gate())

@@ -43,6 +43,12 @@ def of(found: Comparison, patch: str = "") -> tuple[Section, ...]:
     return tuple(part for part in listed if part.lines or part.table or part.rest)
 
 
+def short(found: Comparison) -> tuple[Section, ...]:
+    """Return what differs in a few lines, of more runs than tables have room for."""
+    where = "What differs run by run is shown of fewer runs; the table has what matters most."
+    return (Section("in short", (*_short(found), where)),)
+
+
 def _side(label: str, run: Run) -> Column:
     return Column(label, note=text.shorten(run.name, 22))
 

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,14 +83,12 @@ class _Overview:
                 self.best[item] = pick(self.best.get(item, value), value)
 
 
-def write(
-    workspace: Workspace, folder: Path, experiment: str = "", told: Callable[[int, int], None] | None = None
-) -> Written:
+def write(workspace: Workspace, folder: Path, experiment: str = "") -> Written:
     """Write the site of an experiment (and those below it) into a folder of its own, or bring it up to date.
 
     Every file is written aside and put in place whole; the index comes after the pages that it names, and what is
-    not on it any more goes last, so that a reader meets no broken link. `told` is called with (done, total). Raises
-    UsageError for a folder that holds something else.
+    not on it any more goes last, so that a reader meets no broken link. Raises UsageError for a folder that holds
+    something else.
     """
     path = scope.path(workspace, experiment)
     folder = folder.absolute()
@@ -98,10 +96,10 @@ def write(
         _claim(folder)
         site = _Site(folder, _read_marker(folder))
         _mark(site, path, site.known)  # a first call that is cut short leaves a folder that the next one knows
-        return _write(workspace, site, path, told)
+        return _write(workspace, site, path)
 
 
-def _write(workspace: Workspace, site: _Site, path: str, told: Callable[[int, int], None] | None) -> Written:
+def _write(workspace: Workspace, site: _Site, path: str) -> Written:
     index, context = database.of(workspace), goals.context(workspace)
     wanted = nodes.All((scope.below(path), nodes.Not(nodes.Truth(nodes.Field("removed")))))
     done = Written(site.folder, search.count(index, wanted, context=context))
@@ -109,11 +107,9 @@ def _write(workspace: Workspace, site: _Site, path: str, told: Callable[[int, in
         _put(site, f"{_SHARED}/{name}", data)
     overview = _overview(workspace, search.entries(index, wanted, limit=_SAMPLE, context=context))
     states, same = annotated.states(workspace), _same(workspace)
-    for number, entry in enumerate(search.stream(index, wanted, context=context), 1):
+    for entry in search.stream(index, wanted, context=context):
         overview.see(entry)
         _page(workspace, site, entry, states.get(entry.id, EMPTY), same, done)
-        if told is not None:
-            told(number, done.total)
     entries = search.stream(index, wanted, context=context)
     _put_index(site, html.index(_index(path, overview, entries, site, done), _SHARED))
     done.removed = _clear(site)

@@ -229,3 +229,22 @@ def test_steps_and_values_beyond_all_floats_are_drawn_at_the_edge(project: Path)
     series = page.charts[0].series[0]
     assert list(series.values) == [None, 1.0, 3.0, 2.0] and series.steps[2] == 2.0**60
     assert '"y":[null,1.0,3.0,2.0]' in html.report(page)
+
+
+def test_of_very_many_runs_the_table_is_whole_and_the_rest_is_short(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report, "MANY", 2)
+    runs = [recording.record(project, f"r{at}", params={"lr": at}, metrics={"loss": [1.0, at / 10]}) for at in range(4)]
+    page = build(runs)
+    assert page.table is not None and len(texts(page.table)) == 4
+    assert [part.title for part in page.sections] == ["in short"]
+    assert {series.run for series in page.charts[0].series} == {0, 1}
+    assert page.charts_left_out == ("Curves of the first 2 of 4 runs.",)
+    assert len(page.sheets) == 4 and all(sheet.lists == () for sheet in page.sheets)
+
+
+def test_an_experiment_is_called_what_it_is_called_now(project: Path) -> None:
+    run = recording.record(project, "run")
+    support.gitexp("experiment", "rename", "churn", "retention")
+    assert build([run]).runs[0].experiment == "retention"
