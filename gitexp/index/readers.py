@@ -35,6 +35,9 @@ class Readers:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self._processes: list[subprocess.Popen[bytes]] = []
+        self.unread: list[Wanted] = []  # what the last transaction left to the next one
+        self.loose: list[tuple[str, str, str]] = []  # and what it had to say of them in the table `loose`
+        self.state: object = None  # of repository and index then
         self._kept: dict[Wanted, Row | None] = {}  # read ahead for somebody who stopped asking
 
     def __enter__(self) -> Readers:

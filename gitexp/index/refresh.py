@@ -54,7 +54,6 @@ class Refresh:
         self.readers = readers
         self.connection = connection
         self.catalogue = catalogue
-        self.deadline = time.monotonic() + BUSY_SECONDS
         self.doubtful: set[str] = set()  # refs that may be lost
         self.experiments: dict[str, str] = meta.get(connection, "experiments", {})
         self._environments: dict[str, int | None] = {}
@@ -66,18 +65,40 @@ class Refresh:
 
     def all(self, known: Stamps, seen: Stamps) -> bool:
         """Take in what changed between two looks; False where the time was up before all was read."""
+        state = seen, self.connection.execute("PRAGMA data_version").fetchone()[0]
+        if self.readers.state == state:
+            wanted = self.readers.unread
+            self.connection.executemany("INSERT OR REPLACE INTO loose VALUES (?, ?, ?)", self.readers.loose)
+        else:
+            wanted = self._differing(self._moves(known, seen))
+        done = self._read(wanted) and self._read(self._differing(self._elsewhere()))
+        if done and seen.remotes != known.remotes:
+            self._push_anew()
+        self.readers.state = state
+        return done
+
+    def _moves(self, known: Stamps, seen: Stamps) -> Moves:
+        """Take in all but what commits say, and return the refs of runs that may have moved."""
         if seen.log != known.log and seen.log:
             self._follow_log(*seen.log)
-        moves: Moves = dict.fromkeys(self._journals(known, seen))
-        moves = {ref: refs.get(self.workspace.repo, ref) for ref in moves}
+        turned = self._journals(known, seen)
+        moves: Moves = {ref: refs.get(self.workspace.repo, ref) for ref in turned}
         moves |= heads.moved(self.workspace, self.connection, known, seen)
         if seen.facts != known.facts:
             self._say(known.facts)
-        done = self._move(moves)
         self._look_for_lost(moves)
-        if done and seen.remotes != known.remotes:
-            self._push_anew()
-        return done
+        self._publish(moves)
+        live = self._running
+        return {
+            ref: None if leaf[2] in live else oid
+            for ref, oid in moves.items()
+            if (leaf := rows.leaf(ref)) and not ref.startswith(stamps.PUBLISHED_PREFIX)
+        }
+
+    @property
+    def _running(self) -> set[str]:
+        """The first letters of the ids of the runs that are running here."""
+        return {ids.short(run_id) for (run_id,) in self.connection.execute("SELECT id FROM journal")}
 
     def _follow_log(self, size: int, inode: int) -> None:
         """Follow what gitexp itself did to refs: which runs were recorded here, and what should stand."""
@@ -166,30 +187,20 @@ class Refresh:
         self.experiments = now
         meta.put(self.connection, "experiments", now)
 
-    def _move(self, moves: Moves) -> bool:
-        """Read what refs hold now; False where the time was up."""
-        live = {ids.short(run_id) for (run_id,) in self.connection.execute("SELECT id FROM journal")}
+    def _publish(self, moves: Moves) -> None:
+        """Keep which runs are published as running."""
         published: dict[str, str] = meta.get(self.connection, "published", {})
-        wanted: Moves = {}
-        for ref, oid in moves.items():
-            leaf = rows.leaf(ref)
-            if leaf is None:
-                continue
-            if not ref.startswith(stamps.PUBLISHED_PREFIX):
-                wanted[ref] = None if leaf[2] in live else oid
-            elif oid is not None:
-                published[ref] = oid
-            else:
-                published.pop(ref, None)
-        meta.put(self.connection, "published", published)
-        done = self._read(self._differing(wanted))
-        return self._read(self._differing(self._elsewhere(published, live))) and done
+        changed = {ref: oid for ref, oid in moves.items() if ref.startswith(stamps.PUBLISHED_PREFIX) and rows.leaf(ref)}
+        if changed:
+            now = {ref: oid for ref, oid in (published | changed).items() if oid is not None}
+            meta.put(self.connection, "published", now)
 
-    def _elsewhere(self, published: dict[str, str], live: set[str]) -> Moves:
+    def _elsewhere(self) -> Moves:
         """Return what should stand of the runs that run on other machines: those that are not here by now."""
         query = "SELECT ref FROM run WHERE live AND ref IS NOT NULL"
         found: Moves = {ref: None for (ref,) in self.connection.execute(query)}
-        for ref, oid in published.items():
+        live = self._running
+        for ref, oid in meta.get(self.connection, "published", {}).items():
             short = (rows.leaf(ref) or ("", "", ""))[2]
             query = "SELECT 1 FROM run WHERE id >= ? AND id < ? AND NOT live"
             if short not in live and not self.connection.execute(query, (short, short + "~")).fetchone():
@@ -212,7 +223,7 @@ class Refresh:
         here = [item for item in wanted if item in given]
         self._insert([(None, self._given(given[item])) for item in here])
         left = [item for item in wanted if item not in given]
-        unread = dict.fromkeys(left)
+        unread, deadline = dict.fromkeys(left), time.monotonic() + BUSY_SECONDS
         with closing(self.readers.read(left)) as found:
             while chunk := list(islice(found, _CHUNK)):
                 self._insert([(None, row) for _, row in chunk if row is not None])
@@ -220,11 +231,19 @@ class Refresh:
                 self.connection.executemany("INSERT OR REPLACE INTO strange VALUES (?, ?)", strange)
                 for item, _ in chunk:
                     del unread[item]
-                if time.monotonic() > self.deadline:
+                if time.monotonic() > deadline:
                     break
-        folders = [(ref.rpartition("/")[0] + "/", ref) for ref, _ in unread]
-        self.connection.executemany("DELETE FROM loose WHERE folder = ? AND ref = ?", folders)
+        self._leave([ref for ref, _ in unread])
+        self.readers.unread = list(unread)
         return not unread
+
+    def _leave(self, unread: Collection[str]) -> None:
+        """Forget of refs that are still to be read that they are loose: who comes next must find them new."""
+        left = set(unread)
+        query = "SELECT folder, ref, oid FROM loose"
+        self.readers.loose = [row for row in self.connection.execute(query) if row[1] in left] if left else []
+        gone = [row[:2] for row in self.readers.loose]
+        self.connection.executemany("DELETE FROM loose WHERE folder = ? AND ref = ?", gone)
 
     def _given(self, found: handed.Handed) -> Row:
         """Return a row that its run has handed over, and make its environment known."""
