@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MAX_CURVES = 100
 CURVES = 20  # runs whose curves are drawn where nobody says how many
+_ORDERED = 1000  # runs that are put into the order of their params; more have no legend
 _TABLES = ("scatter", "parallel", "bar", "box", "heatmap")
 
 
@@ -35,7 +36,7 @@ def choose(workspace: Workspace, names: Sequence[str], query: Query) -> list[Ent
     if not listed:
         where = f" where {query.where}" if query.where else ""
         raise NotFound(f"there are no runs to plot{where}", hint="list the runs with: gitexp log --all")
-    return figure.ordered(listed)
+    return figure.ordered(listed) if len(listed) <= _ORDERED else listed
 
 
 def _entry(workspace: Workspace, run_id: str) -> Entry | None:

@@ -18,8 +18,8 @@ from gitexp.ops.figure import Figure, Request
 from gitexp.plots.curves import LARGEST
 from gitexp.plots.groups import Group, Groups
 from gitexp.plots.heatmap import Cell, Heatmap
-from gitexp.plots.parallel import MAX_AXES, Axis, Parallel
-from gitexp.plots.scatter import Scatter, Value
+from gitexp.plots.parallel import MAX_AXES, MAX_RUNS, Axis, Parallel
+from gitexp.plots.scatter import MAX_NAMED, Scatter, Value
 from gitexp.store.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -92,6 +92,9 @@ def _scatter(workspace: Workspace, runs: Sequence[Entry], request: Request) -> F
     x = _param(workspace, runs, request.x, "--x")
     colour = figure.column(workspace, runs, request.colour) if request.colour else None
     xs, ys = _mixed(plain(x, runs)), _mixed(plain(y, runs))
+    for axis, column, found in (("x", x, xs), ("y", y, ys)):
+        if axis in request.log and any(isinstance(item, str) for item in found):
+            raise UsageError(f"{column.title} has words: they have no logarithm", hint=f"leave --log {axis} out")
     kept = [
         at for at in range(len(runs)) if _is_drawn(xs[at], "x" in request.log) and _is_drawn(ys[at], "y" in request.log)
     ]
@@ -100,11 +103,12 @@ def _scatter(workspace: Workspace, runs: Sequence[Entry], request: Request) -> F
     notes = _left_out(len(runs) - len(kept), f"no {x.title} or {y.title} that can be drawn")
     order = sorted(kept, key=lambda at: figure.natural(xs[at]))
     shades = _mixed(plain(colour, runs)) if colour is not None else []
-    labels = figure.labels(runs).of
+    drawn = [runs[at] for at in order]
+    names = figure.labels(drawn).of if colour is None and len(drawn) <= MAX_NAMED else {}
     drawing = Scatter(
         x.title, y.title, tuple(v for at in order if (v := xs[at]) is not None),
-        tuple(v for at in order if (v := ys[at]) is not None), tuple(runs[at].id for at in order),
-        names=tuple(labels[runs[at].id] for at in order) if colour is None else (),
+        tuple(v for at in order if (v := ys[at]) is not None), tuple(run.id for run in drawn),
+        names=tuple(names[run.id] for run in drawn) if names else (),
         colour_label=colour.title if colour is not None else "",
         colour=tuple(shades[at] for at in order) if colour is not None else (), log=request.log,
     )  # fmt: skip
@@ -133,6 +137,10 @@ def _parallel(workspace: Workspace, runs: Sequence[Entry], request: Request) -> 
     notes = _left_out(len(runs) - len(known), f"no {last.title} that can be drawn")
     if len(found) >= MAX_AXES:
         notes += (f"the first {MAX_AXES - 1} of {len(found)} params are drawn; say which: --x lr,depth",)
+    if len(known) > MAX_RUNS:
+        notes += (f"{MAX_RUNS:,} of {len(known):,} runs are drawn, evenly chosen over {last.title}",)
+        known = sorted(known, key=lambda run: _number(columns.value(run, last)) or 0.0)
+        known = [known[at * len(known) // MAX_RUNS] for at in range(MAX_RUNS)]
     axes = [Axis(column.title, tuple(_mixed(plain(column, known)))) for column in [*found[: MAX_AXES - 1], last]]
     drawing = Parallel(tuple(axes), tuple(run.id for run in known), goals.of(workspace, last.name).best)
     return Figure(drawing, figure.stem("parallel", last.name), notes)
@@ -159,8 +167,9 @@ def _groups(workspace: Workspace, runs: Sequence[Entry], request: Request) -> Fi
         by = "all runs"
     else:
         found, title = _each(workspace, known, column)
-    if len(found) > MAX_BARS:
-        notes += (f"the first {MAX_BARS} of {len(found):,} {request.kind} rows are drawn; choose runs with --where",)
+    count = len(found) if request.group_by or boxes else len(known)
+    if count > MAX_BARS:
+        notes += (f"the first {MAX_BARS} of {count:,} rows are drawn; choose runs with --where",)
     if request.log and not all(value > 0 for group in found[:MAX_BARS] for value in group.values):
         raise UsageError(f"{column.title} is not above 0 everywhere", hint="leave --log out")
     drawing = Groups(tuple(found[:MAX_BARS]), column.title, by, title, boxes, request.log)
@@ -185,10 +194,11 @@ def _said(value: Any) -> str:
 
 
 def _each(workspace: Workspace, runs: Sequence[Entry], column: Chosen) -> tuple[list[Group], str]:
-    """Return each run on its own, the best first, and what their labels are the values of."""
-    labels, best = figure.labels(runs), goals.of(workspace, column.name).best
-    found = [_group(labels.of[run.id], [run], column) for run in runs]
-    return sorted(found, key=lambda group: group.values[0], reverse=best != "min"), labels.title
+    """Return the best runs, each on its own and the best first, and what their labels are the values of."""
+    best = goals.of(workspace, column.name).best
+    ranked = sorted(runs, key=lambda run: _number(columns.value(run, column)) or 0.0, reverse=best != "min")[:MAX_BARS]
+    labels = figure.labels(ranked)
+    return [_group(labels.of[run.id], [run], column) for run in ranked], labels.title
 
 
 def _heatmap(workspace: Workspace, runs: Sequence[Entry], request: Request) -> Figure:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_AXES = 12
+MAX_RUNS = 2000
 _MAX_TICKS = 12
 _FEW = 6  # values of an axis that are all named
 
@@ -56,9 +57,7 @@ class Parallel:
         values = np.array([_number(value) for value in self.axes[-1].values])
         shades = colormaps[style.GRADIENT](scatter.norm(values)(np.nan_to_num(values, nan=0.0)))
         order = np.argsort(-values if self.best == "min" else values, kind="stable")
-        for rank, run in enumerate(order):
-            known = math.isfinite(values[run])
-            _line(plane, [column[run] for column in heights], tuple(shades[run]) if known else style.FAINT, rank)
+        _lines(plane, heights, order, [shades[run] if math.isfinite(values[run]) else style.FAINT for run in order])
         _bar(figure, plane, self.axes[-1].name, values)
 
     def to_json(self) -> dict[str, Any]:
@@ -129,16 +128,35 @@ def _number(value: Value | None) -> float:
     return float(value) if isinstance(value, int | float) else math.nan
 
 
-def _line(plane: Axes, heights: list[float], colour: Any, rank: int) -> None:
-    """Draw one run as a smooth line through its heights; where it has nothing there is a gap."""
+def _lines(plane: Axes, heights: list[list[float]], order: Any, colours: list[Any]) -> None:
+    """Draw each run as a smooth line through its heights, the last on top; where it has nothing there is a gap."""
     import numpy as np
+    from matplotlib.collections import LineCollection
 
-    turn = np.linspace(0, 1, 24)
+    turn = np.linspace(0, 1, 20)
     ease = turn * turn * (3 - 2 * turn)
-    for at, (left, right) in enumerate(pairwise(heights)):
-        if math.isfinite(left) and math.isfinite(right):
-            plane.plot(at + turn, left + (right - left) * ease, color=colour, linewidth=1.3, alpha=0.85,
-                       zorder=2 + rank, gid="run")  # fmt: skip
+    paths, shades = [], []
+    for run, colour in zip(order, colours, strict=True):
+        for part in _parts([column[run] for column in heights]):
+            places, known = (np.array(values) for values in zip(*part, strict=True))
+            x = np.concatenate([at + turn for at in places[:-1]])
+            y = np.concatenate([left + (right - left) * ease for left, right in pairwise(known)])
+            paths.append(np.column_stack((x, y)))
+            shades.append(colour)
+    lines = LineCollection(paths, colors=shades, linewidths=1.3 if len(paths) < 300 else 0.6, alpha=0.85, zorder=2)
+    lines.set_gid("runs")
+    plane.add_collection(lines, autolim=False)
+
+
+def _parts(heights: list[float]) -> list[list[tuple[int, float]]]:
+    """Return the stretches of (place, height) without a gap, of two axes or more."""
+    parts: list[list[tuple[int, float]]] = [[]]
+    for place, height in enumerate(heights):
+        if math.isfinite(height):
+            parts[-1].append((place, height))
+        else:
+            parts.append([])
+    return [part for part in parts if len(part) > 1]
 
 
 def _bar(figure: Figure, plane: Axes, name: str, values: Any) -> None:

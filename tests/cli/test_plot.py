@@ -243,6 +243,7 @@ def test_strange_values_are_drawn(project: Path) -> None:
         (["run0", "-m", "loss", "-n", "0"], 2, "gitexp: Invalid value for '-n'"),
         (["--kind", "roc"], 4, "gitexp: none of these runs has logged roc\nlog it: run.log_roc(y_true, scores)\n"),
         (["run0", "--kind", "parallel"], 2, "gitexp: the params of these runs do not differ\n"),
+        (["--kind", "scatter", "-x", "model", "--log", "x"], 2, "gitexp: model has words: they have no logarithm\n"),
         (["--kind", "scatter", "-x", "nope"], 4, "gitexp: no run has a param, metric or tag 'nope'\n"),
     ],
 )

@@ -181,7 +181,9 @@ def test_parallel_lines_go_through_each_axis_and_stop_at_what_is_missing() -> No
     )
     axes = drawn(drawing).axes[0]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["lr", "model", "auc"]
-    assert len(lines(axes, "run")) == 3  # x: two parts; y: none; z: one
+    found = [path.vertices for path in axes.collections[0].get_paths()]
+    assert [(path[0, 0], path[-1, 0]) for path in found] == [(0, 2), (0, 1)]  # y goes nowhere, z ends early
+    assert found[0][-1].tolist() == [2.0, 1.0]
 
 
 def test_bars_show_the_mean_the_spread_and_each_run() -> None:
