@@ -87,16 +87,15 @@ def _with_number(op: str, left: Operand, value: int | float) -> Sql:
         return form(f"{{0}} {op} {{1}}", left.sql, _bind_number(value))
     if left.kind in ("number", "any"):
         if op == "!=":
-            present = form(f"({{0}} IS NOT NULL AND {{0}} != {_NULL})", left.sql)
-            return sql.both([present, sql.negate(_with_number("=", left, value))])
-        found = [plain_number(op, left.sql, value)]
-        if left.spelled is not None:
-            found.append(form(f"{{0}} {op} {{1}}", left.spelled, _bind_number(value)))
-        return sql.either(found)
-    reading = form("gitexp_number({0})", left.sql)
-    if op == "!=":
-        return form("({0} IS NOT NULL AND ({1} = {2}) IS NOT TRUE)", left.sql, reading, _bind_number(value))
-    return form(f"{{0}} {op} {{1}}", reading, _bind_number(value))
+            return sql.both([present(left), sql.negate(_with_number("=", left, value))])
+        plain = plain_number(op, left.sql, value)
+        if left.spelled is None:
+            return plain
+        return sql.either([plain, form(f"{{0}} {op} {{1}}", left.spelled, _bind_number(value))])
+    # No text from ':' on can spell a number: most texts are told by that, without a call.
+    reading = f"({{0}} < ':' AND gitexp_number({{0}}) {'=' if op == '!=' else op} {{1}})"
+    found = form(reading, left.sql, _bind_number(value))
+    return sql.both([present(left), sql.negate(found)]) if op == "!=" else found
 
 
 def plain_number(op: str, left: Sql, value: int | float) -> Sql:
