@@ -140,6 +140,7 @@ def test_every_key_of_json_is_in_the_reference(project: Path, bare: Path) -> Non
         "push --dry-run", "push --yes", "fetch", "status", "recover", "hooks ls", "config", "rm @~1", "undelete *",
         "bundle churn.zip", "unbundle churn.zip", "leaderboard", "leaderboard main",
         "check --metric loss --baseline @~1 --require status='completed' --max-drop 9",
+        "report --pr main", "site ../site",
     )  # fmt: skip
     support.write(project / "gitexp.toml", '[leaderboard.main]\nmetric = "loss"\nfloors = ["loss < 0.3"]\n')
     page, missing = text("scripting.md"), set()
