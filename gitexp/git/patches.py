@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from hashlib import sha1
 from typing import IO, TYPE_CHECKING
 
-from gitexp.errors import NotFound, Unsupported
+from gitexp.errors import Damaged, NotFound, Unsupported
 from gitexp.git import command, objects
 from gitexp.git.compare import RECORD
 
 if TYPE_CHECKING:
     from gitexp.git.repo import Repo
 
-_COMMIT = re.compile(rb"[0-9a-f]{40}")
+_OID = re.compile(r"[0-9a-f]{40}")
+_COMMIT = re.compile(_OID.pattern.encode())
 _PAIR = re.compile(rb"([0-9a-f]{40}) ([0-9a-f]{40})")
 _RECORD = RECORD.rstrip("/")
 
@@ -64,6 +65,11 @@ def _commit(repo: Repo, oid: str) -> str:
 _HINT = "give a range such as main..HEAD; runs of one experiment: gitexp log -e NAME"
 
 
+def is_oid(value: object) -> bool:
+    """Say whether a value, which may come from a foreign record, is the name of an object."""
+    return isinstance(value, str) and _OID.fullmatch(value) is not None
+
+
 def walk(
     repo: Repo, included: Iterable[str], excluded: Iterable[str] = (), *, branches: bool = False
 ) -> dict[str, Commit]:
@@ -82,29 +88,34 @@ def walk(
     return found
 
 
-def present(repo: Repo, names: Sequence[str]) -> dict[str, str]:
-    """Return {name: oid} of the objects that are here; a name is an oid, or `oid:path`. Nothing is fetched."""
+def present(repo: Repo, names: Sequence[str], kind: str) -> dict[str, str]:
+    """Return {name: oid} of the objects of a kind that are here, fetching none; a name is an oid, or `oid:path`."""
     if repo.is_partial:  # git would fetch what it misses, one by one
         names = [name for name in names if objects.exists(repo, name.partition(":")[0])]
     if not names:
         return {}
-    done = command.run(repo, "cat-file", "--batch-check=%(objectname)", input="\n".join(names).encode() + b"\n")
-    said = done.stdout.decode("utf-8", "replace").splitlines()
-    return {name: oid for name, oid in zip(names, said, strict=True) if _COMMIT.fullmatch(oid.encode())}
+    asked = "\n".join(names).encode() + b"\n"
+    done = command.run(repo, "cat-file", "--batch-check=%(objecttype) %(objectname)", input=asked)
+    said = (line.partition(" ") for line in done.stdout.decode("utf-8", "replace").splitlines())
+    return {name: oid for name, (what, _, oid) in zip(names, said, strict=True) if what == kind}
 
 
 def code_trees(repo: Repo, trees: Iterable[str]) -> dict[str, str]:
     """Return {tree: what identifies the code in it}: the tree itself, or what it is without the record of a run."""
     wanted = sorted(set(trees))
-    holding = present(repo, [f"{tree}:{_RECORD}" for tree in wanted])
+    holding = present(repo, [f"{tree}:{_RECORD}" for tree in wanted], "tree")
     return {tree: _without(repo, tree) if f"{tree}:{_RECORD}" in holding else tree for tree in wanted}
 
 
 def _without(repo: Repo, tree: str) -> str:
     """Return the id that a tree would have without the record; nothing is written."""
+    try:
+        entries = objects.entries(repo, tree)
+    except Damaged:  # a foreign record calls something else a tree
+        return tree
     rows = b"".join(
         b"%o %s\0" % (entry.mode, entry.name.encode("utf-8", "surrogateescape")) + bytes.fromhex(entry.oid)
-        for entry in objects.entries(repo, tree)
+        for entry in entries
         if entry.name != _RECORD
     )
     return sha1(b"tree %d\0" % len(rows) + rows).hexdigest()

@@ -58,7 +58,7 @@ def history(workspace: Workspace, index: Index, revisions: Sequence[str]) -> His
     tips = patches.tips(repo, revisions)
     walked = patches.walk(repo, tips.included, tips.excluded)
     inside = {commit: found for commit, found in walked.items() if not found.boundary}
-    codes = [Code(*row) for row in index.connection.execute(_CODES)]
+    codes = [Code(*map(_oid, row)) for row in index.connection.execute(_CODES)]
     known = {sha for code in codes for sha in (code.commit, code.snapshot) if sha}
     how = dict.fromkeys(known & inside.keys(), "commit")
     if len(how) == len(known) or not inside:
@@ -68,6 +68,10 @@ def history(workspace: Workspace, index: Index, revisions: Sequence[str]) -> His
     if repo.is_partial and search.open - how.keys():
         return History(how, "a partial clone: runs are found by commit and by tree, not by patch")
     return History(how | _by_patch(repo, search, search.open - how.keys()))
+
+
+def _oid(value: object) -> str | None:
+    return str(value) if patches.is_oid(value) else None  # a foreign record can hold anything
 
 
 _CODES = "SELECT DISTINCT code_commit, code_snapshot, code_tree FROM run"
@@ -87,7 +91,7 @@ class _Search:
 
 
 def _prepared(repo: Repo, tips: Tips, inside: dict[str, Commit], rest: set[str], codes: Iterable[Code]) -> _Search:
-    here = patches.present(repo, sorted(rest))
+    here = patches.present(repo, sorted(rest), "commit")
     around = patches.walk(repo, here, [*tips.included, *tips.excluded], branches=True)
     at_home = {sha for sha in here if sha not in around or around[sha].boundary}
     wanted = frozenset(rest - at_home)
@@ -204,7 +208,8 @@ def touching(workspace: Workspace, index: Index, pathspecs: Sequence[str]) -> To
     """
     steps = list(_steps(index.connection.execute(_COURSE)))
     pairs = {pair for _, pair in steps if pair[0] != pair[1]}
-    trees = patches.present(workspace.repo, sorted({tree for pair in pairs for tree in pair} - {objects.EMPTY_TREE}))
+    named = {tree for pair in pairs for tree in pair} - {objects.EMPTY_TREE}
+    trees = patches.present(workspace.repo, sorted(named), "tree")
     known = sorted(pair for pair in pairs if all(tree in trees or tree == objects.EMPTY_TREE for tree in pair))
     touched = patches.touching(workspace.repo, known, pathspecs) if known else {}
     unknown = sum(pair in pairs and pair not in touched for _, pair in steps)
@@ -222,5 +227,5 @@ def _steps(rows: Iterable[tuple[str, str, str | None]]) -> Iterator[tuple[str, p
     last, tree = None, objects.EMPTY_TREE
     for run, path, code in rows:
         before = tree if path == last else objects.EMPTY_TREE
-        last, tree = path, code or objects.EMPTY_TREE
+        last, tree = path, _oid(code) or objects.EMPTY_TREE
         yield run, (before, tree)

@@ -292,7 +292,7 @@ def test_long_values_get_lines_of_their_own_and_are_never_cut(project: Path, unt
     ).stdout
 
 
-@pytest.mark.parametrize("flags", [[], ["--all"], ["--name-only"], ["--json"]])
+@pytest.mark.parametrize("flags", [[], ["--all"], ["--name-only"], ["--json"], ["--md"]])
 def test_hostile_texts_reach_no_terminal(project: Path, untouched: None, flags: list[str]) -> None:
     bad = "\x1b[2J\x07\u202e"
     for name, value in (("kkkk", 1.0), ("llll", 2.0)):

@@ -139,5 +139,5 @@ def test_nothing_is_fetched_for_what_a_partial_clone_lacks(project: Path, bare: 
     clone = tmp_path / "clone"
     support.git(tmp_path, "clone", "--quiet", "--no-checkout", "--filter=tree:0", f"file://{bare}", str(clone))
     repo, tree = discover.find(clone), support.git(project, "rev-parse", "HEAD^{tree}")
-    assert patches.present(repo, [tree, f"{tree}:train.py"]) == {}
-    assert list(patches.present(repo, [support.git(project, "rev-parse", "HEAD")]))
+    assert patches.present(repo, [tree, f"{tree}:train.py"], "tree") == {}
+    assert list(patches.present(repo, [support.git(project, "rev-parse", "HEAD")], "commit"))

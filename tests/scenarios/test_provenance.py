@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from gitexp import ids
 from gitexp.errors import NotFound
 from gitexp.index import database, search
 from gitexp.ops import goals, provenance
 from gitexp.store import workspace as workspaces
 from gitexp.store.workspace import Workspace
-from tests import recording, support
+from tests import recording, stored, support
 
 
 def found(path: Path, *revisions: str) -> dict[str, str]:
@@ -290,6 +291,19 @@ def test_paths_list_the_runs_whose_code_touched_them(branch: Path) -> None:
         assert touching(branch, "*.py", ":!model.py") == ["base", "first", "second", "third", "elsewhere"]
         assert touching(branch, "nothing.py") == []
         assert touching(branch, ".gitexp") == []
+
+
+def test_what_a_foreign_record_says_of_its_code_is_not_believed(project: Path) -> None:
+    head = support.git(project, "rev-parse", "HEAD")
+    blob = support.git(project, "rev-parse", "HEAD:train.py")
+    support.commit(project, "a record", **{".gitexp/run__json": "{}"})
+    for number, said in enumerate(("x\n^HEAD", "--all", "0" * 40, blob, head)):
+        code = {"commit": said, "snapshot": said, "tree": said, "dirty": False}
+        stored.make(None, f"run{number}", ids.from_text(said), code=code, parents=())
+    with support.untouched(project):
+        assert found(project, "HEAD") == {"run4": "commit"}
+        assert found(project, "HEAD~1..HEAD") == {}
+        assert touching(project, "train.py") == []
 
 
 def test_without_runs_nothing_is_found(project: Path, untouched: None) -> None:
