@@ -159,7 +159,10 @@ class _Compiler:
     def _beside(self, op: str, each: Operand, other: nodes.Value) -> Sql:
         if isinstance(other, nodes.Literal):
             return leaves.with_literal(op, each, other, self.context.now_ms)
-        return leaves.with_value(op, each, _scalar(self.operand(other)))
+        end = self.operand(other)
+        if end.several:
+            raise _several(end)
+        return leaves.with_value(op, each, _scalar(end))
 
     def _matches(self, node: nodes.Matches) -> Sql:
         operand = self.operand(node.value)
@@ -258,10 +261,14 @@ def _scalar(operand: Operand) -> Operand:
     if rows is None:
         return replace(operand, several=False, others=())
     if operand.several:
-        hint = f"ask: {operand.name} = '…'  {operand.name} like '%…'"
-        raise BadQuery(f"a run can have several of {operand.name}", column=operand.column, hint=hint)
+        raise _several(operand)
     inner = f"(SELECT {{0}} FROM {rows.table} WHERE {rows.table}.{rows.key} = {rows.own} AND {{1}} LIMIT 1)"
     return replace(operand, sql=form(inner, operand.sql, rows.where), rows=None)
+
+
+def _several(operand: Operand) -> BadQuery:
+    hint = f"ask: {operand.name} = '…'  {operand.name} like '%…'"
+    return BadQuery(f"a run can have several of {operand.name}", column=operand.column, hint=hint)
 
 
 def _among_rows(rows: operands.Rows, test: Sql, *, is_correlated: bool) -> Sql:
