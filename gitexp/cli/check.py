@@ -32,10 +32,11 @@ def command(
     as_markdown: bool,
     as_json: bool,
 ) -> None:
-    """Say by the exit code whether a run is good enough: the regression gate of CI.
+    """Say by the exit code whether a run is good enough.
 
-    RUN is @, the newest recorded here, if none is named. It must have completed, and keep all that is asked for; then
-    the exit code is 0, else 12. A baseline that is a commit or branch means the best completed run of that code.
+    This is the regression gate of CI. RUN is @, the newest recorded here, if none is named. It must have completed, and
+    keep all that is asked for; then the exit code is 0, else 12. A baseline that is a commit or branch means the best
+    completed run of that code.
     """
     from gitexp.cli import check_page
     from gitexp.ops import check

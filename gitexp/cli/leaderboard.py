@@ -36,9 +36,10 @@ def _complete(ctx: click.Context, parameter: click.Parameter, incomplete: str) -
 def command(
     name: str | None, limit: int | None, every: bool, columns: str | None, as_markdown: bool, as_json: bool
 ) -> None:
-    """Rank runs as the project defines it: [leaderboard.NAME] in gitexp.toml.
+    """Rank runs as the project's gitexp.toml defines it.
 
-    Without NAME the leaderboards that there are. Runs that do not meet a floor are listed below the others, with why.
+    NAME is that of a table [leaderboard.NAME] there; without it they are listed. Runs that do not meet a floor stand
+    below the others, with why.
     """
     from gitexp.cli import leaderboard_page
     from gitexp.ops import boards, leaderboard

@@ -27,8 +27,8 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("ref", "ref", "Print the ref of a run, for plain Git: git show $(gitexp ref @)."),
     ),
     "Compare and go back": (
-        ("leaderboard", "leaderboard", "Rank runs as the project defines it: [leaderboard.NAME] in gitexp.toml."),
-        ("check", "check", "Say by the exit code whether a run is good enough: the regression gate of CI."),
+        ("leaderboard", "leaderboard", "Rank runs as the project's gitexp.toml defines it."),
+        ("check", "check", "Say by the exit code whether a run is good enough."),
         ("diff", "diff", "Compare runs: metrics, params, code, data, environment, artifacts."),
         ("plot", "plot", "Plot runs: curves, params against results, confusion matrices, ROC and PR curves."),
         ("report", "report", "Put runs on one page: table, curves, what differs, images, notes."),
