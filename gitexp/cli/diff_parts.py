@@ -174,7 +174,8 @@ def dataset(item: Dataset) -> str:
 
 
 def _datasets(rows: Iterable[Row]) -> str:
-    return ", ".join(f"{text.safe(row.name)} {dataset_key(row.values[0])}" for row in rows)
+    """Return the datasets that all runs have, and have the same."""
+    return ", ".join(f"{text.safe(row.name)} {dataset_key(row.values[0])}" for row in rows if row.equal)
 
 
 def _seed(rows: Iterable[Row], side: int) -> str:

@@ -12,7 +12,7 @@ from gitexp.cli import diff_parts, tables
 from gitexp.cli.tables import Cell, Column, Table
 from gitexp.ops import diff
 from gitexp.ops.diff import Comparison
-from gitexp.ops.difference import MISSING, Row
+from gitexp.ops.difference import MISSING, MetricRow, Row
 
 _LONGEST = 24  # columns of a value on a terminal; a pipe gets it whole
 Cells = tuple[str | Cell, ...]
@@ -47,7 +47,7 @@ def table(found: Comparison, every: bool) -> Table:
     return Table(tuple(heads), tuple(rows))
 
 
-def _change(row: diff.MetricRow) -> str:
+def _change(row: MetricRow) -> str:
     said = (diff_parts.signed(row), diff_parts.percent(row.percent), diff_parts.comment(row))
     return " ".join(" ".join(said).split())
 
@@ -111,7 +111,7 @@ def _section(title: str, rows: Sequence[Cells], equal: int, runs: int) -> Iterat
         yield from rows
 
 
-def _metric(row: diff.MetricRow) -> Cells:
+def _metric(row: MetricRow) -> Cells:
     numbers = diff_parts.numbers(row)
     cells = [Cell(f"*{number}", "best") if at == row.best else number for at, number in enumerate(numbers)]
     return (f"  {text.safe(row.label)}", *cells)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha1
 from typing import IO, TYPE_CHECKING
 
-from gitexp.errors import Damaged, NotFound, Unsupported
+from gitexp.errors import Damaged, NotFound, Unsupported, UsageError
 from gitexp.git import command, objects
 from gitexp.git.compare import RECORD
 
@@ -194,7 +194,7 @@ Pair = tuple[str, str]
 def touching(repo: Repo, pairs: Iterable[Pair], pathspecs: Sequence[str]) -> dict[Pair, bool]:
     """Return for pairs of trees whether a path differs between them; pairs with a tree that is not here are left out.
 
-    Pathspecs are from the folder where the user is, as Git takes them; raises Unsupported where Git cannot compare.
+    Pathspecs are from the folder where the user is, as Git takes them; raises UsageError for any other.
     """
     lines = "".join(f"{old} {new}\n" for old, new in pairs).encode()
     where = ("-C", repo.prefix.rstrip("/")) if repo.prefix else ()
@@ -202,6 +202,8 @@ def touching(repo: Repo, pairs: Iterable[Pair], pathspecs: Sequence[str]) -> dic
     done = command.run(repo, *where, *words, f":(exclude,top){_RECORD}", input=lines, env=_MAGIC, check=False)
     if done.code:
         said = (done.stderr.strip().splitlines() or [f"exit {done.code}"])[0].removeprefix("fatal: ")
+        if "pathspec" in said or "outside repository" in said:
+            raise UsageError(f"git takes no such path: {said}", hint="git log -- " + " ".join(pathspecs))
         raise Unsupported(f"git cannot compare the code of the runs: {said}", hint="git log -- " + " ".join(pathspecs))
     return dict(_touched(done.stdout.splitlines()))
 

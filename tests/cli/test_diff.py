@@ -448,6 +448,18 @@ def test_the_names_of_a_param_can_be_said(project: Path) -> None:
     assert "lr: optimizer.lr in B; learning_rate in C (gitexp.aliases: git config)\n" in three
 
 
+@pytest.mark.parametrize("flags", [[], ["--all"], ["--json"], ["--md"]])
+def test_a_dataset_of_one_run_alone_is_said(project: Path, untouched: None, flags: list[str]) -> None:
+    recording.record(project, "a", run_id=run_id("kkkk"), data=DATA)
+    recording.record(project, "b", run_id=run_id("llll"))
+    recording.record(project, "c", run_id=run_id("mmmm"), data=[{"role": "train", "uri": "s3://data/train.parquet"}])
+    shown = support.gitexp("diff", "kkkk", "llll", *flags).stdout
+    assert flags or "data                 train 7be1c04a only in A\n" in shown
+    shown = support.gitexp("diff", "kkkk", "mmmm", *flags).stdout
+    assert flags or "data                 train 7be1c04a -> s3://data/train.parquet\n" in shown
+    support.gitexp("diff", "kkkk", "llll", "mmmm", *flags)
+
+
 def test_metrics_can_be_chosen(two: Path, untouched: None) -> None:
     shown = support.gitexp("diff", "--metric", "val_*,gap").stdout
     assert "val_auc:max" in shown and "gap:last" in shown and "loss:min" not in shown

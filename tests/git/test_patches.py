@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gitexp.errors import NotFound, Unsupported
+from gitexp.errors import NotFound, UsageError
 from gitexp.git import discover, objects, patches
 from tests import support
 
@@ -122,8 +122,9 @@ def test_pairs_of_trees_say_which_paths_differ(project: Path, monkeypatch: pytes
 
 def test_pathspecs_that_git_does_not_take_are_an_error(project: Path, untouched: None) -> None:
     tree = support.git(project, "rev-parse", "HEAD^{tree}")
-    with pytest.raises(Unsupported, match="outside repository"):
-        patches.touching(discover.find(), [(objects.EMPTY_TREE, tree)], ["../../elsewhere"])
+    for spec in ("../../elsewhere", ":(nothing)x"):
+        with pytest.raises(UsageError, match="git takes no such path"):
+            patches.touching(discover.find(), [(objects.EMPTY_TREE, tree)], [spec])
 
 
 def test_a_bare_repository_will_do(project: Path, bare: Path) -> None:
