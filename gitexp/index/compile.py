@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gitexp.errors import BadQuery
-from gitexp.index import functions, leaves, members, operands, sql, values
+from gitexp.index import leaves, members, operands, sql, values
 from gitexp.index.operands import Names, Operand
 from gitexp.index.sql import Sql, bind, form
 from gitexp.query import nodes
 
-FUNCTIONS = functions.FUNCTIONS
+Context = operands.Context
 _MAX_PATTERN = 48_000  # bytes; SQLite's limit is 50,000
 _MAX_PARAMETERS = 30_000  # SQLite's limit is 32,766 for one statement
 _RANK = (  # integers beyond 64 bits are BLOBs that begin with a sign or a digit; null is missing
@@ -21,14 +21,6 @@ _RANK = (  # integers beyond 64 bits are BLOBs that begin with a sign or a digit
     " WHEN {0} != x'6e756c6c' THEN 2 ELSE 3 END"
 )
 _ESCAPED = {"%": "*", "_": "?", "*": "[*]", "?": "[?]", "[": "[[]"}
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What a query's words depend on: the time, and which aggregate of a metric its bare name means."""
-
-    now_ms: int
-    represent: Callable[[str], str]
 
 
 def condition(node: nodes.Node, catalogue: Names, context: Context) -> Sql:

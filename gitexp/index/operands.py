@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from gitexp.errors import BadQuery
 from gitexp.index import sql
@@ -12,8 +13,13 @@ from gitexp.index.sql import Sql
 from gitexp.query import names as fields
 from gitexp.query import nodes
 
-if TYPE_CHECKING:
-    from gitexp.index.compile import Context
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a query's words depend on: the time, and which aggregate of a metric its bare name means."""
+
+    now_ms: int
+    represent: Callable[[str], str]
 
 
 class Names(Protocol):
