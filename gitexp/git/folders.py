@@ -18,8 +18,9 @@ _FILES = (b"100644", b"100755")
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """The contents of the files that were asked for, and {name: oid} of all entries."""
+    """The commit's message, the contents of the files that were asked for, and {name: oid} of all entries."""
 
+    message: str
     files: dict[str, bytes]
     entries: dict[str, str]
 
@@ -52,4 +53,5 @@ def read(repo: Repo, commit: str, name: str, wanted: Collection[str], limit_byte
                 files[entry] = odb.read(blob)[1]
     except (KeyError, ValueError, UnicodeDecodeError, pygit2.GitError):
         return None
-    return Folder(files, {entry: raw.hex() for entry, (_, raw) in rows.items()})
+    message = data.partition(b"\n\n")[2].decode("utf-8", "replace")
+    return Folder(message, files, {entry: raw.hex() for entry, (_, raw) in rows.items()})

@@ -12,7 +12,7 @@ from typing import Any
 
 from gitexp import canonical
 from gitexp.errors import Damaged, Unsupported
-from gitexp.git import folders
+from gitexp.git import folders, objects
 from gitexp.git.folders import Folder
 from gitexp.index import catalogue as catalogues
 from gitexp.index import stamps, values
@@ -57,23 +57,23 @@ def stored(workspace: Workspace, ref: str, commit: str) -> Row | None:
     try:
         row = _of_stored(runs.load(workspace, commit, ref))
     except (Damaged, Unsupported) as error:
-        found = _damaged(workspace, ref, commit, error.message)
-        if found is None:
-            return None
-        row = found
+        row = _damaged(workspace, ref, commit, error.message)
+    if row is None:
+        return None
     path, slug, _ = leaf(ref) or ("", "", "")
     is_live = ref.startswith(stamps.PUBLISHED_PREFIX)
     row.fields |= {"ref": ref, "commit_oid": commit, "path": path, "slug": slug, "live": int(is_live)}
     return row
 
 
-def _of_stored(run: Run) -> Row:
-    """Return the row of a stored run, but for where it stands; raises Damaged or Unsupported."""
+def _of_stored(run: Run) -> Row | None:
+    """Return the row of a stored run, but for where it stands; None of no run; raises Damaged or Unsupported."""
     folder = folders.read(run.workspace.repo, str(run.commit), runs.FOLDER, _READ, runs.JSON_LIMIT)
     if folder is None or any(map(pointer.decode, folder.files.values())) or "run.json" not in folder.files:
-        entries = {name: entry.oid for name, entry in run.entries.items()}
-        folder = Folder({name: data for name in _READ if (data := run.file(name)) is not None}, entries)
-    else:
+        folder = _unusual(run)
+    if runs.trailers(folder.message) is None:
+        return None
+    if "run.json" in folder.files:
         run.take(folder.files["run.json"])
     row = Row(_of_record(run.record))
     if (data := folder.files.get("params.json")) is not None:
@@ -88,6 +88,13 @@ def _of_stored(run: Run) -> Row:
 
 
 _READ = ("run.json", "params.json", "summary.json")
+
+
+def _unusual(run: Run) -> Folder:
+    """Read the long way what is kept as a pointer, is missing, too large or no file; raises Damaged as a run does."""
+    message = objects.read_commit(run.workspace.repo, str(run.commit)).message
+    entries = {name: entry.oid for name, entry in run.entries.items()}
+    return Folder(message, {name: data for name in _READ if (data := run.file(name)) is not None}, entries)
 
 
 def _damaged(workspace: Workspace, ref: str, commit: str, why: str) -> Row | None:

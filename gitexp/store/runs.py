@@ -254,11 +254,19 @@ def by_id(workspace: Workspace, run_id: str) -> Run | None:
     return None
 
 
+def trailers(text: str) -> message.Trailers | None:
+    """Return what a commit's message says of its run; None where it is no run's."""
+    said = message.decode(text)
+    if said is None or not ids.is_run_id(said.id) or max(len(said.experiment), len(said.name)) > ids.MAX_NAME:
+        return None
+    return said
+
+
 def head(workspace: Workspace, ref: str, commit: str) -> Head | None:
     """Read what the commit alone says; None where it is no run's."""
     found = objects.read_commit(workspace.repo, commit)
-    said = message.decode(found.message)
-    if said is None or not ids.is_run_id(said.id) or max(len(said.experiment), len(said.name)) > ids.MAX_NAME:
+    said = trailers(found.message)
+    if said is None:
         return None
     start, end = found.author.time_s * 1000, found.committer.time_s * 1000
     if said.start_ms is not None and said.start_ms // 1000 == found.author.time_s:
