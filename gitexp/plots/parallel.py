@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 MAX_AXES = 12
 MAX_RUNS = 2000
 _MAX_TICKS = 12
+_RATIO = 20  # from which on an axis is logarithmic
 _FEW = 6  # values of an axis that are all named
+_CROWD = 30  # runs from which on lines of equal values are spread a little
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class Parallel:
             side.set_visible(False)
         plane.tick_params(axis="x", length=0, labelsize=9, colors="black")
         heights = [_axis(plane, at, axis) for at, axis in enumerate(self.axes)]
+        if len(self.runs) > _CROWD:
+            heights = [_apart(column) for column in heights]
         values = np.array([_number(value) for value in self.axes[-1].values])
         shades = colormaps[style.GRADIENT](scatter.norm(values)(np.nan_to_num(values, nan=0.0)))
         order = np.argsort(-values if self.best == "min" else values, kind="stable")
@@ -84,10 +88,21 @@ def _axis(plane: Axes, at: int, axis: Axis) -> list[float]:
     return [math.nan if value is None else height(value) for value in axis.values]
 
 
+def _apart(heights: list[float]) -> list[float]:
+    """Spread the heights of an axis of few values a little around each, evenly and the same each time."""
+    distinct = {height for height in heights if math.isfinite(height)}
+    if not 1 < len(distinct) <= _MAX_TICKS:
+        return heights
+    width = 0.35 * min(other - one for one, other in pairwise(sorted(distinct)))
+    golden = (5**0.5 - 1) / 2  # its multiples fill an interval evenly
+    shift = [(at * golden % 1 - 0.5) * min(width, 0.09) for at in range(len(heights))]
+    return [min(max(height + by, -0.02), 1.02) for height, by in zip(heights, shift, strict=True)]
+
+
 def _numeric(values: list[float]) -> tuple[list[tuple[float, str]], Any]:
-    """Return the ticks of a numeric axis, and what gives a value's height; logarithmic over two powers of ten."""
+    """Return the ticks of a numeric axis, and what gives a value's height; logarithmic over a wide range."""
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
-    log = low > 0 and high / low >= 100
+    log = low > 0 and high >= _RATIO * low
     base, top = (math.log10(low), math.log10(high)) if log else (low, high)
 
     def height(value: Value) -> float:
@@ -143,7 +158,9 @@ def _lines(plane: Axes, heights: list[list[float]], order: Any, colours: list[An
             y = np.concatenate([left + (right - left) * ease for left, right in pairwise(known)])
             paths.append(np.column_stack((x, y)))
             shades.append(colour)
-    lines = LineCollection(paths, colors=shades, linewidths=1.3 if len(paths) < 300 else 0.6, alpha=0.85, zorder=2)
+    crowd = len(paths) / _CROWD
+    lines = LineCollection(paths, colors=shades, linewidths=1.3 if crowd < 8 else 0.7, zorder=2)
+    lines.set_alpha(0.85 if crowd <= 1 else max(0.85 / crowd**0.5, 0.12))
     lines.set_gid("runs")
     plane.add_collection(lines, autolim=False)
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_NAMED = 15  # points with their names
+_MANY = 500  # points that still have room
 Value = float | str
 
 
@@ -38,9 +39,9 @@ class Scatter:
     def draw(self, figure: Figure) -> None:
         """Draw the points."""
         axes = figure.add_subplot()
-        xs, ys = places(axes.xaxis, self.x), places(axes.yaxis, self.y)
+        xs, ys, few = places(axes.xaxis, self.x), places(axes.yaxis, self.y), len(self.runs) <= _MANY
         if not self.colour:
-            axes.scatter(xs, ys, s=34, color=style.COLOURS[0], alpha=0.75, linewidths=0)
+            axes.scatter(xs, ys, s=34 if few else 12, color=style.COLOURS[0], alpha=0.75 if few else 0.3, linewidths=0)
         elif is_numeric(self.colour):
             _shaded(figure, axes, xs, ys, self)
         else:
