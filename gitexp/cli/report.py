@@ -47,7 +47,8 @@ def command(
 
     _check(names, output, markdown or as_json, revisions, (*max_drop, *require) or as_json)
     workspace = context.workspace()
-    options = report.Options(title=title, metrics=metrics, patch=patch, images=not markdown, charts=not markdown)
+    drawn = metrics[1:] if revisions else metrics
+    options = report.Options(title=title, metrics=drawn, patch=patch, images=not markdown, charts=not markdown)
     if revisions is None:
         page = report.build(workspace, report.pick(workspace, names), options)
     else:

@@ -30,12 +30,12 @@ class Curves:
     left_out: tuple[str, ...]
 
 
-def gather(workspace: Workspace, runs: Sequence[Run], wanted: Sequence[str] = ()) -> Curves:
-    """Return the curves of the metrics `wanted` (names or globs), else of those that matter most.
+def gather(workspace: Workspace, runs: Sequence[Run], wanted: Sequence[str] = (), first: str = "") -> Curves:
+    """Return the curves of the metrics `wanted` (names or globs), else of those that matter most; `first` goes first.
 
     A metric of which no run has two points is a number, not a curve. A run whose history cannot be read is said.
     """
-    names, left_out = _names(workspace, runs, wanted)
+    names, left_out = _names(workspace, runs, wanted, first)
     pairs = sum(name in run.summary for run in runs for name in names)
     columns = min(max(POINTS // (4 * max(pairs, 1)), _FEWEST), _MOST)
     found: dict[str, list[parts.Series]] = {name: [] for name in names}
@@ -69,11 +69,11 @@ def by_weight(workspace: Workspace, names: Collection[str]) -> list[str]:
     return sorted(names, key=weight)
 
 
-def _names(workspace: Workspace, runs: Sequence[Run], wanted: Sequence[str]) -> tuple[list[str], list[str]]:
-    known = {name: aggregate.count for run in runs for name, aggregate in run.summary.items() if aggregate.count > 1}
+def _names(workspace: Workspace, runs: Sequence[Run], wanted: Sequence[str], first: str) -> tuple[list[str], list[str]]:
+    known = {name for run in runs for name, aggregate in run.summary.items() if aggregate.count > 1}
+    ordered = sorted(by_weight(workspace, known), key=lambda name: name != first)
     if wanted:
-        return [name for name in by_weight(workspace, known) if any(fnmatchcase(name, glob) for glob in wanted)], []
-    ordered = by_weight(workspace, known)
+        return [name for name in ordered if any(fnmatchcase(name, glob) for glob in wanted)], []
     more = len(ordered) - MAX_CHARTS
     said = [f"{text.plural(more, 'metric')} more: choose with --metric 'val_*'"] if more > 0 else []
     return ordered[:MAX_CHARTS], said

@@ -31,6 +31,7 @@ class Options:
 
     title: str = ""
     metrics: Sequence[str] = ()  # names or globs: the curves, and the first columns
+    main: str = ""  # the metric that goes before all others
     patch: bool = False  # the whole diff of the code of two runs
     images: bool = True
     charts: bool = True
@@ -44,7 +45,11 @@ def build(workspace: Workspace, runs: Sequence[Run], options: Options | None = N
     states = [annotated.state(workspace, run) for run in runs]
     names = _named(workspace, runs, states)
     found = diff.compare(workspace, runs) if len(runs) > 1 else None
-    drawn = curves.gather(workspace, runs[:MANY], options.metrics) if options.charts else curves.Curves((), ())
+    drawn = (
+        curves.gather(workspace, runs[:MANY], options.metrics, options.main)
+        if options.charts
+        else curves.Curves((), ())
+    )
     images = pictures.gather(workspace, runs, options.sink) if options.images else pictures.Pictures((), ())
     patch = _patch(workspace, runs) if options.patch and found is not None else ""
     return Report(
@@ -52,7 +57,7 @@ def build(workspace: Workspace, runs: Sequence[Run], options: Options | None = N
         subtitle=tuple(_subtitle(runs, names)),
         warnings=tuple(_warnings(runs, found)),
         runs=tuple(names),
-        table=_table(workspace, found, names, options.metrics) if found is not None else None,
+        table=_table(workspace, found, names, (options.main, *options.metrics)) if found is not None else None,
         charts=drawn.charts,
         charts_left_out=(*drawn.left_out, *_too_many(runs)),
         compared=found is not None,
@@ -155,7 +160,8 @@ def _table(workspace: Workspace, found: diff.Comparison, names: Sequence[parts.R
 
 
 def _first(names: Sequence[str], wanted: Sequence[str]) -> list[str]:
-    return sorted(names, key=lambda name: not _is_wanted(name, wanted))
+    """Return metrics, the first one wanted before those wanted, before the others."""
+    return sorted(names, key=lambda name: (name != wanted[0], not _is_wanted(name, wanted)))
 
 
 def _is_wanted(name: str, wanted: Sequence[str]) -> bool:

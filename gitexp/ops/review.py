@@ -125,7 +125,7 @@ def page(workspace: Workspace, found: Review, options: report.Options) -> Report
     """Return the review as a page: a report of the best runs, the gate first."""
     runs = [side.best for side in (found.base, found.head) if side.best is not None]
     runs = list({run.id: run for run in runs}.values())
-    about = replace(options, title=options.title or _title(found))
+    about = replace(options, title=options.title or _title(found), main=found.metric)
     made = report.build(workspace, runs, about) if runs else _nothing(about.title)
     warned = [*_warnings(found), *made.warnings]
     first = [_gate(found.verdict)] if found.verdict is not None else []

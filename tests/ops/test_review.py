@@ -124,3 +124,14 @@ def test_the_json_has_both_sides_and_the_gate(branch: Path) -> None:
     assert found["metric"] == "val_auc" and found["goal"] == "max" and found["warnings"] == []
     assert found["base"]["best"]["name"] == "main-1" and found["base"]["statuses"] == {"completed": 3, "failed": 1}
     assert found["head"]["value"] == 0.94 and found["gate"]["passed"] is True
+
+
+def test_the_metric_that_decides_is_the_first_column_and_the_first_curve(branch: Path) -> None:
+    support.git(branch, "config", "gitexp.metric", "val_auc")
+    metrics = {"val_auc": [0.5, 0.99], "latency": [0.3, 0.2]}
+    recording.record(branch, "both", metrics=metrics)
+    support.git(branch, "switch", "--quiet", "main")
+    recording.record(branch, "base", metrics={**metrics, "latency": [0.4, 0.3]})
+    found = page("main..better", "latency")
+    assert found.table is not None and found.table.columns[2].title == "latency:min"
+    assert found.charts[0].name == "latency" and found.charts[1].name == "val_auc"

@@ -89,7 +89,7 @@
     if (value === null || value === undefined) return "–";
     const size = Math.abs(value);
     if (size !== 0 && (size >= 1e6 || size < 1e-3)) return value.toExponential(3);
-    return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(5)));
+    return Number.isInteger(value) ? String(value) : value.toPrecision(5);
   };
   const tick = (value) => {
     const size = Math.abs(value);
@@ -135,8 +135,8 @@
     let low = index, high = index;
     while (low >= 0 && ys[low] == null) low--;
     while (high < ys.length && ys[high] == null) high++;
-    if (low < 0) return high < ys.length ? high : index;
-    return high >= ys.length || value - xs[low] <= xs[high] - value ? low : high;
+    if (low < 0 || high >= ys.length) return index; // before its first point or after its last, a run has no value
+    return value - xs[low] <= xs[high] - value ? low : high;
   };
 
   const tip = (chart, runs) => {
@@ -218,7 +218,7 @@
       ],
       cursor: {
         y: false, sync: { key: "curves", scales: ["x", null], filters: { pub: (type) => type === "mousemove" || type === "mouseleave" } },
-        drag: { x: true, y: false, setScale: false }, dataIdx: nearest, points: { size: 7 },
+        drag: { x: true, y: false, setScale: false }, dataIdx: nearest, points: { size: 6, width: 0, fill: (plot, at) => colour(`--k${runs[at - 1] % data.hues}`) },
         bind: { dblclick: () => () => { zoom(null); return null; } },
       },
       hooks: {
