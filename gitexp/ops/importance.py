@@ -113,7 +113,8 @@ def _measured(workspace: Workspace, found: Importance, runs: Sequence[Entry], ou
         return replace(found, why=why, explained=measured.explained)
     params = [_param(column, measured.shares[column.name], output, found.goal) for column in columns]
     params.sort(key=lambda param: (-param.share, param.names))
-    return replace(found, params=tuple(params), explained=measured.explained, close=tuple(_close(columns)))
+    close = _close([column for column in columns if measured.shares[column.name] >= _SLIGHT])
+    return replace(found, params=tuple(params), explained=measured.explained, close=tuple(close))
 
 
 def chance(runs: int) -> float:
@@ -124,7 +125,7 @@ def chance(runs: int) -> float:
 def _too_little(runs: int, params: int, values: int) -> str:
     """Return why these runs cannot tell, "" where they can."""
     if not runs:
-        return "no completed run has the metric"
+        return "no completed run matches"
     if not params:
         return f"no param differs between these {text.plural(runs, 'run')}"
     if values < 2:
@@ -165,31 +166,32 @@ def _spelled(value: Any) -> float | None:
 
 def _together(columns: Sequence[Column]) -> Iterator[Column]:
     """Yield the columns with those that always change together as one: nothing can tell them apart."""
-    found: list[Column] = []
+    found: dict[tuple[int, ...], list[Column]] = {}
     for column in columns:
-        place = next((place for place, other in enumerate(found) if _is_tied(column, other)), None)
+        alike = found.setdefault(_parts(column), [])
+        place = next((place for place, other in enumerate(alike) if _is_tied(column, other)), None)
         if place is None:
-            found.append(column)
+            alike.append(column)
             continue
-        first, other = found[place], column
+        first, other = alike[place], column
         if MISSING in first.values and MISSING not in column.values:  # the one that every run has says more
             first, other = column, first
-        found[place] = replace(first, names=(*first.names, *other.names))
-    yield from found
+        alike[place] = replace(first, names=(*first.names, *other.names))
+    for alike in found.values():
+        yield from alike
+
+
+def _parts(column: Column) -> tuple[int, ...]:
+    """Return how a param parts the runs: the same number for those that have the same value."""
+    seen: dict[object, int] = {}
+    return tuple(seen.setdefault("-" if math.isnan(code) else code, len(seen)) for code in column.codes)
 
 
 def _is_tied(one: Column, other: Column) -> bool:
-    """Say whether two params part the runs the same way; of numbers that hardly repeat, whether both rise together."""
-    if _parts(one) != _parts(other):
-        return False
-    if len(set(_parts(one))) <= len(one.codes) / 2:
+    """Say whether two params that part the runs the same way are one; numbers that hardly repeat must rise together."""
+    if len({code for code in one.codes if code == code}) <= len(one.codes) / 2:
         return True
     return not one.levels and not other.levels and abs(influence.correlation(one.codes, other.codes) or 0) > _ONE
-
-
-def _parts(column: Column) -> list[int]:
-    seen: dict[object, int] = {}
-    return [seen.setdefault("-" if math.isnan(code) else code, len(seen)) for code in column.codes]
 
 
 def _close(columns: Sequence[Column]) -> Iterator[tuple[str, str]]:

@@ -29,10 +29,15 @@ def varied(number: int) -> dict[str, Any]:
             "out": f"runs/{number}", "decay": (number * 7 % 24) / 50, "depth": number * 5 % 24 // 6}  # fmt: skip
 
 
+def by_chance(number: int) -> float:
+    return random.Random(number).random()
+
+
 def best_at_the_low_end(number: int) -> float:
     return 0.9 - varied(number)["lr"] + 0.01 * (number % 2)
 
 
+@pytest.mark.slow
 def test_the_page_says_what_matters_on_which_runs_and_what_was_left_out(project: Path) -> None:
     runs(24, varied, lambda number: math.nan if number == 5 else best_at_the_low_end(number))
     with support.untouched(project):
@@ -53,6 +58,7 @@ def test_the_page_says_what_matters_on_which_runs_and_what_was_left_out(project:
     ) in shown.stdout
 
 
+@pytest.mark.slow
 def test_json_has_all_of_it_and_is_the_same_each_time(project: Path) -> None:
     runs(24, varied, best_at_the_low_end)
     with support.untouched(project):
@@ -75,7 +81,7 @@ def test_json_has_all_of_it_and_is_the_same_each_time(project: Path) -> None:
         (3, lambda number: {"lr": 1}, float, "no param differs between these 3 runs"),
         (3, lambda number: {}, float, "no param differs between these 3 runs"),
         (3, lambda number: {"lr": number}, lambda number: 0.5, "the metric is the same in all of these 3 runs"),
-        (24, lambda number: {"lr": number * 7 % 24, "depth": number * 5 % 24}, lambda number: random.Random(number).random(),
+        (24, lambda number: {"lr": number * 7 % 24, "depth": number * 5 % 24}, by_chance,
          "the params do not tell which of these 24 runs are better: chance, or something not recorded"),
     ],
 )  # fmt: skip
@@ -97,12 +103,13 @@ def test_runs_are_chosen_as_in_lists_and_only_completed_ones_count(project: Path
         shown = support.gitexp("importance", "val_auc", "--where", "params.lr < 0.1")
         assert shown.stderr.startswith("gitexp: no importance: 10 completed runs cannot tell for 3 params")
         shown = support.gitexp("importance", "val_auc", "--where", "params.lr > 5")
-        assert shown.stderr == "gitexp: no importance: no completed run has the metric\n"
+        assert shown.stderr == "gitexp: no importance: no completed run matches\n"
         assert support.gitexp("importance", "nothing", expect=4).stderr == (
             "gitexp: no completed run here has the metric 'nothing'\ngitexp log --columns all\n"
         )
 
 
+@pytest.mark.slow
 def test_names_of_one_param_are_one_and_texts_of_numbers_are_numbers(project: Path) -> None:
     support.git(project, "config", "gitexp.aliases", "lr=learning_rate")
 
@@ -122,3 +129,13 @@ def test_hostile_names_reach_no_terminal(project: Path, untouched: None) -> None
     runs(24, lambda number: {bad: bad + str(number % 3), "lr": number}, lambda number: number % 3)
     shown = support.gitexp("importance", "val_auc").stdout
     assert "\x1b" not in shown and "\u202e" not in shown and "\\x1b[2J" in shown
+
+
+def test_numbers_that_never_repeat_are_not_taken_for_one_param(project: Path) -> None:
+    def params(number: int) -> dict[str, Any]:
+        return {"lr": number * 7 % 24 / 100, "decay": number * 5 % 24 / 10}
+
+    runs(24, params, lambda number: 0.9 - params(number)["lr"])
+    with support.untouched(project):
+        shown = support.gitexp("importance", "val_auc", "--json").json["params"]
+    assert [param["names"] for param in shown] == [["lr"], ["decay"]]
