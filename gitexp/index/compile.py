@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from gitexp.errors import BadQuery
-from gitexp.index import leaves, members, operands, sql, values
+from gitexp.index import functions, leaves, members, operands, sql, values
 from gitexp.index.operands import Names, Operand
 from gitexp.index.sql import Sql, bind, form
 from gitexp.query import nodes
@@ -304,9 +303,7 @@ def _glob(node: nodes.Matches) -> str:
 
 def _regex(node: nodes.Matches) -> str:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what a later Python may read otherwise
-            re.compile(node.pattern)
+        functions.regex(node.pattern)
     except (re.error, RecursionError, OverflowError) as error:
         message = f"{node.pattern[:60]!r} is not a regular expression: {error}"
         raise BadQuery(message, column=node.column, hint="escape its marks with \\") from error

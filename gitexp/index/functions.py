@@ -6,6 +6,7 @@ import json
 import operator
 import re
 import sqlite3
+import warnings
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -53,7 +54,7 @@ def written(value: Any) -> str | None:
 def matches(pattern: str, value: Any) -> bool:
     """Say whether a text has a match of a regular expression."""
     found = written(value)
-    return found is not None and _regex(pattern).search(found) is not None
+    return found is not None and regex(pattern).search(found) is not None
 
 
 def ilike(pattern: str, value: Any) -> bool:
@@ -63,8 +64,11 @@ def ilike(pattern: str, value: Any) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _regex(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
+def regex(pattern: str) -> re.Pattern[str]:
+    """Return a regular expression; raises what `re.compile` raises."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what a later Python may read otherwise
+        return re.compile(pattern)
 
 
 @lru_cache(maxsize=256)

@@ -207,7 +207,8 @@ def _unknown(value: nodes.Name, names: Names, kinds: tuple[str, ...]) -> BadQuer
         for name in names.names(kind)[:_COMPARED]:
             known.setdefault(name.casefold(), []).append(nodes.spell(nodes.Name(kind, name)))
     near = difflib.get_close_matches(value.name.casefold(), known, n=3, cutoff=0.6)
-    hint = "see them with: gitexp log --columns all"
+    quoted = value.name.replace("'", "''")
+    hint = f"see them with: gitexp log --columns all; a text goes in quotes: '{quoted[:40]}'"
     if near:
         hint = f"did you mean: {', '.join([one for name in near for one in known[name]][:4])}"
     what = "metric" if value.aggregate else "field, param, metric or tag"
