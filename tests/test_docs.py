@@ -136,7 +136,8 @@ def test_every_key_of_json_is_in_the_reference(project: Path, bare: Path) -> Non
         code = f"with gitexp.start_run('churn', params={{'lr': {loss}}}) as run: run.log({{'loss': {loss}}})"
         support.python(project, f"import gitexp\n{code}\nrun.note('good')\nrun.log_artifact", env={"GITEXP_QUIET": "1"})
     lines = (
-        "log", "show @", "diff", "importance loss", "status", "ref @", "tag @", "note @", "title @ fine", "experiment ls",
+        "log", "show @", "diff", "importance loss", "status", "ref @", "tag @", "note @", "title @ fine",
+        "experiment ls",
         "push --dry-run", "push --yes", "fetch", "status", "recover", "hooks ls", "config", "rm @~1", "undelete *",
         "bundle churn.zip", "unbundle churn.zip", "leaderboard", "leaderboard main",
         "check --metric loss --baseline @~1 --require status='completed' --max-drop 9",

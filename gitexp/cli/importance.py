@@ -15,9 +15,9 @@ from gitexp.cli import context
 @click.option("-w", "--where", default="", metavar="QUERY", help="Only the runs of which this is true (docs/query.md).")
 @context.json_option
 def command(metric: str, experiment: str, every: bool, where: str, as_json: bool) -> None:
-    """Tell which params matter for a metric over the completed runs of an experiment.
+    """Tell which params matter for a metric.
 
-    METRIC is a name (val_auc), or one with the value that counts (loss:last). Where the runs are too few, or the
+    It is asked of the completed runs of an experiment. METRIC is a name (val_auc), or one with the value that counts (loss:last). Where the runs are too few, or the
     params do not tell which of them are better, nothing is printed but why, on stderr.
     """
     from gitexp.cli import importance_page

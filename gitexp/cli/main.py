@@ -30,10 +30,10 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("leaderboard", "leaderboard", "Rank runs as the project's gitexp.toml defines it."),
         ("check", "check", "Say by the exit code whether a run is good enough."),
         ("diff", "diff", "Compare runs: metrics, params, code, data, environment, artifacts."),
-        ("plot", "plot", "Plot runs: curves, params against results, confusion matrices, ROC and PR curves."),
+        ("plot", "plot", "Plot runs: curves, params against results, ROC and more."),
         ("report", "report", "Put runs on one page: table, curves, what differs, images, notes."),
         ("site", "site", "Write a static site of all runs of an experiment, for readers without Git."),
-        ("importance", "importance", "Tell which params matter for a metric over the completed runs of an experiment."),
+        ("importance", "importance", "Tell which params matter for a metric."),
         ("branch", "branch", "Create a branch at the exact code of a run."),
         ("apply", "apply", "Merge the uncommitted edits that a run ran with into the files here."),
     ),
@@ -114,7 +114,7 @@ def unknown(name: str, known: Sequence[str]) -> errors.UsageError:
 
     from gitexp import text
 
-    near = difflib.get_close_matches(name, [*known, *ALIASES], n=3, cutoff=0.55)
+    near = difflib.get_close_matches(name, [*known, *ALIASES], n=3, cutoff=0.6)
     hint = "did you mean: " + ", ".join(f"gitexp {verb}" for verb in near) if near else "list the commands: gitexp -h"
     return errors.UsageError(f"no command {text.safe(name)!r}", hint=hint)
 
