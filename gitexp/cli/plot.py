@@ -56,7 +56,7 @@ def command(
     as_json: bool,
     **asked: Any,
 ) -> None:
-    """Plot runs: curves, params against results, confusion matrices, ROC and PR curves.
+    """Plot runs: curves, params against results, ROC and more.
 
     Without RUN those that `gitexp log` lists. With --json the data that is drawn, and a file only with -o.
     """

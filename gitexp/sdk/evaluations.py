@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from gitexp import text
 from gitexp.errors import UsageError
 from gitexp.ops import attach, evaluate
+from gitexp.ops.lifecycle import Session
 from gitexp.record import evaluation, names, values
 from gitexp.record.evaluation import Evaluation, Rates
-
-if TYPE_CHECKING:
-    from gitexp.sdk.run import Run
 
 _AREAS = {"roc": "auc", "pr": "ap"}
 
 
-def keep(run: Run, name: str, compute: Callable[[], Evaluation], step: int | None = None) -> None:
+class Recording(Protocol):
+    """What a run that is being recorded gives to those who record for it."""
+
+    _session: Session | None
+    _prefix: str
+
+    def _check_open(self) -> None: ...
+
+    def _refuse(self, reason: str, line: str) -> None: ...
+
+    def _warn(self, reason: str, line: str) -> None: ...
+
+    def log_metric(self, name: str, value: Any, step: int | None = None) -> None:
+        """Log one point of one metric."""
+
+
+def keep(run: Recording, name: str, compute: Callable[[], Evaluation], step: int | None = None) -> None:
     """Compute an evaluation in the call and keep it; what cannot be evaluated warns once and is counted."""
     run._check_open()
     if not isinstance(name, str) or not name:
@@ -37,7 +51,7 @@ def keep(run: Run, name: str, compute: Callable[[], Evaluation], step: int | Non
         _say_of(run, name, found, step)
 
 
-def _say_of(run: Run, name: str, found: Evaluation, step: int | None) -> None:
+def _say_of(run: Recording, name: str, found: Evaluation, step: int | None) -> None:
     """Log the area as a metric, and say what is missing of it."""
     if found.left_out:
         run._warn("samples", f"{name!r}: {text.plural(found.left_out, 'sample')} left out, with NaN or no class")
