@@ -17,8 +17,9 @@ from gitexp.cli import context
 def command(metric: str, experiment: str, every: bool, where: str, as_json: bool) -> None:
     """Tell which params matter for a metric.
 
-    It is asked of the completed runs of an experiment. METRIC is a name (val_auc), or one with the value that counts (loss:last). Where the runs are too few, or the
-    params do not tell which of them are better, nothing is printed but why, on stderr.
+    It is asked of the completed runs of an experiment. METRIC is a name (val_auc), or one with the value that counts
+    (loss:last). Where the runs are too few, or the params do not tell which of them are better, nothing is printed
+    but why, on stderr.
     """
     from gitexp.cli import importance_page
     from gitexp.ops import importance
