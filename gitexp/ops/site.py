@@ -7,21 +7,19 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gitexp import canonical, files, ids, locks, text
+from gitexp import canonical, files, locks
 from gitexp.errors import Damaged, Unsupported, UsageError, WriteFailed
 from gitexp.index import database, search
 from gitexp.index.entry import Entry
-from gitexp.ops import columns, difference, find, goals, report, scope, sections
+from gitexp.ops import find, goals, overview, report, scope
 from gitexp.pages import html
-from gitexp.pages.parts import Cell, Column, Index, Table
 from gitexp.query import nodes
 from gitexp.record.facts import EMPTY, State
-from gitexp.record.summary import is_nan
 from gitexp.store import annotations as annotated
 from gitexp.store.workspace import Workspace
 
@@ -61,28 +59,6 @@ class _Site:
     kept: set[str] = field(default_factory=set)
 
 
-@dataclass(slots=True)
-class _Overview:
-    """What the index shows: its columns, with the best of each metric, and how new the newest run is."""
-
-    chosen: list[columns.Chosen]
-    sample: list[Entry]
-    ways: dict[columns.Chosen, str]
-    best: dict[columns.Chosen, float] = field(default_factory=dict)
-    newest_ms: int = 0
-    dirty: int = 0
-
-    def see(self, entry: Entry) -> None:
-        """Take one more run in."""
-        self.dirty += entry.dirty
-        self.newest_ms = max(self.newest_ms, entry.end_ms or entry.start_ms)
-        for item, way in self.ways.items():
-            value = columns.value(entry, item)
-            if way and value is not None and not is_nan(value):
-                pick = max if way == "max" else min
-                self.best[item] = pick(self.best.get(item, value), value)
-
-
 def write(workspace: Workspace, folder: Path, experiment: str = "") -> Written:
     """Write the site of an experiment (and those below it) into a folder of its own, or bring it up to date.
 
@@ -105,13 +81,15 @@ def _write(workspace: Workspace, site: _Site, path: str) -> Written:
     done = Written(site.folder, search.count(index, wanted, context=context))
     for name, data in html.shared().items():
         _put(site, f"{_SHARED}/{name}", data)
-    overview = _overview(workspace, search.entries(index, wanted, limit=_SAMPLE, context=context))
+    listed = overview.choose(workspace, search.entries(index, wanted, limit=_SAMPLE, context=context))
     states, same = annotated.states(workspace), _same(workspace)
     for entry in search.stream(index, wanted, context=context):
-        overview.see(entry)
+        listed.see(entry)
         _page(workspace, site, entry, states.get(entry.id, EMPTY), same, done)
     entries = search.stream(index, wanted, context=context)
-    _put_index(site, html.index(_index(path, overview, entries, site, done), _SHARED))
+    damaged = [f"{name}: {why}" for name, why in done.damaged]
+    page = overview.page(path, listed, entries, lambda entry: _link(site, entry), damaged)
+    _put_index(site, html.index(page, _SHARED))
     done.removed = _clear(site)
     _mark(site, path, site.now)
     return done
@@ -184,6 +162,11 @@ def _page(workspace: Workspace, site: _Site, entry: Entry, state: State, same: s
     done.written += 1
 
 
+def _link(site: _Site, entry: Entry) -> str:
+    name = f"{_RUNS}/{entry.id}.html"
+    return name if name in site.now else ""
+
+
 def _is_whole(site: _Site, name: str, page: Page) -> bool:
     """Say whether a page is there with its images."""
     return all(_OURS.fullmatch(item) and (site.folder / item).is_file() for item in (name, *page[1]))
@@ -231,66 +214,6 @@ def _clear(site: _Site) -> int:
                 path.unlink()
                 gone += top == _RUNS
     return gone
-
-
-def _overview(workspace: Workspace, sample: list[Entry]) -> _Overview:
-    """Choose the columns of the index by its newest runs: the metrics and params that differ and matter."""
-    chosen = list(columns.choose(workspace, sample).columns) if sample else []
-    ways = {item: str(goals.of(workspace, item.name).best) for item in chosen if item.aggregate}
-    return _Overview(chosen, sample, ways)
-
-
-def _index(path: str, overview: _Overview, entries: Iterable[Entry], site: _Site, done: Written) -> Index:
-    """Return the page of all runs; its rows come one by one."""
-    sample = overview.sample
-    heads = [Column("run"), Column("status")]
-    for item in overview.chosen:
-        numeric = _is_numeric(sample, item)
-        heads.append(Column(item.title, numeric, report.WAYS[overview.ways.get(item, "")]))
-    heads += [Column("took", True), Column("started"), Column("code"), Column("by")]
-    names = {entry.experiment for entry in sample if entry.path == path}
-    return Index(
-        title=names.pop() if len(names) == 1 else path or "all experiments",
-        subtitle=tuple(_subtitle(overview, done.total)),
-        warnings=tuple(f"Not readable: {name}: {why}" for name, why in done.damaged[:20]),
-        table=Table(tuple(heads), (_row(entry, overview, site) for entry in entries)),
-        made=f"newest run {report.moment(overview.newest_ms)}" if overview.newest_ms else "",
-    )
-
-
-def _subtitle(overview: _Overview, total: int) -> Iterator[str]:
-    yield text.plural(total, "run")
-    if any(overview.ways.values()):
-        yield "best in bold"
-    if overview.dirty:
-        yield f"+ uncommitted edits ({overview.dirty})"
-
-
-def _is_numeric(sample: list[Entry], item: columns.Chosen) -> bool:
-    known = [value for entry in sample if (value := columns.value(entry, item)) is not None]
-    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in known)
-
-
-def _row(entry: Entry, overview: _Overview, site: _Site) -> tuple[Cell, ...]:
-    name = f"{_RUNS}/{entry.id}.html"
-    said, status = entry.title or entry.name, entry.status + " nan" * entry.failed_nan
-    cells = [Cell(said, said, link=name if name in site.now else "", note=ids.short(entry.id))]
-    cells.append(Cell(status, entry.status, marks=entry.status))
-    cells += [_value(entry, item, overview) for item in overview.chosen]
-    seconds = None if entry.end_ms is None else max(entry.end_ms - entry.start_ms, 0) / 1000
-    started = report.moment(entry.start_ms).removesuffix(" UTC")
-    code = (entry.code_commit or "")[:7] + "+" * entry.dirty
-    cells += [Cell(text.duration(seconds), seconds), Cell(started, float(entry.start_ms))]
-    return (*cells, Cell(code, code, marks="code"), Cell(entry.author or "", entry.author or ""))
-
-
-def _value(entry: Entry, item: columns.Chosen, overview: _Overview) -> Cell:
-    value = columns.value(entry, item)
-    if not item.aggregate:
-        return report.param(difference.MISSING if value is None else value)
-    sort = None if value is None or is_nan(value) else difference.float_of(value)
-    best = value is not None and overview.best.get(item) == value
-    return Cell(sections.number(value), sort, marks="best" if best else "")
 
 
 def describe(done: Written) -> dict[str, Any]:
