@@ -49,7 +49,7 @@ class BadQuery(UsageError):
     `query` is the text, where it is known; the hint then shows the place with a caret.
     """
 
-    def __init__(self, message: str, *, column: int, query: str = "", hint: str = "") -> None:
+    def __init__(self, message: str, *, column: int = 0, query: str = "", hint: str = "") -> None:
         said = f"column {column}: {message}" if column else message
         shown = _pointed(query, column) if query and column else ""
         super().__init__(said, hint="\n".join(filter(None, (shown, hint))))
