@@ -14,7 +14,7 @@ from gitexp.cli import context
 @click.option("-n", "--dry-run", is_flag=True, help="Only say what would be done.")
 @click.option("--undo", is_flag=True, help="Take back what was applied last, exactly.")
 def command(run: str | None, every: bool, markers: bool, dry_run: bool, undo: bool) -> None:
-    """Merge the uncommitted edits that a run ran with into the files here.
+    """Merge the uncommitted edits of a run into the files here.
 
     A three-way merge: HEAD may have moved on. Files with uncommitted changes are never written over, and either all
     is applied or nothing. Nothing is staged or committed.

@@ -46,7 +46,7 @@ def command(
     as_json: bool,
     **query: Any,
 ) -> None:
-    """Compare runs: metrics, params, code, data, environment, artifacts.
+    """Compare runs: metrics, params, code, data, environment.
 
     Without RUN the last two recorded here, the older one first; with one, that one against the newest (@). More than
     two are a table with a column for each.

@@ -29,13 +29,13 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "Compare and go back": (
         ("leaderboard", "leaderboard", "Rank runs as the project's gitexp.toml defines it."),
         ("check", "check", "Say by the exit code whether a run is good enough."),
-        ("diff", "diff", "Compare runs: metrics, params, code, data, environment, artifacts."),
+        ("diff", "diff", "Compare runs: metrics, params, code, data, environment."),
         ("plot", "plot", "Plot runs: curves, params against results, ROC and more."),
-        ("report", "report", "Put runs on one page: table, curves, what differs, images, notes."),
-        ("site", "site", "Write a static site of all runs of an experiment, for readers without Git."),
+        ("report", "report", "Put runs on one page: curves, what differs, images, notes."),
+        ("site", "site", "Write a static site of all runs of an experiment."),
         ("importance", "importance", "Tell which params matter for a metric."),
         ("branch", "branch", "Create a branch at the exact code of a run."),
-        ("apply", "apply", "Merge the uncommitted edits that a run ran with into the files here."),
+        ("apply", "apply", "Merge the uncommitted edits of a run into the files here."),
     ),
     "Describe": (
         ("tag", "tag", "Tag runs."),
