@@ -36,7 +36,7 @@ def command(
     require: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Put runs on one page: table, curves, what differs, images, notes.
+    """Put runs on one page: curves, what differs, images, notes.
 
     The page is one file that needs no network. Without RUN it is about the newest run recorded here (@). With --pr
     the first --metric is what the runs are ranked by; else it is the main one (gitexp.metric).

@@ -12,13 +12,13 @@ from gitexp.cli import context
 @click.command("site")
 @click.argument("folder", metavar="OUT/", type=click.Path(path_type=Path))
 @click.option(
-    "-e", "--experiment", default="", metavar="NAME", shell_complete=context.complete_experiments, help="Of it."
+    "-e", "--experiment", default="", metavar="NAME", shell_complete=context.complete_experiments, help="Of this one."
 )
 @context.json_option
 def command(folder: Path, experiment: str, as_json: bool) -> None:
-    """Write a static site of all runs of an experiment, for readers without Git.
+    """Write a static site of all runs of an experiment.
 
-    OUT/ gets an index and a page for each run; any web server shows it, and so does a browser from the disk. Called
+    Readers need no Git: OUT/ gets an index and a page for each run, for a web server or from the disk. Called
     again, it writes what has changed and takes away what was removed. Without -e it is the current experiment.
     """
     from gitexp import text
