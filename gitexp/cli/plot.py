@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitexp.cli import context
-from gitexp.errors import UsageError
+from gitexp.errors import UsageError, WriteFailed
 
 if TYPE_CHECKING:
     from gitexp.ops.figure import Figure, Request
@@ -85,7 +85,7 @@ def _request(asked: dict[str, Any]) -> Request:
     from gitexp.ops import columns
     from gitexp.ops.figure import Request
 
-    metrics = tuple(name for words in asked.pop("metrics") for name in columns.split(words))
+    metrics = tuple(name.strip("`") for words in asked.pop("metrics") for name in columns.split(words))
     kind = asked.pop("kind") or ("scatter" if asked["y"] else "curve")
     log = {"both": "xy", None: ""}.get(asked["log"], asked["log"])
     return Request(**{**asked, "metrics": metrics, "kind": kind, "log": log})
@@ -129,5 +129,8 @@ def _write(
             f"gitexp: no font here has {text.safe(drawn.unknown[:20])}; install one (fonts-noto-cjk), or -o plot.svg"
         )
     target = file if file is not None else Path(f"{found.stem}.png")
-    files.write(target, drawn.data)
+    try:
+        files.write(target, drawn.data)
+    except OSError as error:
+        raise WriteFailed(f"{target} cannot be written: {error.strerror}", hint="-o elsewhere/plot.png") from error
     return text.safe(str(target))

@@ -39,12 +39,22 @@ def ends(axes: Axes, items: Sequence[tuple[float, str, style.Look]], *, log: boo
     notes = []
     for y, label, look in items:
         text = axes.annotate(
-            label, (1.0, 0.5), (_REACH, 0.0), xycoords="axes fraction", textcoords="offset points", va="center"
+            sheet.shorten(label),
+            (1.0, 0.5),
+            (_REACH, 0.0),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            va="center",
         )
         text.set_fontsize(8)
         notes.append((text, y, look))
     head = axes.annotate(
-        title, (1.0, 1.0), (_REACH, 0.0), xycoords="axes fraction", textcoords="offset points", va="bottom"
+        sheet.shorten(title),
+        (1.0, 1.0),
+        (_REACH, 0.0),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        va="bottom",
     )
     head.set(fontsize=8, color=style.GREY, fontweight="bold")
     axes.gitexp_late = lambda: _place(axes, notes, head, log)  # type: ignore[attr-defined]  # where, layout decides
@@ -116,10 +126,40 @@ def _apart(places: list[float], order: Sequence[int], gap: float) -> list[float]
     return places
 
 
+def names(axes: Axes, points: Sequence[tuple[float, float, str]]) -> None:
+    """Name points beside them, where there is room for it: a name that would lie on another is left out."""
+    texts = []
+    for x, y, name in points:
+        text = axes.annotate(sheet.shorten(name, 24), (x, y), (4, 3), textcoords="offset points")
+        text.set(fontsize=7, color=style.GREY)
+        texts.append(text)
+    axes.gitexp_late = lambda: _thin_out(texts)  # type: ignore[attr-defined]  # where, layout decides
+
+
+def _thin_out(texts: Sequence[Any]) -> None:
+    taken: list[Any] = []
+    for text in texts:
+        for corner in (
+            (4, 3, "left", "bottom"),
+            (4, -3, "left", "top"),
+            (-4, 3, "right", "bottom"),
+            (-4, -3, "right", "top"),
+        ):
+            text.xyann = corner[:2]
+            text.set(ha=corner[2], va=corner[3])
+            box = text.get_window_extent()
+            if not any(box.overlaps(other) for other in taken):
+                taken.append(box)
+                break
+        else:
+            text.set_visible(False)
+
+
 def legend(figure: Figure, items: Sequence[tuple[str, style.Look]], *, title: str = "", markers: bool = False) -> None:
     """Put one legend for all panels below them, in as many columns as fit."""
     from matplotlib.lines import Line2D
 
+    items = [(sheet.shorten(label), look) for label, look in items]
     widest = max(len(label) for label, _ in items)
     columns = max(1, min(len(items), int(figure.get_figwidth() * 14 / (widest + 6))))
     handles = []
@@ -127,7 +167,9 @@ def legend(figure: Figure, items: Sequence[tuple[str, style.Look]], *, title: st
         line = Line2D([], [], color=look.colour, linestyle="none" if markers else look.dashes, label=label)
         line.set_marker(look.marker if markers else "none")
         handles.append(line)
-    figure.legend(handles=handles, loc="outside lower left", ncols=columns, title=title or None, alignment="left")
+    figure.legend(
+        handles=handles, loc="outside lower left", ncols=columns, title=sheet.shorten(title) or None, alignment="left"
+    )
 
 
 def shades(figure: Figure, image: Any, axes: Any, said: str, **how: Any) -> None:

@@ -90,7 +90,7 @@ class Curves:
             items_of = [(label, style.look(number)) for number, label in self.looks.items()]
             shared.legend(figure, items_of, title=self.legend_title)
         elif len(self.looks) == 1:
-            found[0].set_title(next(iter(self.looks.values())), loc="left", fontsize=9)
+            found[0].set_title(sheet.shorten(next(iter(self.looks.values()))), loc="left", fontsize=9)
 
     def _room(self, figure: Figure) -> int:
         return min(MAX_DIRECT, int((figure.get_figheight() - 0.6) * 72 / 10))

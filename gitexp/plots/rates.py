@@ -91,8 +91,12 @@ class RateCurves:
 def _legend(axes: Axes, title: str, *, inside: bool, kind: str) -> None:
     """Put the legend beside a single panel, else into the corner that good curves leave empty."""
     if not inside:
-        axes.legend(title=title or None, alignment="left", loc="upper left", bbox_to_anchor=(1.0, 1.02))
+        axes.legend(title=sheet.shorten(title) or None, alignment="left", loc="upper left", bbox_to_anchor=(1.0, 1.02))
     elif kind == "roc":
-        axes.legend(title=title or None, alignment="left", loc="lower right", frameon=True, edgecolor="none")
+        axes.legend(
+            title=sheet.shorten(title) or None, alignment="left", loc="lower right", frameon=True, edgecolor="none"
+        )
     else:
-        axes.legend(title=title or None, alignment="left", loc="lower left", frameon=True, edgecolor="none")
+        axes.legend(
+            title=sheet.shorten(title) or None, alignment="left", loc="lower left", frameon=True, edgecolor="none"
+        )

@@ -50,9 +50,7 @@ class Scatter:
         shared.scale(axes, x="x" in self.log, y="y" in self.log)
         axes.margins(0.06)
         if 0 < len(self.names) <= MAX_NAMED:
-            for x, y, name in zip(xs, ys, self.names, strict=True):
-                axes.annotate(sheet.shorten(name, 24), (x, y), (4, 3), textcoords="offset points", fontsize=7,
-                              color=style.GREY)  # fmt: skip
+            shared.names(axes, list(zip(xs, ys, self.names, strict=True)))
 
     def to_json(self) -> dict[str, Any]:
         """Return the points."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gitexp.plots import style
+from gitexp.text import safe
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +53,7 @@ def render(
 
         figure = Figure(figsize=size or drawing.size(), dpi=dpi, layout="constrained")
         if title:
-            figure.suptitle(title, x=0.01, ha="left")
+            figure.suptitle(safe(title), x=0.01, ha="left", wrap=True)
         drawing.draw(figure)
         texts = figure.findobj(Text)
         unknown = _choose_fonts(texts)
@@ -86,8 +87,11 @@ def _bytes(figure: Figure, format: str) -> bytes:
 
 
 def shorten(text: str, width: int = MAX_LABEL) -> str:
-    """Return a label in at most `width` characters, without its middle: what differs is often at the end."""
-    text = " ".join(text.split())
+    """Return a label in at most `width` characters, without its middle: what differs is often at the end.
+
+    It is on one line, and has no control characters: an SVG may not hold them.
+    """
+    text = safe(" ".join(text.split()))
     if len(text) <= width:
         return text
     tail = width // 2

@@ -263,3 +263,11 @@ def test_no_runs_is_an_error(project: Path) -> None:
         support.gitexp("plot", expect=4).stderr
         == "gitexp: no run here has a metric\nlog some: run.log({'loss': 0.5})\n"
     )
+
+
+def test_a_place_that_cannot_be_written_to_is_an_error(runs: list[str], project: Path) -> None:
+    (project / "folder.png").mkdir()
+    for name, reason in (("folder.png", "Is a directory"), ("README.md/x.png", "Not a directory")):
+        found = support.gitexp("plot", "run0", "-m", "loss", "-o", name, expect=9)
+        assert found.stderr == f"gitexp: {name} cannot be written: {reason}\n-o elsewhere/plot.png\n"
+    assert files(project) == ["folder.png"]

@@ -246,3 +246,13 @@ def test_the_data_of_every_drawing_is_json() -> None:
         "label": "run 0", "runs": ["id0"], "points": 3, "x": [0.0, 1.0, 2.0], "y": [1.0, "NaN", "Infinity"],
         "raw": [1.0, 2.0, 3.0], "spread": [0.0, 1.0, "NaN"],
     }  # fmt: skip
+
+
+def test_names_of_points_do_not_lie_on_each_other() -> None:
+    values = (1.0, 1.001, 1.002, 1.003, 1.004, 1.005, 9.0)
+    axes = drawn(
+        Scatter("a", "b", values, values, tuple("abcdefg"), names=tuple(f"a long name {at}" for at in range(7)))
+    ).axes[0]
+    boxes = [text.get_window_extent() for text in axes.texts if text.get_visible()]
+    assert 2 <= len(boxes) < 7
+    assert not any(one.overlaps(other) for at, one in enumerate(boxes) for other in boxes[at + 1 :])
