@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Iterable
 
 from gitexp.git import reffiles, refs
+from gitexp.index import stamps
 from gitexp.index.stamps import Stamps
 from gitexp.store.workspace import Workspace
 
-_PACKED = re.compile(rb"^([0-9a-f]{40}) (refs/experiments(?:-live)?/[^\n]+)$", re.MULTILINE)
+_ROOTS = (stamps.RUNS_PREFIX, stamps.PUBLISHED_PREFIX)
 
 Moves = dict[str, str | None]  # {ref: what it holds now, None for nothing}
 
@@ -41,19 +41,17 @@ def _loose(workspace: Workspace, connection: sqlite3.Connection, folders: Iterab
 def _packed(workspace: Workspace, connection: sqlite3.Connection) -> Moves:
     """Return all refs that do not hold what the index has of them, after packed-refs was written anew."""
     try:
-        data = (workspace.repo.common_dir / "packed-refs").read_bytes()
+        text = (workspace.repo.common_dir / "packed-refs").read_text("utf-8", "surrogateescape")
     except FileNotFoundError:
-        data = b""
-    now: Moves = {_decoded(ref): oid.decode() for oid, ref in _PACKED.findall(data)}
-    now.update(dict(connection.execute("SELECT ref, oid FROM loose")))
-    known = dict(connection.execute("SELECT ref, commit_oid FROM run WHERE ref IS NOT NULL"))
-    known.update(connection.execute("SELECT ref, commit_oid FROM strange").fetchall())
-    moves: Moves = {ref: oid for ref, oid in now.items() if known.get(ref) != oid}
-    return moves | {ref: None for ref in known if ref not in now}
-
-
-def _decoded(ref: bytes) -> str:
-    return readable(ref.decode("utf-8", "surrogateescape"))
+        text = ""
+    # Whole lines are compared, as sets: nothing else is as fast for a hundred thousand.
+    now = {line for line in text.split("\n") if line[41:57] == "refs/experiments"}
+    query = "SELECT commit_oid || ' ' || ref FROM {0} WHERE ref IS NOT NULL"
+    known = {row[0] for table in ("run", "strange") for row in connection.execute(query.format(table))}
+    loose = dict(connection.execute("SELECT ref, oid FROM loose"))
+    moves: Moves = {line[41:]: None for line in known - now}
+    moves |= {readable(line[41:]): line[:40] for line in now - known if line[41:].startswith(_ROOTS)}
+    return {ref: loose.get(ref, oid) for ref, oid in moves.items()}
 
 
 def readable(ref: str) -> str:

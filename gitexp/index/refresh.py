@@ -197,7 +197,7 @@ class Refresh:
 
     def _elsewhere(self) -> Moves:
         """Return what should stand of the runs that run on other machines: those that are not here by now."""
-        query = "SELECT ref FROM run WHERE live AND ref IS NOT NULL"
+        query = "SELECT ref FROM run WHERE live AND +ref IS NOT NULL"  # by the index of the few that are live
         found: Moves = {ref: None for (ref,) in self.connection.execute(query)}
         live = self._running
         for ref, oid in meta.get(self.connection, "published", {}).items():

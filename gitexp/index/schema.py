@@ -9,7 +9,7 @@ from gitexp.version import __version__
 if TYPE_CHECKING:  # a training that ends wants VERSION only
     import sqlite3
 
-VERSION = 2
+VERSION = 3
 COLUMN_CAP = 1500  # numbered columns; SQLite's own limit for a table is 2,000
 
 FIELDS = (
@@ -24,7 +24,7 @@ FIELDS = (
 _META = "CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID"
 _TABLES = (
     f"CREATE TABLE run (key INTEGER PRIMARY KEY, {', '.join(FIELDS[1:])})",
-    "CREATE UNIQUE INDEX run_ref ON run (ref)",
+    "CREATE UNIQUE INDEX run_ref ON run (ref, commit_oid)",
     "CREATE INDEX run_id ON run (id)",
     "CREATE INDEX run_start ON run (start_ms, id)",
     "CREATE INDEX run_own ON run (start_ms, id) WHERE own AND NOT removed",
