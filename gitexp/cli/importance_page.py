@@ -37,7 +37,8 @@ def echo(found: Importance, width: int | None) -> None:
 def _head(found: Importance) -> str:
     metric = f"{text.safe(found.metric)}:{found.goal.aggregate}"
     direction = f" ({found.goal.words})" if found.goal.words else ""
-    return f"{metric} over {text.plural(len(found.runs), 'completed run')} of {text.safe(found.title)}{direction}"
+    runs = f"{'the newest ' if found.cut else ''}{text.plural(len(found.runs), 'completed run')}"
+    return f"{metric} over {runs} of {text.safe(found.title)}{direction}"
 
 
 def _below(found: Importance) -> Iterator[str]:

@@ -89,9 +89,11 @@ def walk(
 
 
 def present(repo: Repo, names: Sequence[str], kind: str) -> dict[str, str]:
-    """Return {name: oid} of the objects of a kind that are here, fetching none; a name is an oid, or `oid:path`."""
+    """Return {name: oid} of the objects of a kind that are here, fetching none; a name is an oid, or one with
+    a path or `^{tree}` behind it.
+    """
     if repo.is_partial:  # git would fetch what it misses, one by one
-        names = [name for name in names if objects.exists(repo, name.partition(":")[0])]
+        names = [name for name in names if objects.exists(repo, name[:40])]
     if not names:
         return {}
     asked = "\n".join(names).encode() + b"\n"

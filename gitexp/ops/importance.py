@@ -22,7 +22,7 @@ from gitexp.store.workspace import Workspace
 MIN_RUNS, RUNS_A_PARAM = 20, 4
 # On made-up runs (a param with a peak, one half as strong, noise, others without effect) the strongest param was named
 # in at least nine cases of ten from there on; with half as many runs it was chance.
-MAX_RUNS = 2000  # the newest; more take longer and tell no more
+MAX_RUNS = 1000  # the newest; more take longer and tell no more
 _CLEAR, _TIED, _ONE = 0.3, 0.9, 0.9999  # rank correlations
 _SLIGHT = 0.02  # a share about which nothing is said
 _WITHOUT = "without it"
@@ -66,6 +66,7 @@ class Importance:
     title: str
     runs: tuple[str, ...]
     without: int  # runs that have no number for the metric
+    cut: bool = False  # there are more runs: these are the newest
     params: tuple[Param, ...] = ()
     explained: float | None = None
     constant: tuple[str, ...] = ()
@@ -76,9 +77,10 @@ class Importance:
 
 def measure(workspace: Workspace, metric: str, query: Query) -> Importance:
     """Return what matters for a metric (its value in lists, or `loss:last`) over the completed runs of a query."""
-    asked = replace(query, status="completed", limit=MAX_RUNS)
+    asked = replace(query, status="completed", limit=MAX_RUNS + 1)
     chosen = listing.selection(workspace, asked)
     entries = list(listing.stream(chosen))
+    cut, entries = len(entries) > MAX_RUNS, entries[:MAX_RUNS]
     name, aggregate = goals.split(metric)
     goal = goals.of(workspace, name)
     if aggregate:
@@ -88,7 +90,7 @@ def measure(workspace: Workspace, metric: str, query: Query) -> Importance:
         raise NotFound(f"no completed run here has the metric {text.safe(name)!r}", hint="gitexp log --columns all")
     found = Importance(
         name, goal, listing.title(chosen), tuple(entry.id for entry, _ in known),
-        len(entries) - len(known),
+        len(entries) - len(known), cut,
     )  # fmt: skip
     return _measured(workspace, found, [entry for entry, _ in known], [value for _, value in known])
 
@@ -255,6 +257,7 @@ def describe(found: Importance) -> dict[str, Any]:
         "experiment": found.title,
         "runs": list(found.runs),
         "without": found.without,
+        "cut": found.cut,
         "params": [
             {"names": list(item.names), "share": item.share, "correlation": item.correlation, "best": item.best or None}
             for item in found.params

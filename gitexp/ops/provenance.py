@@ -207,25 +207,27 @@ def touching(workspace: Workspace, index: Index, pathspecs: Sequence[str]) -> To
     Pathspecs are as Git takes them, from the folder where the user is.
     """
     steps = list(_steps(index.connection.execute(_COURSE)))
-    pairs = {pair for _, pair in steps if pair[0] != pair[1]}
-    named = {tree for pair in pairs for tree in pair} - {objects.EMPTY_TREE}
-    trees = patches.present(workspace.repo, sorted(named), "tree")
-    known = sorted(pair for pair in pairs if all(tree in trees or tree == objects.EMPTY_TREE for tree in pair))
-    touched = patches.touching(workspace.repo, known, pathspecs) if known else {}
-    unknown = sum(pair in pairs and pair not in touched for _, pair in steps)
+    names = {name for _, pair in steps for name in pair} - {objects.EMPTY_TREE}
+    trees = {objects.EMPTY_TREE: objects.EMPTY_TREE, **patches.present(workspace.repo, sorted(names), "tree")}
+    pairs = [(run, trees.get(old), trees.get(new)) for run, (old, new) in steps]
+    differing = {(old, new) for _, old, new in pairs if old and new and old != new}
+    touched = patches.touching(workspace.repo, sorted(differing), pathspecs) if differing else {}
+    unknown = sum(not (old and new) for _, old, new in pairs)
     return Touched(
-        tuple(run for run, pair in steps if touched.get(pair)),
+        tuple(run for run, old, new in pairs if old and new and touched.get((old, new))),
         f"{text.plural(unknown, 'run')} left out: the code, or that of the run before, is not here" if unknown else "",
     )
 
 
-_COURSE = "SELECT id, path, code_tree FROM run WHERE NOT removed ORDER BY path, start_ms, id"
+_COURSE = """SELECT id, path, code_tree, COALESCE(code_snapshot, code_commit) FROM run WHERE NOT removed
+ORDER BY path, start_ms, id"""
 
 
-def _steps(rows: Iterable[tuple[str, str, str | None]]) -> Iterator[tuple[str, patches.Pair]]:
-    """Yield each run with the trees of the run before it and its own."""
-    last, tree = None, objects.EMPTY_TREE
-    for run, path, code in rows:
-        before = tree if path == last else objects.EMPTY_TREE
-        last, tree = path, _oid(code) or objects.EMPTY_TREE
-        yield run, (before, tree)
+def _steps(rows: Iterable[tuple[str, str, str | None, str | None]]) -> Iterator[tuple[str, patches.Pair]]:
+    """Yield each run with the names of two trees: the code of the run before, and its own."""
+    last, name = None, objects.EMPTY_TREE
+    for run, path, tree, commit in rows:
+        before = name if path == last else objects.EMPTY_TREE
+        name = _oid(tree) or (f"{commit}^{{tree}}" if _oid(commit) else objects.EMPTY_TREE)
+        last = path
+        yield run, (before, name)

@@ -306,6 +306,15 @@ def test_what_a_foreign_record_says_of_its_code_is_not_believed(project: Path) -
         assert touching(project, "train.py") == []
 
 
+def test_a_record_that_names_no_tree_has_that_of_its_commit(project: Path) -> None:
+    for number in range(2):
+        commit = support.commit(project, "a model", model__py=str(number))
+        stored.make(None, f"run{number}", ids.from_text(commit), at=f"1{number}:00", code={"commit": commit})
+    with support.untouched(project):
+        assert touching(project, "model.py") == ["run0", "run1"]
+        assert touching(project, "train.py") == ["run0"]
+
+
 def test_without_runs_nothing_is_found(project: Path, untouched: None) -> None:
     assert found(project, "HEAD") == {}
     assert touching(project, "train.py") == []
