@@ -44,6 +44,7 @@ def heads(found: Comparison) -> Iterator[str]:
 
 
 def code_of(side: code.Code) -> str:
+    """Return a run's code in words: its commit, and whether there were edits."""
     commit = side.commit[:7] if side.commit else "no commit yet"
     return f"{commit} + uncommitted edits" if side.dirty else commit
 
