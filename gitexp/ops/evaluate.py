@@ -250,7 +250,7 @@ def _roc(label: str, hit: Array, score: Array, points: int) -> Curve:
     x = np.append(0.0, false / max(negatives, 1))
     y = np.append(0.0, true / max(positives, 1))
     thresholds = np.append(np.inf, thresholds)
-    area = float(np.trapezoid(y, x)) if positives and negatives else None
+    area = float(np.sum(np.diff(x) * (y[1:] + y[:-1])) / 2) if positives and negatives else None
     kept = _thinned(x + y, points // 2)
     return _curve(label, (x, y, thresholds), kept, area, positives, negatives)
 

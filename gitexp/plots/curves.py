@@ -158,10 +158,7 @@ def _draw(axes: Axes, curve: Curve, pixels: int, marks: _Marks, *, log_x: bool, 
     xs, ys = _thinned(x, y, pixels, log_x, log_y)
     (line,) = axes.plot(xs, ys, color=look.colour, linestyle=look.dashes, linewidth=width, label=curve.label)
     line.set_gid("curve")
-    if look.colour == style.YELLOW:
-        from matplotlib import patheffects
-
-        line.set_path_effects([patheffects.withStroke(linewidth=width + 0.9, foreground="#6b6400")])
+    shared.outline(line)
     _points(axes, line, xs, ys, look)
 
 

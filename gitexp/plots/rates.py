@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from gitexp.plots import axes as shared
 from gitexp.plots import sheet, style
 from gitexp.record.evaluation import Curve
 
@@ -54,9 +55,12 @@ class RateCurves:
         for line in lines:
             look, curve = style.look(line.number), line.curve
             value = "not defined" if curve.area is None else f"{curve.area:.4f}"
-            axes.plot(curve.x, curve.y, color=look.colour, linestyle=look.dashes, linewidth=1.5, gid="curve",
-                      drawstyle="default" if self.kind == "roc" else "steps-pre",
-                      label=f"{sheet.shorten(line.label, 40)}  ({area} {value})".strip())  # fmt: skip
+            (drawn,) = axes.plot(
+                curve.x, curve.y, color=look.colour, linestyle=look.dashes, linewidth=1.5, gid="curve",
+                drawstyle="default" if self.kind == "roc" else "steps-pre",
+                label=f"{sheet.shorten(line.label, 40)}  ({area} {value})".strip(),
+            )  # fmt: skip
+            shared.outline(drawn)
         self._chance(axes, lines)
         axes.set(xlabel=x_name, ylabel=y_name, xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal", anchor="W")
 
