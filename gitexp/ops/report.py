@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 
 from gitexp import clock, ids, text
 from gitexp.index import database, search
-from gitexp.ops import code, curves, diff, difference, factsheet, find, pictures, sections
+from gitexp.ops import code, curves, diff, difference, drawings, factsheet, find, pictures, sections
 from gitexp.ops.difference import MISSING
 from gitexp.pages import parts
 from gitexp.pages.parts import Cell, Column, Report, Table
@@ -50,7 +50,7 @@ def build(workspace: Workspace, runs: Sequence[Run], options: Options | None = N
         if options.charts
         else curves.Curves((), ())
     )
-    images = pictures.gather(workspace, runs, options.sink) if options.images else pictures.Pictures((), ())
+    images = _images(workspace, runs, options)
     patch = _patch(workspace, runs) if options.patch and found is not None else ""
     return Report(
         title=options.title or _title(names),
@@ -71,6 +71,15 @@ def build(workspace: Workspace, runs: Sequence[Run], options: Options | None = N
         made=moment(clock.now_ms()),
         home=options.home,
     )
+
+
+def _images(workspace: Workspace, runs: Sequence[Run], options: Options) -> pictures.Pictures:
+    """Return the figures of evaluations, then the images that were logged."""
+    if not options.images:
+        return pictures.Pictures((), ())
+    drawn = drawings.gather(workspace, runs[:MANY], options.sink)
+    logged = pictures.gather(workspace, runs, options.sink)
+    return pictures.Pictures(drawn.shown + logged.shown, drawn.left_out + logged.left_out)
 
 
 def _sections(

@@ -72,9 +72,9 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An image that a run logged: `source` is a data URI, or a file beside the page."""
+    """An image that a run logged, or (without a run) one of several: a data URI, or a file beside the page."""
 
-    run: int
+    run: int | None
     name: str
     source: str
     size: str

@@ -248,3 +248,21 @@ def test_an_experiment_is_called_what_it_is_called_now(project: Path) -> None:
     run = recording.record(project, "run")
     support.gitexp("experiment", "rename", "churn", "retention")
     assert build([run]).runs[0].experiment == "retention"
+
+
+EVALUATIONS = """\
+import gitexp
+for name, scores in (("one", [0.1, 0.4, 0.35, 0.8]), ("two", [0.3, 0.2, 0.6, 0.9])):
+    with gitexp.start_run("churn", name=name, params={"name": name}) as run:
+        run.log_confusion_matrix([0, 0, 1, 1], [0, 1, 1, 1])
+        run.log_roc([0, 0, 1, 1], scores)
+"""
+
+
+def test_evaluations_are_drawn_with_all_runs_in_one_figure(project: Path) -> None:
+    support.python(project, EVALUATIONS)
+    workspace = workspaces.open()
+    found = build([find.one(workspace, "one"), find.one(workspace, "two"), recording.record(project, "none")])
+    assert [(item.name, item.run) for item in found.pictures] == [("confusion matrix", None), ("ROC curves", None)]
+    assert all(item.source.startswith("data:image/png;base64,") and item.width > 200 for item in found.pictures)
+    assert html.report(found).count("<img ") == 2
