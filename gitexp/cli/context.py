@@ -46,6 +46,10 @@ def workspace(*, sweep: bool = True, overrides: Mapping[str, str] | None = None)
 
 
 def _sweep(opened: Workspace) -> None:
+    from gitexp.ops import sweep
+
+    if not sweep.needed(opened):
+        return
     from gitexp.ops import recover
 
     line = recover.sweep(opened).line()

@@ -1,0 +1,24 @@
+"""Whether something has to be put right before a command's own work; most of the time there is nothing.
+
+Every command asks, so this loads nothing that a list does without; what there is to do is in `ops.recover`.
+"""
+
+from __future__ import annotations
+
+import os
+
+from gitexp.index import database
+from gitexp.store.workspace import Workspace
+
+
+def needed(workspace: Workspace) -> bool:
+    """Say whether there is a journal, of which `recover` knows if it is alive, or a ref that was taken away."""
+    return _has_journals(workspace) or bool(database.of(workspace).lost)
+
+
+def _has_journals(workspace: Workspace) -> bool:
+    try:
+        with os.scandir(workspace.live) as entries:
+            return any(True for _ in entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
