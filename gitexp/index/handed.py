@@ -1,4 +1,4 @@
-"""Rows that runs hand to the index as they end: lines of a file beside it, so that nobody waits for a lock.
+"""Records that runs hand to the index as they end: lines of a file beside it, so that nobody waits for a lock.
 
 It is a help only: a line that is torn, of another version, or lost is made up for by reading the run's commit.
 """
@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from gitexp.errors import GitexpError
+from gitexp.git.folders import Folder
 from gitexp.index import location, rows, schema
-from gitexp.index.rows import Row
-from gitexp.index.values import Stored
 from gitexp.store.runs import Run
 from gitexp.store.workspace import Workspace
 
-_MAX_BYTES = 1 << 20  # of one row
+_MAX_BYTES = 1 << 20  # of one record
 _MAX_FILE_BYTES = 64 << 20  # of all that wait; nobody lists runs then
 
 _told: set[str] = set()  # environments whose content this process has handed over
@@ -27,9 +26,10 @@ _told: set[str] = set()  # environments whose content this process has handed ov
 
 @dataclass(frozen=True, slots=True)
 class Handed:
-    """A row and, the first time it is met, the content of its environment."""
+    """The files of a record, its artifacts and, from each process once, the content of its environment."""
 
-    row: Row
+    folder: Folder
+    artifacts: list[tuple[Any, ...]]
     environment: Any
 
 
@@ -38,7 +38,7 @@ def _path(workspace: Workspace) -> Path:
 
 
 def give(workspace: Workspace, run: Run) -> None:
-    """Leave the row of a run that has just been committed, where there is an index that will want it; never raises."""
+    """Leave the record of a run just committed where there is an index that will want it; never raises."""
     with suppress(OSError, GitexpError, ValueError):
         path = _path(workspace)
         if location.of(workspace).stat().st_size and _size(path) < _MAX_FILE_BYTES:
@@ -46,17 +46,20 @@ def give(workspace: Workspace, run: Run) -> None:
 
 
 def _line(run: Run) -> bytes:
-    row = rows.stored(run.workspace, str(run.ref), str(run.commit))
-    if row is None:
-        raise ValueError("no run")
-    is_new = row.environment is not None and row.environment not in _told
-    content = run.environment if is_new else None
-    if row.environment is not None:
-        _told.add(row.environment)
-    value = [schema.made_by(), *_to_json(row), content]
+    """Return the line of a run: its files as they are, for whoever takes them has more time than a training."""
+    folder = rows.files_of(run)
+    if folder is None:
+        raise ValueError("an unusual record, which is read from its commit")
+    environment = folder.entries.get("environment.json")
+    content = run.environment if environment is not None and environment not in _told else None
+    if environment is not None:
+        _told.add(environment)
+    artifacts = rows.artifacts_of(run) if "artifacts" in folder.entries else []
+    files = {name: data.decode() for name, data in folder.files.items()}
+    value = [schema.made_by(), run.ref, run.commit, folder.message, files, environment, artifacts, content]
     line = json.dumps(value).encode() + b"\n"
     if len(line) > _MAX_BYTES:
-        raise ValueError("a row too long to be handed over")
+        raise ValueError("a record too long to be handed over")
     return line
 
 
@@ -75,23 +78,8 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _to_json(row: Row) -> list[Any]:
-    values = [[*key, *_quoted(value)] for key, value in row.values.items()]
-    metrics = [[name, *map(_quoted, found)] for name, found in row.metrics.items()]
-    return [row.fields, values, metrics, row.artifacts, row.datasets, row.environment]
-
-
-def _quoted(value: Stored) -> list[Any]:
-    return [1, value.decode()] if isinstance(value, bytes) else [0, value]
-
-
-def _unquoted(found: list[Any]) -> Stored:
-    value: int | float | str = found[1]
-    return str(value).encode() if found[0] else value
-
-
 def take(workspace: Workspace) -> dict[tuple[str, str], Handed]:
-    """Take the rows that wait, by ref and commit, and remove them."""
+    """Take what waits, by ref and commit, and remove it."""
     path = _path(workspace)
     aside = path.with_name(f"{path.name}.{os.getpid()}.{os.urandom(3).hex()}")
     try:
@@ -105,21 +93,15 @@ def take(workspace: Workspace) -> dict[tuple[str, str], Handed]:
     found = {}
     for line in lines[:-1]:
         with suppress(ValueError, TypeError, KeyError, AttributeError):
-            row, environment = _from_json(line)
-            found[row.fields["ref"], row.fields["commit_oid"]] = Handed(row, environment)
+            ref, commit, item = _from_json(line)
+            found[ref, commit] = item
     return found
 
 
-def _from_json(line: bytes) -> tuple[Row, Any]:
-    made_by, fields, values, metrics, artifacts, datasets, environment, content = json.loads(line)
+def _from_json(line: bytes) -> tuple[str, str, Handed]:
+    made_by, ref, commit, message, files, environment, artifacts, content = json.loads(line)
     if made_by != schema.made_by():
         raise ValueError("of another version")
-    row = Row(
-        fields,
-        {(kind, name, aggregate): _unquoted(value) for kind, name, aggregate, *value in values},
-        {name: tuple(map(_unquoted, found)) for name, *found in metrics},
-        [tuple(item) for item in artifacts],
-        [tuple(item) for item in datasets],
-        environment,
-    )
-    return row, content
+    entries = {"environment.json": str(environment)} if environment is not None else {}
+    folder = Folder(str(message), {name: text.encode() for name, text in files.items()}, entries)
+    return str(ref), str(commit), Handed(folder, [tuple(item) for item in artifacts], content)

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any
 
 from gitexp import canonical, ids
-from gitexp.errors import Damaged
+from gitexp.errors import Damaged, Unsupported
 from gitexp.git import objects, refs
 from gitexp.index import handed, heads, meta, rows, running, stamps, tables
 from gitexp.index.catalogue import Catalogue
@@ -220,9 +220,9 @@ class Refresh:
     def _read(self, wanted: Sequence[tuple[str, str]]) -> bool:
         """Read runs and put them in; False where the time was up."""
         given = handed.take(self.workspace) if wanted else {}
-        here = [item for item in wanted if item in given]
-        self._insert([(None, self._given(given[item])) for item in here])
-        left = [item for item in wanted if item not in given]
+        here = {item: row for item in wanted if item in given and (row := self._given(*item, given[item])) is not None}
+        self._insert([(None, row) for row in here.values()])
+        left = [item for item in wanted if item not in here]
         unread, deadline = dict.fromkeys(left), time.monotonic() + BUSY_SECONDS
         with closing(self.readers.read(left)) as found:
             while chunk := list(islice(found, _CHUNK)):
@@ -245,12 +245,17 @@ class Refresh:
         gone = [row[:2] for row in self.readers.loose]
         self.connection.executemany("DELETE FROM loose WHERE folder = ? AND ref = ?", gone)
 
-    def _given(self, found: handed.Handed) -> Row:
-        """Return a row that its run has handed over, and make its environment known."""
-        oid = found.row.environment
-        if oid is not None and found.environment is not None and self._environment_known(oid) is None:
-            self._add_environment(oid, found.environment)
-        return found.row
+    def _given(self, ref: str, commit: str, found: handed.Handed) -> Row | None:
+        """Return the row of a record that its run has handed over, and make its environment known."""
+        try:
+            row = rows.given(self.workspace, ref, commit, found.folder, found.artifacts)
+        except (Damaged, Unsupported):
+            return None  # the commit is asked then
+        if row is None or row.environment is None or self._environment_known(row.environment) is not None:
+            return row
+        if found.environment is not None:
+            self._add_environment(row.environment, found.environment)
+        return row
 
     def _insert(self, found: Sequence[tuple[int | None, Row]]) -> None:
         """Put runs in, with what is said of them and what is known of their refs."""

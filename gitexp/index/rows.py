@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,7 +41,7 @@ class Row:
     fields: dict[str, Any]
     values: dict[Key, Stored] = field(default_factory=dict)
     metrics: dict[str, tuple[Stored, ...]] = field(default_factory=dict)  # in the order of catalogue.AGGREGATES
-    artifacts: list[tuple[str, int, str | None]] = field(default_factory=list)
+    artifacts: list[tuple[Any, ...]] = field(default_factory=list)
     datasets: list[tuple[Any, ...]] = field(default_factory=list)
     environment: str | None = None  # the blob of environment.json
 
@@ -60,6 +61,19 @@ def stored(workspace: Workspace, ref: str, commit: str) -> Row | None:
         row = _damaged(workspace, ref, commit, error.message)
     if row is None:
         return None
+    return _placed(row, ref, commit)
+
+
+def given(workspace: Workspace, ref: str, commit: str, folder: Folder, artifacts: list[tuple[Any, ...]]) -> Row | None:
+    """Return the row of a run whose files were handed over; reads nothing; raises Damaged or Unsupported."""
+    row = _of_folder(runs.load(workspace, commit, ref), folder)
+    if row is None:
+        return None
+    row.artifacts = [tuple(item) for item in artifacts]
+    return _placed(row, ref, commit)
+
+
+def _placed(row: Row, ref: str, commit: str) -> Row:
     path, slug, _ = leaf(ref) or ("", "", "")
     is_live = ref.startswith(stamps.PUBLISHED_PREFIX)
     row.fields |= {"ref": ref, "commit_oid": commit, "path": path, "slug": slug, "live": int(is_live)}
@@ -68,9 +82,14 @@ def stored(workspace: Workspace, ref: str, commit: str) -> Row | None:
 
 def _of_stored(run: Run) -> Row | None:
     """Return the row of a stored run, but for where it stands; None of no run; raises Damaged or Unsupported."""
-    folder = folders.read(run.workspace.repo, str(run.commit), runs.FOLDER, _READ, runs.JSON_LIMIT)
-    if folder is None or any(map(pointer.decode, folder.files.values())) or "run.json" not in folder.files:
-        folder = _unusual(run)
+    folder = files_of(run) or _unusual(run)
+    row = _of_folder(run, folder)
+    if row is not None and "artifacts" in folder.entries:
+        row.artifacts = artifacts_of(run)
+    return row
+
+
+def _of_folder(run: Run, folder: Folder) -> Row | None:
     if runs.trailers(folder.message) is None:
         return None
     if "run.json" in folder.files:
@@ -82,19 +101,29 @@ def _of_stored(run: Run) -> Row | None:
         row.metrics = _metrics(data)
     _add_rest(row, run.record)
     row.environment = folder.entries.get("environment.json")
-    row.artifacts = _artifacts(run) if "artifacts" in folder.entries else []
-    row.datasets = _datasets(run) if "data.json" in folder.entries else []
+    row.datasets = _datasets(folder.files.get("data.json"))
     return row
 
 
-_READ = ("run.json", "params.json", "summary.json")
+def files_of(run: Run) -> Folder | None:
+    """Return the files of a record that the index reads; None where one is kept as a pointer, missing or too large."""
+    folder = folders.read(run.workspace.repo, str(run.commit), runs.FOLDER, _READ, runs.JSON_LIMIT)
+    if folder is None or "run.json" not in folder.files or any(map(pointer.decode, folder.files.values())):
+        return None
+    return folder
+
+
+_READ = ("run.json", "params.json", "summary.json", "data.json")
 
 
 def _unusual(run: Run) -> Folder:
     """Read the long way what is kept as a pointer, is missing, too large or no file; raises Damaged as a run does."""
     message = objects.read_commit(run.workspace.repo, str(run.commit)).message
     entries = {name: entry.oid for name, entry in run.entries.items()}
-    return Folder(message, {name: data for name in _READ if (data := run.file(name)) is not None}, entries)
+    found = {name: data for name in _READ[:-1] if (data := run.file(name)) is not None}
+    with suppress(Damaged):  # without its data sets a run can be listed
+        found |= {name: data for name in _READ[-1:] if (data := run.file(name)) is not None}
+    return Folder(message, found, entries)
 
 
 def _damaged(workspace: Workspace, ref: str, commit: str, why: str) -> Row | None:
@@ -113,7 +142,7 @@ def live(run: LiveRun, metrics: Mapping[str, Aggregate]) -> Row:
     _add_params(row.values, run.params, "")
     row.metrics = {name: _aggregates(aggregate) for name, aggregate in metrics.items()}
     _add_rest(row, run.record)
-    row.artifacts, row.datasets = _artifacts(run), _datasets(run)
+    row.artifacts, row.datasets = artifacts_of(run), _datasets(run.file("data.json"))
     content = run.file("environment.json")
     if content is not None:
         row.environment = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
@@ -245,7 +274,8 @@ def _of_head(head: Head, why: str) -> dict[str, Any]:
     }
 
 
-def _artifacts(run: Run) -> list[tuple[str, int, str | None]]:
+def artifacts_of(run: Run) -> list[tuple[Any, ...]]:
+    """Return (name, bytes, sha256) of a run's artifacts."""
     try:
         found = run.artifacts[:MAX_ITEMS]
     except Damaged:  # `fsck` names what is missing; the run itself can be listed
@@ -253,12 +283,12 @@ def _artifacts(run: Run) -> list[tuple[str, int, str | None]]:
     return [(values.clean(item.name), item.size_bytes, item.sha256) for item in found]
 
 
-def _datasets(run: Run) -> list[tuple[Any, ...]]:
+def _datasets(data: bytes | None) -> list[tuple[Any, ...]]:
     try:
-        found = run.data[:MAX_ITEMS]
-    except Damaged:
+        found = canonical.loads(data) if data is not None else []
+    except ValueError:
         return []
-    return [_dataset(item) for item in found]
+    return [_dataset(item) for item in found[:MAX_ITEMS] if isinstance(item, dict)] if isinstance(found, list) else []
 
 
 def _dataset(item: Mapping[str, Any]) -> tuple[Any, ...]:

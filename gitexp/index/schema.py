@@ -9,7 +9,7 @@ from gitexp.version import __version__
 if TYPE_CHECKING:  # a training that ends wants VERSION only
     import sqlite3
 
-VERSION = 3
+VERSION = 4
 COLUMN_CAP = 1500  # numbered columns; SQLite's own limit for a table is 2,000
 
 FIELDS = (
@@ -35,6 +35,7 @@ _TABLES = (
     "CREATE TABLE catalogue (number INTEGER PRIMARY KEY, kind TEXT, name BLOB, aggregate TEXT)",
     "CREATE TABLE overflow (run INTEGER, number INTEGER, value, PRIMARY KEY (run, number)) WITHOUT ROWID",
     "CREATE TABLE tag (run INTEGER, name TEXT, value TEXT, PRIMARY KEY (run, name)) WITHOUT ROWID",
+    "CREATE INDEX tag_name ON tag (name, value)",
     "CREATE TABLE verdict (run INTEGER, name TEXT, value TEXT, PRIMARY KEY (run, name)) WITHOUT ROWID",
     "CREATE TABLE note (run INTEGER, time_ms INTEGER, author TEXT, text TEXT)",
     "CREATE INDEX note_run ON note (run)",

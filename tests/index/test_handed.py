@@ -38,7 +38,7 @@ def test_a_row_is_handed_over_and_taken_once(workspace: Workspace, project: Path
         project, "one", params=odd, metrics={"loss": [float("nan"), 1.0]}, artifacts={"a/b.txt": b"x"}, seeds={"s": 1}
     )
     (line,) = waiting(workspace).read_text().splitlines()
-    assert json.loads(line)[1]["id"] == run.id
+    assert json.loads(line)[1:3] == [run.ref, run.commit]
     agreement.check(workspace)
     assert not waiting(workspace).exists()
     assert list(workspace.home.glob("index.handed*")) == []
