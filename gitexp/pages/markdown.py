@@ -135,12 +135,13 @@ def _notes(found: Sequence[Note], page: Report) -> Iterator[str]:
 
 
 def _provenance(page: Report) -> Iterator[str]:
-    yield "<details><summary>provenance</summary>"
-    yield ""
-    for sheet in page.sheets:
-        yield from _sheet(sheet, page)
-    yield "</details>"
-    yield ""
+    if page.sheets:
+        yield "<details><summary>provenance</summary>"
+        yield ""
+        for sheet in page.sheets:
+            yield from _sheet(sheet, page)
+        yield "</details>"
+        yield ""
     yield f"Made by gitexp, {page.made}"
 
 

@@ -99,7 +99,8 @@ def test_values_that_json_does_not_know_are_gaps() -> None:
 
 def test_a_report_without_anything_is_a_page_all_the_same() -> None:
     empty = Report("nothing", (), (), (), None, (), (), True, (), (), (), (), (), "now")
-    assert "<h1>nothing</h1>" in html.report(empty)
+    page = html.report(empty)
+    assert "<h1>nothing</h1>" in page and "<section" not in page and 'href="#' not in page
 
 
 def test_a_page_of_a_site_loads_the_shared_files_beside_it_and_nothing_else() -> None:
