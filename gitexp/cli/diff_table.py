@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
 import click
@@ -14,6 +15,7 @@ from gitexp.ops import diff
 from gitexp.ops.diff import Comparison
 from gitexp.ops.difference import MISSING, MetricRow, Row
 
+_FOLDED = 100  # columns of a line below the table, in a pipe
 _LONGEST = 24  # columns of a value on a terminal; a pipe gets it whole
 Cells = tuple[str | Cell, ...]
 
@@ -27,13 +29,15 @@ def echo(found: Comparison, every: bool, width: int | None) -> None:
     whole = Table(
         (Column("", keep=10), *(Column(label, right=True) for label in diff.labels(len(found.runs)))), (*rows,)
     )
-    table, cut = _cut(whole) if width is not None else (whole, 0)
-    for number, block in enumerate(_blocks(table, width)):
+    shown, cut = _cut(whole) if width is not None else (whole, 0)
+    for number, block in enumerate(_blocks(shown, width)):
         if number:
             click.echo()
         tables.echo(block, width)
+    click.echo()
     for line in _below(found, cut):
-        click.echo(line)
+        for folded in textwrap.wrap(line, width or _FOLDED, break_long_words=False, break_on_hyphens=False):
+            click.echo(folded)
 
 
 def table(found: Comparison, every: bool) -> Table:
@@ -147,13 +151,21 @@ def _blocks(whole: Table, width: int | None) -> Iterator[Table]:
 
 def _below(found: Comparison, cut: int) -> Iterator[str]:
     """Yield what is better and why that is known, other names of params, what was shortened, and the causes."""
-    known = [row for row in found.metrics if row.goal.best and not row.equal]
-    if known:
-        click.echo()
-        yield "* best. " + "; ".join(f"{text.safe(row.name)} {row.goal.words}" for row in known)
+    if known := list(_goals(row for row in found.metrics if row.goal.best and not row.equal)):
+        yield f"* best: {'; '.join(known)}."
     for row in found.params:
         if row.alias:
             yield f"{text.safe(row.name)}: {diff_parts.other_names(row)}"
     if cut:
         yield f"{text.plural(cut, 'value')} shortened; whole in a pipe, and with --json"
     yield diff_parts.verdict(found)
+
+
+def _goals(rows: Iterable[MetricRow]) -> Iterator[str]:
+    """Yield the metrics of each direction and where it is known from: higher val_auc, acc (guessed from the name)."""
+    named: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        way = "higher" if row.goal.best == "max" else "lower"
+        named.setdefault((way, row.goal.why), []).append(text.safe(row.name))
+    for (way, why), names in named.items():
+        yield f"{way} {', '.join(names)} ({why})"

@@ -190,7 +190,9 @@ def causes(found: Comparison) -> list[Cause]:
     if not found.code.equal:
         listed.append(Cause("code", "code"))
     listed += [Cause("dataset", row.name) for row in differing(found.data)]
-    if seeds := differing(found.seeds):  # one number seeds several libraries
+    params = [row.values for row in differing(found.params) if "seed" in row.name.lower()]
+    # One number seeds several libraries, and is often a param too.
+    if seeds := [row for row in differing(found.seeds) if row.values not in params]:
         listed.append(Cause("seed", ", ".join(row.name for row in seeds)))
     if all(found.has_environment):
         listed += [Cause("package", row.name) for row in differing(found.packages)]

@@ -169,7 +169,7 @@ artifacts
   plots/confusion.png            1 byte      1 byte         -
   plots/confusion.png, hash    56a6051c    d8263ee9         -
 
-* best. val_auc higher: gitexp.toml; loss lower: guessed from the name
+* best: higher val_auc (gitexp.toml); lower loss (guessed from the name).
 6 causes possible (2 params, command, code, seed, 1 package): rerun with one changed to know which.
 """
     )
@@ -261,6 +261,14 @@ def test_other_data_seeds_hosts_and_packages_are_named(project: Path, untouched:
         "7 causes possible (1 dataset, seed, 2 packages, Python, 1 variable, machine): rerun with one changed to"
         " know which.\n"
     ) in shown
+
+
+def test_a_seed_that_is_a_param_too_is_one_cause(project: Path, untouched: None) -> None:
+    for name, seed in (("kkkk", 1), ("llll", 2)):
+        recording.record(project, name, run_id=run_id(name), params={"train": {"seed": seed}}, seeds={"python": seed})
+    shown = support.gitexp("diff", "kkkk", "llll").stdout
+    assert "seed                 1 -> 2\n" in shown
+    assert shown.endswith("1 cause possible: param train.seed.\n")
 
 
 def test_a_run_without_environment_says_so(project: Path, untouched: None) -> None:
