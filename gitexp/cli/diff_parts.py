@@ -24,7 +24,7 @@ def sections(found: Comparison, every: bool) -> Iterator[tuple[str, Iterable[str
     if every or diff.command_differs(found):
         yield "command", _command(found.command)
     yield "code", list(_code(found.code))
-    yield from _inputs(found)
+    yield from _inputs(found, every)
     yield "environment", list(_environment(found, every))
     if found.artifacts:
         yield "artifacts", list(_artifacts(found, every))
@@ -139,10 +139,10 @@ def _lines(files: Sequence[FileChange]) -> str:
     return f"+{sum(item.added or 0 for item in files)} -{sum(item.deleted or 0 for item in files)}"
 
 
-def _inputs(found: Comparison) -> Iterator[tuple[str, list[str]]]:
+def _inputs(found: Comparison, every: bool) -> Iterator[tuple[str, list[str]]]:
     """Yield data and seed: on one line where neither differs."""
     data, seeds = diff.differing(found.data), diff.differing(found.seeds)
-    known = _datasets(found.data), _seed(found.seeds, 0) if found.seeds else ""
+    known = _datasets(found.data, every), _seed(found.seeds, 0) if found.seeds else ""
     if not data and not seeds:
         yield "data, seed", [_known_inputs(*known)]
         return
@@ -173,9 +173,10 @@ def dataset(item: Dataset) -> str:
     return dataset_key(item) + rows
 
 
-def _datasets(rows: Iterable[Row]) -> str:
-    """Return the datasets that all runs have, and have the same."""
-    return ", ".join(f"{text.safe(row.name)} {dataset_key(row.values[0])}" for row in rows if row.equal)
+def _datasets(rows: Iterable[Row], every: bool) -> str:
+    """Return the datasets that all runs have, and have the same; with `every` how many rows they have too."""
+    shown = dataset if every else dataset_key
+    return "; ".join(f"{text.safe(row.name)} {shown(row.values[0])}" for row in rows if row.equal)
 
 
 def _seed(rows: Iterable[Row], side: int) -> str:

@@ -11,7 +11,7 @@ import pytest
 from gitexp.ops import lifecycle
 from tests import recording, support
 
-DATA = [{"role": "train", "sha256": "7be1c04a" + "0" * 56}]
+DATA = [{"role": "train", "sha256": "7be1c04a" + "0" * 56, "rows": 1_204_331}]
 SEEDS = {"python": 42, "numpy": 42, "python_hash": "random"}
 
 
@@ -82,6 +82,7 @@ artifacts            model.txt 200.0 -> 201.0 kB; plots/confusion.png differs; 1
 
 def test_all_shows_what_is_equal_too(two: Path, untouched: None) -> None:
     shown = support.gitexp("diff", "--all").stdout
+    assert "data, seed           same: train 7be1c04a, 1,204,331 rows; 42\n" in shown
     assert "  epochs:last                2         2          0           equal\n" in shown
     assert "  split.val                0.1       0.1\n" in shown
     assert "command              same: python train.py\n" in shown
@@ -254,7 +255,7 @@ def test_other_data_seeds_hosts_and_packages_are_named(project: Path, untouched:
     )
     shown = support.gitexp("diff", "kkkk", "llll").stdout
     assert (
-        "data                 train 7be1c04a -> 00112233, 120 rows\n"
+        "data                 train 7be1c04a, 1,204,331 rows -> 00112233, 120 rows\n"
         "seed                 42 -> 7\n"
         "environment          numpy 1.0 -> 2.0; torch 2.7 only in B; $OMP_NUM_THREADS 4 only in B;\n"
         "                     Python 3.11.9 -> 3.12.1; host gpu01 -> gpu02; 2 packages and GPU equal\n"
@@ -462,9 +463,9 @@ def test_a_dataset_of_one_run_alone_is_said(project: Path, untouched: None, flag
     recording.record(project, "b", run_id=run_id("llll"))
     recording.record(project, "c", run_id=run_id("mmmm"), data=[{"role": "train", "uri": "s3://data/train.parquet"}])
     shown = support.gitexp("diff", "kkkk", "llll", *flags).stdout
-    assert flags or "data                 train 7be1c04a only in A\n" in shown
+    assert flags or "data                 train 7be1c04a, 1,204,331 rows only in A\n" in shown
     shown = support.gitexp("diff", "kkkk", "mmmm", *flags).stdout
-    assert flags or "data                 train 7be1c04a -> s3://data/train.parquet\n" in shown
+    assert flags or "data                 train 7be1c04a, 1,204,331 rows -> s3://data/train.parquet\n" in shown
     support.gitexp("diff", "kkkk", "llll", "mmmm", *flags)
 
 
