@@ -11,6 +11,7 @@ from typing import Any
 
 from gitexp import text
 from gitexp.errors import NotFound
+from gitexp.index import values
 from gitexp.index.entry import Entry
 from gitexp.ops import aliases, difference, find, goals, influence, listing
 from gitexp.ops.difference import MISSING, Row
@@ -124,13 +125,13 @@ def chance(runs: int) -> float:
     return 1 / math.sqrt(runs)  # above what made-up runs of 3 and 6 params came to
 
 
-def _too_little(runs: int, params: int, values: int) -> str:
+def _too_little(runs: int, params: int, outcomes: int) -> str:
     """Return why these runs cannot tell, "" where they can."""
     if not runs:
         return "no completed run matches"
     if not params:
         return f"no param differs between these {text.plural(runs, 'run')}"
-    if values < 2:
+    if outcomes < 2:
         return f"the metric is the same in all of these {runs} runs"
     wanted = max(MIN_RUNS, RUNS_A_PARAM * params)
     if runs < wanted:
@@ -156,14 +157,12 @@ def _column(row: Row) -> Column:
 
 
 def _spelled(value: Any) -> float | None:
-    """Return the number that a value is or spells; a yes or no is none, nor is NaN."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    """Return the number that a value is, or spells as queries read it; a yes or no is none, nor is NaN."""
+    number = values.spelled(value) if isinstance(value, str) else value
+    if isinstance(number, bool) or not isinstance(number, int | float):
         return None
-    try:
-        number = difference.float_of(value)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
+    found = difference.float_of(number)
+    return found if math.isfinite(found) else None
 
 
 def _together(columns: Sequence[Column]) -> Iterator[Column]:
@@ -213,8 +212,8 @@ def _best(column: Column, output: Sequence[float], goal: Goal) -> str:
     groups: dict[str, list[float]] = {}
     for label, value in zip(_labels(column), output, strict=True):
         groups.setdefault(label, []).append(value)
-    enough = {label: median(values) for label, values in groups.items() if len(values) > 1} or {
-        label: median(values) for label, values in groups.items()
+    enough = {label: median(reached) for label, reached in groups.items() if len(reached) > 1} or {
+        label: median(reached) for label, reached in groups.items()
     }
     return (max if goal.best == "max" else min)(enough, key=lambda label: enough[label])
 

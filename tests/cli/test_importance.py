@@ -139,3 +139,17 @@ def test_numbers_that_never_repeat_are_not_taken_for_one_param(project: Path) ->
     with support.untouched(project):
         shown = support.gitexp("importance", "val_auc", "--json").json["params"]
     assert [param["names"] for param in shown] == [["lr"], ["decay"]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "values",
+    [
+        (10**400, 1, 2), (math.inf, math.nan, 1), ("nan", "1_000", "inf"), (None, [1, 2], {"a": 1}), (True, False, 1),
+        (1e308, -1e308, 5e-324),
+    ],
+)  # fmt: skip
+def test_values_of_any_kind_are_taken(project: Path, values: tuple[Any, ...]) -> None:
+    metrics = (0.5, math.inf, -math.inf, 1e308)
+    runs(24, lambda number: {"odd": values[number % 3], "lr": number}, lambda number: metrics[number % 4])
+    support.gitexp("importance", "val_auc")
