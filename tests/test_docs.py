@@ -140,6 +140,7 @@ def test_every_key_of_json_is_in_the_reference(project: Path, bare: Path) -> Non
         "experiment ls",
         "push --dry-run", "push --yes", "fetch", "status", "recover", "hooks ls", "config", "rm @~1", "undelete *",
         "bundle churn.zip", "unbundle churn.zip", "leaderboard", "leaderboard main",
+        "plot -m loss", "plot --kind bar -m loss",
         "check --metric loss --baseline @~1 --require status='completed' --max-drop 9",
         "report --pr main", "site ../site",
     )  # fmt: skip
