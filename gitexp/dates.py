@@ -8,16 +8,16 @@ from typing import NamedTuple
 
 from gitexp.errors import UsageError
 
-_ISO = re.compile(
+# Patterns are compiled when a time is read: most lists have none.
+_ISO = (
     r"(?P<year>\d{4})(?:-(?P<month>\d{2})(?:-(?P<day>\d{2})(?:[T ](?P<clock>\d{1,2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)"
-    r" ?(?P<zone>Z|UTC|GMT|[+-]\d{2}:?\d{2})?)?)?)?",
-    re.ASCII | re.IGNORECASE,
+    r" ?(?P<zone>Z|UTC|GMT|[+-]\d{2}:?\d{2})?)?)?)?"
 )
-_CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,6}))?)?", re.ASCII)
-_DAY = re.compile(r"(last )?([a-z]+)(?: (\d{1,2}:\d{2}(?::\d{2})?))?", re.ASCII)
-_AGO = re.compile(r"((?:(?:\d+(?:\.\d+)?|an?)[ .]?[a-z]+[ ,.]?)+?)[ .]?ago", re.ASCII)
-_AGO_PART = re.compile(r"(\d+(?:\.\d+)?|an?)[ .]?([a-z]+)", re.ASCII)
-_EPOCH = re.compile(r"@(\d{1,12})", re.ASCII)
+_CLOCK = r"(\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,6}))?)?"
+_DAY = r"(last )?([a-z]+)(?: (\d{1,2}:\d{2}(?::\d{2})?))?"
+_AGO = r"((?:(?:\d+(?:\.\d+)?|an?)[ .]?[a-z]+[ ,.]?)+?)[ .]?ago"
+_AGO_PART = r"(\d+(?:\.\d+)?|an?)[ .]?([a-z]+)"
+_EPOCH = r"@(\d{1,12})"
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _UNITS = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1),
@@ -53,15 +53,15 @@ def _read(words: str, now_ms: int) -> Span | None:
     lowered = words.lower()
     if lowered == "now":
         return Span(now_ms, now_ms)
-    if match := _ISO.fullmatch(words):
+    if match := re.fullmatch(_ISO, words, re.ASCII | re.IGNORECASE):
         return _iso(match)
-    if match := _EPOCH.fullmatch(words):
+    if match := re.fullmatch(_EPOCH, words, re.ASCII):
         return Span(int(match[1]) * 1000, int(match[1]) * 1000 + 1000)
-    if match := _AGO.fullmatch(lowered):
+    if match := re.fullmatch(_AGO, lowered, re.ASCII):
         return _ago(match[1], now_ms)
-    if match := _CLOCK.fullmatch(lowered):
+    if match := re.fullmatch(_CLOCK, lowered, re.ASCII):
         return _at_clock(_today(now_ms), match[0])
-    if match := _DAY.fullmatch(lowered):
+    if match := re.fullmatch(_DAY, lowered, re.ASCII):
         return _on_day(match, now_ms)
     return None
 
@@ -88,7 +88,7 @@ def _zone(written: str | None) -> timezone | None:
 
 
 def _at_clock(day: datetime, clock: str, zone: timezone | None = None) -> Span:
-    match = _CLOCK.fullmatch(clock)
+    match = re.fullmatch(_CLOCK, clock, re.ASCII)
     assert match is not None
     hour, minute, second = (int(part or 0) for part in match.groups()[:3])
     micros = int((match[4] or "0").ljust(6, "0"))
@@ -99,7 +99,7 @@ def _at_clock(day: datetime, clock: str, zone: timezone | None = None) -> Span:
 
 def _ago(amounts: str, now_ms: int) -> Span | None:
     seconds, months = 0.0, 0
-    for count, unit in _AGO_PART.findall(amounts):
+    for count, unit in re.findall(_AGO_PART, amounts, re.ASCII):
         amount = 1.0 if count.startswith("a") else float(count)
         if unit in _UNITS:
             seconds += amount * _UNITS[unit]

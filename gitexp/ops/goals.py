@@ -22,15 +22,18 @@ if TYPE_CHECKING:
 GUESSED = "guessed from the name"
 AGGREGATES = config.find("summary").choices
 _NAMED = 4  # metrics of one origin that a sentence names
-_HIGHER = re.compile(
-    r"acc|accuracy|auc|auroc|auprc|aupr|ap|map|m_ap|precision|recall|sensitivity|specificity|f[0-9]+|fbeta|dice|iou|miou"
-    r"|jaccard|r2|score|bleu|rouge[0-9l]*|meteor|ndcg|mrr|hit|hits|hitrate|reward|return|returns|psnr|ssim|kappa|mcc"
-    r"|correlation|pearson|spearman|throughput|likelihood|top[0-9]+|uplift|wins?|winrate"
+_MORE = (
+    "acc accuracy auc auroc auprc aupr ap map m_ap precision recall sensitivity specificity fbeta dice iou miou jaccard"
+    " r2 score bleu rouge rougel rougelsum meteor ndcg mrr hit hits hitrate reward return returns psnr ssim kappa mcc"
+    " correlation pearson spearman throughput likelihood uplift win wins winrate"
 )
-_LOWER = re.compile(
-    r"loss|losses|error|errors|err|mse|rmse|mae|mape|smape|rmsle|msle|nll|perplexity|ppl|bpb|bpc|wer|cer|per|ter|eer|ece"
-    r"|fid|kid|kl|kld|divergence|brier|brier_score|false_positives?|false_negatives?|logloss|cross_?entropy|xent|hinge|latency|regret|fpr|fnr|deviance|distance"
+_LESS = (
+    "loss losses error errors err mse rmse mae mape smape rmsle msle nll perplexity ppl bpb bpc wer cer per ter eer"
+    " ece fid kid kl kld divergence brier brier_score false_positive false_positives false_negative false_negatives"
+    " logloss crossentropy cross_entropy xent hinge latency regret fpr fnr deviance distance"
 )
+_HIGHER, _LOWER = frozenset(_MORE.split()), frozenset(_LESS.split())
+_NUMBERED = ("f", "rouge", "top")  # f1, rouge2, top5
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +133,13 @@ def guess(metric: str) -> Goal:
     words = re.split(r"[^a-z0-9]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", metric).lower())
     pairs = ["_".join(pair) for pair in pairwise(words)]
     for word in (*reversed(pairs), *reversed(words)):
-        if _LOWER.fullmatch(word):
+        if word in _LOWER:
             return Goal("min", GUESSED)
-        if _HIGHER.fullmatch(word):
+        if _is_higher(word):
             return Goal("max", GUESSED)
     return Goal("")
+
+
+def _is_higher(word: str) -> bool:
+    stem = word.rstrip("0123456789")
+    return word in _HIGHER or (stem != word and stem in _NUMBERED)

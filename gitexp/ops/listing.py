@@ -12,7 +12,7 @@ from gitexp.errors import Damaged, NotFound, Unsupported, UsageError
 from gitexp.index import compile, database, names, search
 from gitexp.ops import columns, goals, scope
 from gitexp.query import nodes, parser
-from gitexp.record import message
+from gitexp.record import headline
 from gitexp.store.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ def describe(chosen: Selection) -> Iterator[dict[str, Any]]:
 def oneline(row: Entry) -> str:
     """Return a run as one line: its short id, and what its commit's subject says."""
     seconds = None if row.end_ms is None else (row.end_ms - row.start_ms) / 1000
-    said = message.ended(row.status, seconds, row.summary)
+    said = headline.ended(row.status, seconds, row.summary)
     return f"{ids.short(row.id)} {text.safe(f'{row.experiment}/{row.name}: {said}')}"
 
 
@@ -312,4 +312,4 @@ def _main_metrics(workspace: Workspace, chosen: Selection, ended: Node, listed: 
     newest = [run for run in newest if run.status == "completed" and run.summary] or search.entries(
         chosen.index, ended, limit=_LOOKED_AT, context=chosen.context
     )
-    return next((message.main_metrics(run.summary) for run in newest if run.summary), [])
+    return next((headline.metrics(run.summary) for run in newest if run.summary), [])

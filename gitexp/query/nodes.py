@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar, TypeVar, dataclass_transform
 
+T = TypeVar("T")
 KEYWORDS = frozenset({"and", "or", "not", "in", "like", "ilike", "is", "null", "nan", "between", "true", "false"})
 AGGREGATES = ("last", "min", "max", "mean", "first", "count")
 FACTS = ("sha256", "rows", "uri", "bytes", "files", "role")  # what data.NAME.… can ask of a dataset
@@ -13,8 +15,32 @@ PREFIX = {  # how a name of each kind is written
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class _Part:
+    """What all nodes have in common, written once: generated for each class it doubles the time to load them."""
+
+    __slots__ = ()
+    __match_args__: ClassVar[tuple[str, ...]]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Part) and type(self) is type(other) and self._fields() == other._fields()
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._fields()))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}{self._fields()!r}"
+
+    def _fields(self) -> tuple[object, ...]:
+        return tuple(getattr(self, name) for name in self.__match_args__)
+
+
+@dataclass_transform(frozen_default=True)
+def _node(cls: type[T]) -> type[T]:
+    return dataclass(frozen=True, slots=True, eq=False, repr=False)(cls)
+
+
+@_node
+class Literal(_Part):
     """A number, text or bool. `unit` is "duration" (seconds) or "size" (bytes); `written` is how it was typed."""
 
     value: int | float | str | bool
@@ -23,16 +49,16 @@ class Literal:
     column: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+@_node
+class Field(_Part):
     """A field that every run has: status, start, code.commit …"""
 
     name: str
     column: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+@_node
+class Name(_Part):
     """What a run may have under a name: `kind` is one of PREFIX, "" is a bare name, still to be looked up.
 
     `aggregate` is one of AGGREGATES for a metric, one of FACTS for a dataset, "" for what represents the metric.
@@ -44,8 +70,8 @@ class Name:
     column: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Arithmetic:
+@_node
+class Arithmetic(_Part):
     """`left op right` with + - * /."""
 
     op: str
@@ -57,8 +83,8 @@ class Arithmetic:
 Value = Literal | Field | Name | Arithmetic
 
 
-@dataclass(frozen=True, slots=True)
-class Compare:
+@_node
+class Compare(_Part):
     """`left op right` with = != < <= > >=."""
 
     op: str
@@ -67,8 +93,8 @@ class Compare:
     column: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Between:
+@_node
+class Between(_Part):
     """`value [not] between low and high`, both ends included."""
 
     value: Value
@@ -78,8 +104,8 @@ class Between:
     column: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class In:
+@_node
+class In(_Part):
     """`value [not] in (…)`."""
 
     value: Value
@@ -88,8 +114,8 @@ class In:
     column: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Matches:
+@_node
+class Matches(_Part):
     """`value [not] like|ilike|~ pattern`; `how` is "like", "ilike" or "~"."""
 
     how: str
@@ -99,8 +125,8 @@ class Matches:
     column: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class IsMissing:
+@_node
+class IsMissing(_Part):
     """`value is [not] null`."""
 
     value: Value
@@ -108,8 +134,8 @@ class IsMissing:
     column: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class IsNan:
+@_node
+class IsNan(_Part):
     """`value is [not] nan`."""
 
     value: Value
@@ -117,40 +143,40 @@ class IsNan:
     column: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Truth:
+@_node
+class Truth(_Part):
     """A value that stands alone: true where it is there and not false or 0."""
 
     value: Value
     column: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Not:
+@_node
+class Not(_Part):
     """The complement."""
 
     part: Node
     column: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class All:
+@_node
+class All(_Part):
     """All parts hold; none is true."""
 
     parts: tuple[Node, ...]
     column: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Any:
+@_node
+class Any(_Part):
     """At least one part holds; of none it is false."""
 
     parts: tuple[Node, ...]
     column: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+@_node
+class Query(_Part):
     """A condition as it was typed: whoever finds fault with it can show where."""
 
     part: Node
@@ -162,8 +188,8 @@ Condition = Compare | Between | In | Matches | IsMissing | IsNan | Truth | Not |
 Node = Condition
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+@_node
+class Order(_Part):
     """One key to sort by."""
 
     value: Value

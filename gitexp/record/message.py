@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gitexp import canonical, text
+from gitexp.record import headline
 from gitexp.record.run import FORMAT, RunRecord
 from gitexp.record.summary import Aggregate
 
-MAIN_METRICS = 5
 _TRAILER = re.compile(r"([A-Z][A-Za-z-]*): (.*)")
 
 
@@ -29,7 +29,7 @@ class Trailers:
 
 def encode(record: RunRecord, summary: Mapping[str, Aggregate]) -> str:
     """Return the message; subject `experiment/name: status in duration, metric value`."""
-    main = main_metrics(summary)
+    main = headline.metrics(summary)
     # No name that is given here has new lines; one that came with a foreign record must not forge a trailer.
     experiment, run = (name.replace("\n", " ") for name in (record.experiment, record.name))
     lines = [f"{experiment}/{run}: {ending(record, summary)}", ""]
@@ -50,15 +50,7 @@ def encode(record: RunRecord, summary: Mapping[str, Aggregate]) -> str:
 
 def ending(record: RunRecord, summary: Mapping[str, Aggregate]) -> str:
     """Return how a run ended: `completed in 4:12, val_auc 0.9410`."""
-    return ended(record.status, record.duration_seconds, summary)
-
-
-def ended(status: str, seconds: float | None, summary: Mapping[str, Aggregate]) -> str:
-    """Return the same of a run of which only these are known."""
-    main = main_metrics(summary)
-    took = "" if seconds is None else f" in {text.duration(seconds)}"
-    head = f", {one_line(main[0])} {text.number(summary[main[0]].value)}" if main else ""
-    return f"{status}{took}{head}"
+    return headline.ended(record.status, record.duration_seconds, summary)
 
 
 def decode(message: str) -> Trailers | None:
@@ -83,23 +75,8 @@ def decode(message: str) -> Trailers | None:
         return None
 
 
-def main_metrics(summary: Mapping[str, Aggregate]) -> list[str]:
-    """Return up to five metrics for a headline: validation, then test, then the rest, by name."""
-
-    def rank(name: str) -> int:
-        words = re.split(r"[^a-z]+", name.lower())
-        return 0 if any(word.startswith("val") for word in words) else 1 if "test" in words else 2
-
-    return sorted(summary, key=lambda name: (rank(name), name))[:MAIN_METRICS]
-
-
-def one_line(name: str) -> str:
-    """Return a name that cannot break the line it stands in."""
-    return text.safe(name).replace("\n", " ")
-
-
 def _metric_line(name: str, aggregate: Aggregate) -> str:
     if not aggregate.count:
-        return f"{one_line(name)}: {text.number(aggregate.value)}"
+        return f"{headline.one_line(name)}: {text.number(aggregate.value)}"
     low, high, last = (text.number(item) for item in (aggregate.min, aggregate.max, aggregate.last))
-    return f"{one_line(name)}: last {last}, min {low}, max {high}"
+    return f"{headline.one_line(name)}: last {last}, min {low}, max {high}"

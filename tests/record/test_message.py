@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gitexp import ids
 from gitexp.errors import UsageError
-from gitexp.record import message, summary
+from gitexp.record import headline, message, summary
 from gitexp.record.message import Trailers
 from gitexp.record.points import Point
 from gitexp.record.run import STATUSES, RunRecord
@@ -82,7 +82,7 @@ def test_validation_comes_before_test_and_test_before_the_rest() -> None:
     points = [
         Point(name, 1, 0, 1.0) for name in ("train/loss", "contest", "test_acc", "val/loss", "a", "b", "validation")
     ]
-    assert message.main_metrics(summary.of(points)) == ["val/loss", "validation", "test_acc", "a", "b"]
+    assert headline.metrics(summary.of(points)) == ["val/loss", "validation", "test_acc", "a", "b"]
 
 
 @pytest.mark.parametrize(
