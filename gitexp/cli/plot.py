@@ -66,7 +66,7 @@ def command(
     request = _request(asked)
     file = Path(output) if output is not None else None
     shape = (_format(file), _inches(size))
-    if limit is None and request.kind == "curve" and not request.group_by:
+    if limit is None and not names and request.kind == "curve" and not request.group_by:
         limit = plot.CURVES
     workspace = context.workspace()
     query = Query(experiment=experiment, every=every, where=where, limit=limit)

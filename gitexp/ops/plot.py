@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from gitexp import text
-from gitexp.errors import NotFound, UsageError
+from gitexp import ids, text
+from gitexp.errors import Damaged, NotFound, UsageError
 from gitexp.index import database, search
 from gitexp.ops import evaluations, figure, find, listing, tabular, traces
 from gitexp.ops.figure import Figure, Request
 from gitexp.ops.listing import Query
+from gitexp.store.runs import Run
 from gitexp.store.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -30,23 +32,34 @@ def choose(workspace: Workspace, names: Sequence[str], query: Query) -> list[Ent
     if names:
         if query.where or query.experiment:
             raise UsageError("runs are named, and asked for", hint="name runs, or ask for them with -e and --where")
-        found = [_entry(workspace, run.id) for run in find.many(workspace, names)]
-        return [entry for entry in found if entry is not None]
-    listed = [entry for entry in listing.entries(workspace, query) if entry.damaged is None]
+        return [_entry(workspace, run) for run in find.many(workspace, names)][: query.limit]
+    listed = listing.entries(workspace, query)
     if not listed:
         where = f" where {query.where}" if query.where else ""
         raise NotFound(f"there are no runs to plot{where}", hint="list the runs with: gitexp log --all")
     return figure.ordered(listed) if len(listed) <= _ORDERED else listed
 
 
-def _entry(workspace: Workspace, run_id: str) -> Entry | None:
-    return search.get(database.of(workspace), run_id)
+def _entry(workspace: Workspace, run: Run) -> Entry:
+    found = search.get(database.of(workspace), run.id)
+    if found is None:
+        raise NotFound(f"run {ids.short(run.id)} has no ref any more", hint="list the runs with: gitexp log --all")
+    return found
 
 
 def gather(workspace: Workspace, runs: Sequence[Entry], request: Request) -> Figure:
-    """Return the figure that is asked for of some runs."""
+    """Return the figure that is asked for of some runs; those whose record does not parse are left out, and said."""
     if request.kind not in figure.KINDS:
         raise UsageError(f"no kind of plot {request.kind!r}", hint="one of: " + ", ".join(figure.KINDS))
+    whole = [run for run in runs if run.damaged is None]
+    notes = [f"{text.safe(run.name)} is left out: {run.damaged}" for run in runs if run.damaged is not None]
+    if not whole:
+        raise Damaged(f"no record of these runs parses: {notes[0]}", hint="gitexp fsck")
+    found = _gather(workspace, whole, request)
+    return replace(found, notes=(*notes, *found.notes))
+
+
+def _gather(workspace: Workspace, runs: Sequence[Entry], request: Request) -> Figure:
     if request.kind in _TABLES:
         return tabular.gather(workspace, runs, request)
     if request.kind != "curve":

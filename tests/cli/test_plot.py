@@ -93,6 +93,7 @@ def test_runs_are_chosen_as_log_does_and_told_apart_by_what_differs(runs: list[s
     assert [line["label"] for line in lines("-m", "loss", "--where", "params.lr > 0.01")] == ["cnn", "vit"]
     assert [line["runs"] for line in lines("-m", "loss", "-n", "1")] == [[IDS[5]]]
     assert [line["runs"] for line in lines("-m", "loss", "--last", "1", "-e", "churn")] == [[IDS[5]]]
+    assert [line["runs"] for line in lines("run*", "-m", "loss", "-n", "2")] == [[IDS[5]], [IDS[4]]]
 
 
 def test_what_some_runs_lack_is_said(runs: list[str]) -> None:
@@ -271,3 +272,11 @@ def test_a_place_that_cannot_be_written_to_is_an_error(runs: list[str], project:
         found = support.gitexp("plot", "run0", "-m", "loss", "-o", name, expect=9)
         assert found.stderr == f"gitexp: {name} cannot be written: {reason}\n-o elsewhere/plot.png\n"
     assert files(project) == ["folder.png"]
+
+
+def test_a_run_that_does_not_parse_is_left_out_and_said(runs: list[str]) -> None:
+    stored.make(None, "broken", "rstuvwxyrstuvwxy", files={"params.json": b"{"}, at="14:50")
+    found = support.gitexp("plot", "-m", "loss", "--json")
+    assert len(found.json["panels"][0]["lines"]) == 6
+    assert found.stderr.startswith("gitexp: broken is left out: params.json does not parse")
+    assert "no record of these runs parses" in support.gitexp("plot", "broken", expect=8).stderr
