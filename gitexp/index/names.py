@@ -73,6 +73,22 @@ def children(index: Index, run_id: str) -> list[Place]:
     return _select(index, "parent = ?", [run_id])[::-1]
 
 
+def by_keys(index: Index, keys: Sequence[int]) -> list[Place]:
+    """Return runs by their keys, the newest first."""
+    return unique(place for at in range(0, len(keys), 500) for place in _of_keys(index, keys[at : at + 500]))
+
+
+def _of_keys(index: Index, keys: Sequence[int]) -> list[Place]:
+    return _select(index, f"key IN ({', '.join('?' * len(keys))})", keys)
+
+
+def by_ids(index: Index, run_ids: Sequence[str]) -> list[Place]:
+    """Return the runs of whole ids, the newest first."""
+    parts = [run_ids[at : at + 500] for at in range(0, len(run_ids), 500)]
+    found = (_select(index, f"id IN ({', '.join('?' * len(part))})", part) for part in parts)
+    return unique(place for some in found for place in some)
+
+
 def matching(index: Index, pattern: str) -> list[Place]:
     """Return the runs that a glob of slugs, or with a slash of experiment/slug, matches, newest first."""
     what = "path || '/' || slug" if "/" in pattern else "slug"

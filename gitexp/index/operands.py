@@ -102,6 +102,9 @@ _ROWS: dict[str, tuple[str, str, str]] = {  # field: kind, table, expression
     "dataset.name": ("text", "dataset", "dataset.name"),
     "dataset.digest": ("digest", "dataset", "dataset.sha256"),
     "dataset.context": ("text", "dataset", "dataset.role"),
+    "used": ("text", "used", "used.name"),
+    "used.run": ("id", "used", "used.source"),
+    "used.sha256": ("digest", "used", "used.sha256"),
 }
 _ENVIRONMENT = {
     "env.python": ("version", "environment.python"),

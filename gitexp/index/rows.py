@@ -6,8 +6,8 @@ import hashlib
 import json
 import re
 import shlex
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,10 +18,11 @@ from gitexp.git.folders import Folder
 from gitexp.index import catalogue as catalogues
 from gitexp.index import stamps, values
 from gitexp.index.values import Stored
-from gitexp.record import params, pointer, summary
+from gitexp.record import params, pointer, summary, used
 from gitexp.record.facts import EMPTY, State
 from gitexp.record.run import RunRecord
 from gitexp.record.summary import Aggregate
+from gitexp.record.used import Use
 from gitexp.store import runs
 from gitexp.store.live import LiveRun
 from gitexp.store.runs import Head, Run
@@ -43,6 +44,7 @@ class Row:
     metrics: dict[str, tuple[Stored, ...]] = field(default_factory=dict)  # in the order of catalogue.AGGREGATES
     artifacts: list[tuple[Any, ...]] = field(default_factory=list)
     datasets: list[tuple[Any, ...]] = field(default_factory=list)
+    used: list[tuple[Any, ...]] = field(default_factory=list)
     environment: str | None = None  # the blob of environment.json
 
 
@@ -102,6 +104,7 @@ def _of_folder(run: Run, folder: Folder) -> Row | None:
     _add_rest(row, run.record)
     row.environment = folder.entries.get("environment.json")
     row.datasets = _datasets(folder.files.get("data.json"))
+    row.used = _used_in(folder.files.get("used.json"))
     return row
 
 
@@ -113,16 +116,19 @@ def files_of(run: Run) -> Folder | None:
     return folder
 
 
-_READ = ("run.json", "params.json", "summary.json", "data.json")
+_OPTIONAL = ("data.json", "used.json")  # without them a run can be listed
+_READ = ("run.json", "params.json", "summary.json", *_OPTIONAL)
 
 
 def _unusual(run: Run) -> Folder:
     """Read the long way what is kept as a pointer, is missing, too large or no file; raises Damaged as a run does."""
     message = objects.read_commit(run.workspace.repo, str(run.commit)).message
     entries = {name: entry.oid for name, entry in run.entries.items()}
-    found = {name: data for name in _READ[:-1] if (data := run.file(name)) is not None}
-    with suppress(Damaged):  # without its data sets a run can be listed
-        found |= {name: data for name in _READ[-1:] if (data := run.file(name)) is not None}
+    found: dict[str, bytes] = {}
+    for name in _READ:
+        with suppress(Damaged) if name in _OPTIONAL else nullcontext():
+            data = run.file(name)
+            found |= {} if data is None else {name: data}
     return Folder(message, found, entries)
 
 
@@ -143,6 +149,7 @@ def live(run: LiveRun, metrics: Mapping[str, Aggregate]) -> Row:
     row.metrics = {name: _aggregates(aggregate) for name, aggregate in metrics.items()}
     _add_rest(row, run.record)
     row.artifacts, row.datasets = artifacts_of(run), _datasets(run.file("data.json"))
+    row.used = _used(run.used)
     content = run.file("environment.json")
     if content is not None:
         row.environment = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
@@ -275,12 +282,15 @@ def _of_head(head: Head, why: str) -> dict[str, Any]:
 
 
 def artifacts_of(run: Run) -> list[tuple[Any, ...]]:
-    """Return (name, bytes, sha256) of a run's artifacts."""
+    """Return (name, bytes, sha256, blob) of a run's artifacts; the sha256 of large ones, the blob of small ones."""
     try:
         found = run.artifacts[:MAX_ITEMS]
     except Damaged:  # `fsck` names what is missing; the run itself can be listed
         return []
-    return [(values.clean(item.name), item.size_bytes, item.sha256) for item in found]
+    return [
+        (values.clean(item.name), item.size_bytes, item.sha256, None if item.sha256 else item.oid or None)
+        for item in found
+    ]
 
 
 def _datasets(data: bytes | None) -> list[tuple[Any, ...]]:
@@ -289,6 +299,19 @@ def _datasets(data: bytes | None) -> list[tuple[Any, ...]]:
     except ValueError:
         return []
     return [_dataset(item) for item in found[:MAX_ITEMS] if isinstance(item, dict)] if isinstance(found, list) else []
+
+
+def _used_in(data: bytes | None) -> list[tuple[Any, ...]]:
+    try:
+        return _used(used.decode(data)) if data is not None else []
+    except Damaged:
+        return []
+
+
+def _used(found: Sequence[Use]) -> list[tuple[Any, ...]]:
+    return [
+        (use.run, values.clean(use.artifact), use.sha256 or None, values.clean(use.said)) for use in found[:MAX_ITEMS]
+    ]
 
 
 def _dataset(item: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ from gitexp.version import __version__
 if TYPE_CHECKING:  # a training that ends wants VERSION only
     import sqlite3
 
-VERSION = 4
+VERSION = 5
 COLUMN_CAP = 1500  # numbered columns; SQLite's own limit for a table is 2,000
 
 FIELDS = (
@@ -19,7 +19,8 @@ FIELDS = (
     "code_tree", "code_branch", "code_remote", "command", "description", "damaged", "first_experiment", "told", "said",
 )  # fmt: skip
 # `first_experiment` is the experiment's name in the record, `told` the record's own tags and description as JSON:
-# what facts are laid over again when they change; `said` tells that there are some.
+# what facts are laid over again when they change; `said` tells that there are some. `digest` has the sha256 of blobs,
+# each from when it was first asked for.
 
 _META = "CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID"
 _TABLES = (
@@ -30,6 +31,8 @@ _TABLES = (
     "CREATE INDEX run_own ON run (start_ms, id) WHERE own AND NOT removed",
     "CREATE INDEX run_slug ON run (slug)",
     "CREATE INDEX run_commit ON run (commit_oid)",
+    "CREATE INDEX run_parent ON run (parent) WHERE parent IS NOT NULL",
+    "CREATE INDEX run_forked ON run (forked_from) WHERE forked_from IS NOT NULL",
     "CREATE INDEX run_path ON run (path, removed, archived, live, status, own, pushed, start_ms, id, experiment)",
     "CREATE INDEX run_live ON run (live) WHERE live",
     "CREATE TABLE catalogue (number INTEGER PRIMARY KEY, kind TEXT, name BLOB, aggregate TEXT)",
@@ -39,10 +42,19 @@ _TABLES = (
     "CREATE TABLE verdict (run INTEGER, name TEXT, value TEXT, PRIMARY KEY (run, name)) WITHOUT ROWID",
     "CREATE TABLE note (run INTEGER, time_ms INTEGER, author TEXT, text TEXT)",
     "CREATE INDEX note_run ON note (run)",
-    "CREATE TABLE artifact (run INTEGER, name TEXT, size_bytes INTEGER, sha256 TEXT, PRIMARY KEY (run, name))"
-    " WITHOUT ROWID",
+    "CREATE TABLE artifact (run INTEGER, name TEXT, size_bytes INTEGER, sha256 TEXT, oid TEXT,"
+    " PRIMARY KEY (run, name)) WITHOUT ROWID",
+    "CREATE INDEX artifact_sha256 ON artifact (sha256) WHERE sha256 IS NOT NULL",
+    "CREATE INDEX artifact_oid ON artifact (oid) WHERE oid IS NOT NULL",
+    "CREATE TABLE digest (oid TEXT PRIMARY KEY, sha256 TEXT) WITHOUT ROWID",
+    "CREATE INDEX digest_sha256 ON digest (sha256)",
+    "CREATE TABLE used (run INTEGER, source TEXT, name TEXT, sha256 TEXT, said TEXT)",
+    "CREATE INDEX used_run ON used (run)",
+    "CREATE INDEX used_source ON used (source)",
+    "CREATE INDEX used_sha256 ON used (sha256) WHERE sha256 IS NOT NULL",
     "CREATE TABLE dataset (run INTEGER, name TEXT, role TEXT, uri TEXT, sha256 TEXT, rows, size_bytes, files)",
     "CREATE INDEX dataset_run ON dataset (run)",
+    "CREATE INDEX dataset_sha256 ON dataset (sha256) WHERE sha256 IS NOT NULL",
     "CREATE TABLE environment (key INTEGER PRIMARY KEY, oid TEXT UNIQUE, python TEXT, implementation TEXT,"
     " platform TEXT, cuda TEXT, driver TEXT, gpus TEXT, gpu_count INTEGER, container TEXT)",
     "CREATE TABLE package (environment INTEGER, name TEXT, version TEXT, PRIMARY KEY (environment, name))"
@@ -55,7 +67,7 @@ _TABLES = (
     _META,
 )
 
-PARTS = ("overflow", "tag", "verdict", "note", "artifact", "dataset")  # the tables with rows of a run
+PARTS = ("overflow", "tag", "verdict", "note", "artifact", "dataset", "used")  # the tables with rows of a run
 
 
 def create(connection: sqlite3.Connection) -> None:

@@ -38,8 +38,9 @@ def insert(
             row.fields["environment"] = environment(row.environment)
     _insert_runs(connection, catalogue, found)
     _insert_said(connection, [(key, said) for key, _, said in found])
-    _many(connection, "artifact", 4, [(key, *item) for key, row, _ in found for item in row.artifacts])
+    _many(connection, "artifact", 5, [(key, *item) for key, row, _ in found for item in row.artifacts])
     _many(connection, "dataset", 8, [(key, *item) for key, row, _ in found for item in row.datasets])
+    _many(connection, "used", 5, [(key, *item) for key, row, _ in found for item in row.used])
 
 
 def _insert_runs(connection: sqlite3.Connection, catalogue: Catalogue, found: Sequence[Keyed]) -> None:

@@ -301,6 +301,7 @@ def describe(run: Run, state: State = EMPTY, *, experiment: str = "") -> dict[st
         "verdicts": state.verdicts,
         "data": run.data,
         "artifacts": [_artifact(artifact) for artifact in run.artifacts],
+        "used": [use.to_json() for use in run.used],
         "cost": record.cost,
         "lost": record.lost,
         "archived": state.archived,

@@ -19,8 +19,9 @@ _DATASETS = frozenset({"dataset", "datasets"})
 FIELDS = (
     "id", "name", "title", "experiment", "path", "status", "start", "end", "duration", "user", "host", "exit_code",
     "error", "description", "command", "parent", "forked_from", "note", "tag", "archived", "favourite", "removed",
-    "pushed", "own", "live", "cost", "ref", "commit", "artifact", "artifact.size", "code.commit", "code.dirty",
-    "code.branch", "code.tree", "code.remote", "code.snapshot", "env.python", "env.platform", "env.cuda", "env.gpu",
+    "pushed", "own", "live", "cost", "ref", "commit", "artifact", "artifact.size", "used", "used.run",
+    "used.sha256", "code.commit", "code.dirty", "code.branch", "code.tree", "code.remote", "code.snapshot",
+    "env.python", "env.platform", "env.cuda", "env.gpu",
     "dataset.name", "dataset.digest", "dataset.context",
 )  # fmt: skip
 # MLflow's words for the same things: https://mlflow.org/docs/latest/ml/search/search-runs
@@ -29,7 +30,7 @@ ALIASES = {
     "start_time": "start", "end_time": "end", "created": "start", "Created": "start",
     "dataset.role": "dataset.context", "dataset.sha256": "dataset.digest",
 }  # fmt: skip
-_FOLDERS = frozenset({"code", "env", "artifact"})
+_FOLDERS = frozenset({"code", "env", "artifact", "used"})
 
 
 def read(query: str, parts: tuple[str, ...], column: int, aggregate: str = "") -> nodes.Field | nodes.Name:

@@ -89,6 +89,11 @@ class RecordedRun:
         return self._state.tags_over(self._run.record.tags)
 
     @property
+    def used(self) -> list[dict[str, Any]]:
+        """The artifacts of other runs that it read: run (id), artifact, sha256, as (what was typed), time."""
+        return [use.to_json() for use in self._run.used]
+
+    @property
     def record(self) -> dict[str, Any]:
         """Everything as `gitexp show --json` prints it."""
         return find.describe(self._run, self._state)

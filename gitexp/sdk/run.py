@@ -13,7 +13,7 @@ from typing import Any
 
 from gitexp import ids, text
 from gitexp.errors import GitexpError, UsageError
-from gitexp.ops import annotate, attach, evaluate, lifecycle
+from gitexp.ops import annotate, attach, evaluate, lifecycle, using
 from gitexp.ops.background import Keeper
 from gitexp.ops.lifecycle import Session
 from gitexp.record import params, points, values
@@ -21,6 +21,7 @@ from gitexp.record.summary import Aggregate
 from gitexp.sdk import evaluations, rows
 from gitexp.sdk.outcome import described, outcome
 from gitexp.store import events, journal
+from gitexp.store import workspace as workspaces
 from gitexp.store.journal import BACKLOG_ROWS, Row
 from gitexp.store.runs import Run as StoredRun
 from gitexp.store.workspace import Workspace
@@ -293,6 +294,22 @@ class Run:
             attach.add(self._session, source, name or source.name or "files")
         except OSError as error:
             self._refuse("artifacts", f"{str(path)!r} could not be kept: {error.strerror or error}")
+
+    def use_artifact(self, name: str) -> Path:
+        """Return the path of an artifact of another run, to be read only, and record that this run has read it.
+
+        name: `RUN:PATH`, `RUN@PATH` or `RUN`, where that has one artifact alone; RUN is any name of a run (an
+        experiment/name, an id or its beginning, `@~1`, `@{best:val_auc}`). PATH may be a folder. Or `sha256:…`, the
+        hash of the bytes. Raises NotFound where there is no such run or artifact, or its bytes are not in this clone:
+        the hint says how to bring them.
+        """
+        self._check_open()
+        workspace = self._session.workspace if self._session is not None else workspaces.open()
+        found = using.find(workspace, str(name))
+        path = using.place(workspace, found)
+        if found.run.id != self.id:
+            self._event("used", **found.to_event())
+        return path
 
     def log_confusion_matrix(
         self, y_true: Any, y_pred: Any, *, labels: Sequence[Any] | None = None, name: str = "confusion_matrix"

@@ -12,6 +12,7 @@ from gitexp.record import params as nested
 from gitexp.record import points
 from gitexp.record.points import Point
 from gitexp.record.summary import Aggregate
+from gitexp.record.used import Use
 from gitexp.store import journal
 
 SOURCES = ("arguments", "file", "sdk")  # of params, weakest first
@@ -33,6 +34,7 @@ class Sum:
     edited: list[str] = field(default_factory=list)
     gpu_seconds: float = 0.0
     renamed: dict[str, str] = field(default_factory=dict)
+    used: list[Use] = field(default_factory=list)
 
     @property
     def merged_params(self) -> dict[str, Any]:
@@ -82,6 +84,8 @@ def _take(total: Sum, event: Mapping[str, Any], *, is_main: bool) -> None:
         total.renamed.update({key: str(event[key]) for key in ("experiment", "name") if event.get(key)})
     elif op == "artifact":
         total.artifacts[event["name"]] = dict(event)
+    elif op == "used":
+        total.used.append(Use.from_json({**event, "time": canonical.iso(event["time"])}))
     elif op == "description":
         total.description = str(event["text"])
     elif op == "lost":

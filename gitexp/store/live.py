@@ -11,9 +11,11 @@ from typing import Any
 from gitexp import clock
 from gitexp.errors import Damaged
 from gitexp.git.objects import Entry
+from gitexp.record import used
 from gitexp.record.points import Point
 from gitexp.record.run import RunRecord
 from gitexp.record.summary import Aggregate
+from gitexp.record.used import Use
 from gitexp.store import events, journal, seal
 from gitexp.store.journal import Start
 from gitexp.store.runs import Artifact, Run
@@ -79,6 +81,13 @@ class LiveRun(Run):
     def summary(self) -> dict[str, Aggregate]:
         """{metric: its aggregates so far}."""
         return events.with_set(events.summary(self.folder), self._total.summary)
+
+    @cached_property
+    def used(self) -> list[Use]:
+        """What it has read of others so far."""
+        before = self.start.previous
+        earlier = Run(self.workspace, before).used if before is not None else []
+        return used.once([*earlier, *self._total.used])
 
     @property
     def set_values(self) -> dict[str, int | float]:

@@ -13,13 +13,14 @@ from gitexp import canonical, ids
 from gitexp.errors import Conflict, Damaged, Unsupported
 from gitexp.git import command, objects, refs
 from gitexp.git.objects import Commit, Entry, Signature
-from gitexp.record import message, names, params, points, summary
+from gitexp.record import message, names, params, points, summary, used
 from gitexp.record import pointer as pointers
 from gitexp.record import run as run_json
 from gitexp.record.pointer import Pointer
 from gitexp.record.points import Point
 from gitexp.record.run import RunRecord
 from gitexp.record.summary import Aggregate
+from gitexp.record.used import Use
 from gitexp.store import objects as large
 from gitexp.store import reflog
 from gitexp.store.workspace import Workspace
@@ -143,6 +144,12 @@ class Run:
         """data.json: the datasets, [] where there are none."""
         found = self._json("data.json", [])
         return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+
+    @cached_property
+    def used(self) -> list[Use]:
+        """used.json: the artifacts of other runs that it read, [] where there are none."""
+        data = self.file("used.json")
+        return [] if data is None else used.decode(data)
 
     def points(self) -> Iterator[Point]:
         """Yield the metric points in the order stored; raises Damaged, also where their bytes are not here."""

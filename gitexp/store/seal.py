@@ -11,7 +11,7 @@ from typing import Any
 
 from gitexp import canonical, files, ids
 from gitexp.git import refs
-from gitexp.record import names, params, points, summary
+from gitexp.record import names, params, points, summary, used
 from gitexp.record.pointer import Pointer
 from gitexp.record.points import Point
 from gitexp.record.run import Parent, RunRecord
@@ -54,6 +54,8 @@ def seal(workspace: Workspace, folder: Path, own: Mapping[str, Aggregate] | None
         work.files["summary.json"] = summary.encode(aggregates)
     _series(work, "system")
     _artifacts(work)
+    if read := [*(work.previous.used if work.previous else ()), *work.total.used]:
+        work.files["used.json"] = used.encode(read)
     for name in ("environment.json", "requirements.txt", "data.json", "output.log"):
         if (folder / name).exists():
             work.files[name] = folder / name
