@@ -15,10 +15,9 @@ from gitexp.query import nodes
 Context = operands.Context
 _MAX_PATTERN = 48_000  # bytes; SQLite's limit is 50,000
 _MAX_PARAMETERS = 30_000  # SQLite's limit is 32,766 for one statement
-_RANK = (  # integers beyond 64 bits are BLOBs that begin with a sign or a digit; null is missing
-    "CASE WHEN {0} < '' OR ({0} >= x'2d' AND {0} < x'3a') THEN 0 WHEN {0} < x'' THEN 1"
-    " WHEN {0} != x'6e756c6c' THEN 2 ELSE 3 END"
-)
+_IS_NUMBER = "({0} < '' OR ({0} >= x'2d' AND {0} < x'3a'))"  # beyond 64 bits a BLOB that begins with a sign or digit
+_NUMBER = "CASE WHEN {0} < x'' THEN {0} ELSE gitexp_number({0}) END"
+_RANK = f"CASE WHEN {_IS_NUMBER} THEN 0 WHEN {{0}} < x'' THEN 1 WHEN {{0}} != x'6e756c6c' THEN 2 ELSE 3 END"
 _ESCAPED = {"%": "*", "_": "?", "*": "[*]", "?": "[?]", "[": "[[]"}
 
 
@@ -225,10 +224,12 @@ class _Compiler:
         way = "DESC" if item.descending else "ASC"
         if operand.kind == "version":
             return form(f"gitexp_version({{0}}, 1) {way} NULLS LAST, {{0}} {way} NULLS LAST", operand.sql)
-        if operand.kind not in ("any", "number"):
+        if operand.kind == "number":  # no texts: a rank in two steps does
+            return form(f"{_IS_NUMBER} DESC NULLS LAST, {_NUMBER} {way}", operand.sql)
+        if operand.kind != "any":
             return form(f"{{0}} {way} NULLS LAST", operand.sql)
         known = operand.sql if operand.spelled is None else form("COALESCE({0}, {1})", operand.spelled, operand.sql)
-        return form(f"{_RANK}, CASE WHEN {{0}} < x'' THEN {{0}} ELSE gitexp_number({{0}}) END {way}", known)
+        return form(f"{_RANK}, {_NUMBER} {way}", known)
 
 
 def _literal(literal: nodes.Literal) -> Operand:
