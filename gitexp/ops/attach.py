@@ -1,76 +1,264 @@
-"""Artifacts of a run that is being recorded: small files wait in the journal, large ones are stored at once."""
+"""Artifacts of a run that is being recorded: small ones wait in the journal, large ones are stored at once.
+
+All of it is done where it is called; what a training logs is brought here by a thread (`gitexp.ops.storing`).
+"""
 
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Iterator
+import stat
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from gitexp import files
-from gitexp.errors import UsageError
+from gitexp import canonical, files
+from gitexp.errors import GitexpError, UsageError
+from gitexp.git import packs
+from gitexp.ops import folders
+from gitexp.ops.folders import File, Trouble
 from gitexp.ops.lifecycle import Session
 from gitexp.record import names
+from gitexp.record.pointer import Pointer
 from gitexp.store import journal, seal
 from gitexp.store import objects as large
 
-MAX_FILES = 100_000
+PACK_FILES = 200  # small files of one folder that are written as a pack: each alone costs an fsync at the end
+_TRIES = 3
+_TICK_NS = 20_000_000  # how coarse the times of a file system may be
+Facts = Mapping[str, Any]
+Seen = tuple[int, int]  # size and time of content (ns) of a file when it was looked at
 
 
-def add(session: Session, source: Path, name: str) -> int:
-    """Keep a file, or every file below a folder, as `name`; returns how many.
+@dataclass(slots=True)
+class Kept:
+    """What was kept: how many files and bytes, their names, and the objects that were not there before."""
 
-    Links are followed inside the given folder only; sockets and devices are passed over. Raises UsageError for names
-    that cannot be, OSError for what cannot be read.
+    size_bytes: int = 0
+    names: list[str] = field(default_factory=list)
+    new: set[str] = field(default_factory=set)  # sha256
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What every step of one `add` needs: where to, and who hears of what cannot be kept (`trouble`), of what was
+    kept but changed meanwhile (`noticed`), and of the bytes done (`progress`). `packs`: many small files go into one.
     """
-    name = names.check(name.strip("/") if source.is_dir() else name)
-    if not source.is_dir():
-        _add_file(session, source, name)
-        return 1
-    count = 0
-    for path, below in _files(source):
-        _add_file(session, path, f"{name}/{below}")
-        count += 1
-    return count
+
+    session: Session
+    trouble: Trouble
+    noticed: Trouble
+    progress: Callable[[int], None] | None = None
+    packs: bool = True
+    kept: Kept = field(default_factory=Kept)
+
+    @property
+    def limit(self) -> int:
+        """The size up to which a file stands in Git itself."""
+        return self.session.workspace.settings.size_bytes("inlineLimit")
 
 
-def add_bytes(session: Session, data: bytes, name: str) -> None:
-    """Keep bytes as the artifact `name`; raises as `add` does."""
-    name = names.check(name)
-    if len(data) > session.workspace.settings.size_bytes("inlineLimit"):
-        pointer = large.put_bytes(session.workspace, data)
-        session.writer.event("artifact", name=name, size=pointer.size_bytes, sha256=pointer.sha256, executable=False)
+def add(work: Work, source: Path, name: str, facts: Facts | None = None, *, since: Seen | None = None) -> Kept:
+    """Keep a file, or every file below a folder, as `name`.
+
+    `since` are size and time of the file (ns) when it was logged: one that has others now is kept, and said to have
+    changed. Raises UsageError for names that cannot be, OSError for what cannot be read; of the files of a folder
+    `work.trouble` hears instead.
+    """
+    found = source.stat()
+    name = names.check(name.strip("/") if stat.S_ISDIR(found.st_mode) else name)
+    if what := folders.kind(found.st_mode):
+        raise OSError(f"is {what}")
+    if stat.S_ISDIR(found.st_mode):
+        _add_folder(work, source, name, facts or {})
+    else:
+        _add_file(work, File(str(source), "", found), name, facts or {}, since)
+    return work.kept
+
+
+def add_bytes(session: Session, data: bytes, name: str, facts: Facts | None = None, executable: bool = False) -> Kept:
+    """Keep bytes as the artifact `name`; raises UsageError for a name that cannot be, OSError on a full disk."""
+    work = Work(session, _no_trouble, _no_trouble)
+    _add_bytes(work, data, names.check(name), facts or {}, executable)
+    return work.kept
+
+
+def take(work: Work, aside: Path, name: str, facts: Facts) -> Kept:
+    """Keep a file that is gitexp's own, in its folder for temporary files, and remove it there."""
+    if aside.stat().st_size <= work.limit:
+        _add_bytes(work, aside.read_bytes(), names.check(name), facts, False)
+        aside.unlink()
+    else:
+        begun_ns = time.time_ns()
+        _name_object(work, large.put_file(work.session.workspace, aside, take=True), name, facts, False, begun_ns)
+    return work.kept
+
+
+def add_files(work: Work, found: Sequence[File], name: str) -> Kept:
+    """Keep files below the folder `name` ("" for the top): many small ones as one pack."""
+    below = f"{name}/" if name else ""
+    small = [file for file in found if file.found.st_size <= work.limit]
+    if work.packs and len(small) >= PACK_FILES:
+        later = [*(file for file in found if file.found.st_size > work.limit), *_pack(work, small, below)]
+    else:
+        later = list(found)
+    for file in later:
+        try:
+            _add_file(work, file, names.check(below + file.below), {}, None)
+        except (OSError, UsageError) as error:
+            work.trouble(file.path, why(error))
+    return work.kept
+
+
+def why(error: Exception) -> str:
+    """Return what an error says, in short."""
+    if isinstance(error, GitexpError):
+        return error.message
+    return ((error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__).lower()
+
+
+def link(session: Session, name: str, said: Facts) -> None:
+    """Keep a link to bytes that stay elsewhere."""
+    session.writer.post("link", name=names.check(name), link=dict(said))
+
+
+def drop(session: Session, name: str) -> bool:
+    """Take an artifact back; says whether that is written already."""
+    return session.writer.post("drop", name=name)
+
+
+def _add_folder(work: Work, source: Path, name: str, facts: Facts) -> None:
+    repo = work.session.workspace.repo
+    own = {os.path.realpath(path) for path in (repo.git_dir, repo.common_dir)}
+    found = folders.listing(source, work.trouble, own)
+    add_files(work, found.files, name)
+    said = {**({"empty_folders": found.empty} if found.empty else {}), **facts}
+    if said:
+        work.session.writer.post("about", name=name, facts={"type": "folder", **said})
+
+
+def _add_file(work: Work, file: File, name: str, facts: Facts, since: Seen | None) -> None:
+    executable = bool(file.found.st_mode & 0o100)
+    if file.found.st_size <= work.limit:
+        data, changed = read(file.path, work.limit)
+        if data is not None:
+            _add_bytes(work, data, name, {**facts, **({"changed": True} if changed else {})}, executable)
+            if changed:
+                work.noticed(file.path, CHANGED)
+            return
+    _add_object(work, Path(file.path), name, facts, since, executable)
+
+
+CHANGED = "changed after it was logged, or while it was read: what is kept is of a later moment"
+
+
+def _add_object(work: Work, source: Path, name: str, facts: Facts, since: Seen | None, executable: bool) -> None:
+    """Store a large file; one that is not as it was when it was logged is said to have changed."""
+    seen: list[bool] = []
+    begun_ns = time.time_ns()
+    workspace, before = work.session.workspace, source.stat()
+    since = since or (before.st_size, before.st_mtime_ns)
+    pointer = large.put_file(workspace, source, progress=work.progress, unsteady=lambda: seen.append(True))
+    after = source.stat()
+    if seen or (after.st_size, after.st_mtime_ns) != since:
+        facts = {**facts, "changed": True}
+        work.noticed(name, CHANGED)
+    _name_object(work, pointer, name, facts, executable, begun_ns)
+    if large.path(workspace, pointer.sha256) is None:  # another run freed it before it could see that we name it
+        large.put_file(workspace, source)
+
+
+def _add_bytes(work: Work, data: bytes, name: str, facts: Facts, executable: bool) -> None:
+    if len(data) > work.limit:
+        begun_ns = time.time_ns()
+        pointer = large.put_bytes(work.session.workspace, data)
+        _name_object(work, pointer, name, facts, executable, begun_ns)
+        if large.path(work.session.workspace, pointer.sha256) is None:
+            large.put_bytes(work.session.workspace, data)
         return
-    journal.stage(session.folder, seal.staged(name), lambda aside: files.write(aside, data))
-    session.writer.event("artifact", name=name, size=len(data), executable=False)
+    journal.stage(work.session.folder, seal.staged(name), lambda aside: files.write(aside, data))
+    _post(work, name, len(data), facts, executable=executable)
+    if work.progress is not None:
+        work.progress(len(data))
 
 
-def _files(top: Path) -> Iterator[tuple[Path, str]]:
-    inside = os.path.realpath(top)
-    seen = 0
-    for folder, folders, found in os.walk(top):
-        folders.sort()
-        for file in sorted(found):
-            path = Path(folder, file)
-            if path.is_file() and os.path.realpath(path).startswith(inside + os.sep):
-                seen += 1
-                if seen > MAX_FILES:
-                    raise UsageError(f"{top} has more than {MAX_FILES:,} files", hint="log an archive of it")
-                yield path, path.relative_to(top).as_posix()
+def _name_object(work: Work, pointer: Pointer, name: str, facts: Facts, executable: bool, begun_ns: int) -> None:
+    with suppress(FileNotFoundError):
+        if large.place(work.session.workspace, pointer.sha256).stat().st_mtime_ns > begun_ns - _TICK_NS:
+            work.kept.new.add(pointer.sha256)
+    _post(work, name, pointer.size_bytes, facts, sha256=pointer.sha256, executable=executable)
 
 
-def _add_file(session: Session, path: Path, name: str) -> None:
-    found = path.stat()
-    executable = bool(found.st_mode & 0o100)
-    if found.st_size > session.workspace.settings.size_bytes("inlineLimit"):
-        pointer = large.put_file(session.workspace, path)
-        session.writer.event(
-            "artifact", name=name, size=pointer.size_bytes, sha256=pointer.sha256, executable=executable
-        )
-        return
-    kept = journal.stage(session.folder, seal.staged(name), lambda aside: _copy(path, aside))
-    session.writer.event("artifact", name=name, size=kept.stat().st_size, executable=executable)
+def _post(work: Work, name: str, size: int, facts: Facts, **fields: Any) -> None:
+    said = {"facts": dict(facts)} if facts else {}
+    work.session.writer.post("artifact", name=name, size=size, **fields, **said)
+    work.kept.names.append(name)
+    work.kept.size_bytes += size
 
 
-def _copy(source: Path, target: Path) -> None:
-    shutil.copyfile(source, target)
+def _pack(work: Work, found: Sequence[File], below: str) -> list[File]:
+    """Keep small files as one pack in the journal; returns those that have grown and are small no more."""
+    grown, rows, size = [], [], 0
+    folder = journal.packs(work.session.folder)
+    with packs.Writer(folder) as writer:
+        for file in found:
+            try:
+                name, (data, changed) = names.check(below + file.below), read(file.path, work.limit)
+            except (OSError, UsageError) as error:
+                work.trouble(file.path, why(error))
+                continue
+            if data is None:
+                grown.append(file)
+                continue
+            if changed:
+                work.noticed(file.path, CHANGED)
+            rows.append(_row(name, writer.add(data), len(data), file, changed))
+            size += len(data)
+            work.kept.names.append(name)
+            if work.progress is not None:
+                work.progress(len(data))
+        if rows:
+            pack = writer.finish()
+            files.write(pack.with_suffix(".list"), b"".join(rows))
+            work.session.writer.post("pack", pack=pack.name, files=len(rows), size=size)
+    work.kept.size_bytes += size
+    return grown
+
+
+def _row(name: str, oid: str, size: int, file: File, changed: bool) -> bytes:
+    executable = bool(file.found.st_mode & 0o100)
+    said = {"facts": {"changed": True}} if changed else {}
+    return canonical.line({"name": name, "oid": oid, "size": size, "executable": executable, **said}) + b"\n"
+
+
+def read(path: str | os.PathLike[str], limit: int) -> tuple[bytes | None, bool]:
+    """Return the bytes of a small file (None: it is over the limit) and whether it kept changing while it was read."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if what := folders.kind(os.fstat(descriptor).st_mode):
+            raise OSError(f"is {what}")
+        for _ in range(_TRIES):
+            before = os.fstat(descriptor)
+            data = _upto(descriptor, limit + 1)
+            after = os.fstat(descriptor)
+            if len(data) > limit:
+                return None, False
+            if (after.st_size, after.st_mtime_ns) == (len(data), before.st_mtime_ns):
+                return data, False
+        return data, True
+    finally:
+        os.close(descriptor)
+
+
+def _upto(descriptor: int, count: int) -> bytes:
+    """Return the first bytes of a file: reads may give less than is asked for."""
+    data = os.pread(descriptor, count, 0)
+    while 0 < len(data) < count and (more := os.pread(descriptor, count - len(data), len(data))):
+        data += more
+    return data
+
+
+def _no_trouble(what: str, why: str) -> None:
+    raise AssertionError(f"bytes cannot be in trouble: {what} {why}")

@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING
 
 from gitexp import text
 from gitexp.errors import Damaged, NotFound
-from gitexp.git import objects
 from gitexp.ops import figure, find
 from gitexp.ops.figure import Figure, Labels, Request
 from gitexp.plots.matrix import Matrices
 from gitexp.plots.rates import Line, RateCurves
 from gitexp.record import evaluation
 from gitexp.record.evaluation import Confusion, Evaluation, Rates
-from gitexp.store import objects as large
-from gitexp.store.live import LiveRun
-from gitexp.store.runs import Artifact, Run
+from gitexp.store.runs import Run
 from gitexp.store.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -48,21 +45,10 @@ def of(workspace: Workspace, run: Run) -> list[Evaluation]:
     found = []
     for artifact in run.artifacts:
         if evaluation.is_path(artifact.name) and artifact.size_bytes <= evaluation.MAX_BYTES:
-            data = _bytes(workspace, run, artifact)
+            data = run.artifact_bytes(artifact, evaluation.MAX_BYTES)
             if data is not None and (known := evaluation.decode(data)) is not None:
                 found.append(known)
     return found
-
-
-def _bytes(workspace: Workspace, run: Run, artifact: Artifact) -> bytes | None:
-    """Return an artifact's bytes, None where they are not here."""
-    if artifact.sha256 is not None:
-        path = large.path(workspace, artifact.sha256)
-        return path.read_bytes() if path is not None else None
-    if isinstance(run, LiveRun):
-        staged = run.folder / "files" / artifact.stored
-        return staged.read_bytes() if staged.exists() else None
-    return objects.read_blob(workspace.repo, artifact.oid, limit_bytes=evaluation.MAX_BYTES)
 
 
 def _read(workspace: Workspace, runs: Sequence[Entry], request: Request) -> tuple[Found, list[str]]:

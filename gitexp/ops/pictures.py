@@ -7,14 +7,11 @@ import io
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from gitexp import text
 from gitexp.errors import Damaged
-from gitexp.git import objects
 from gitexp.pages import parts
-from gitexp.store import objects as large
-from gitexp.store.live import LiveRun
 from gitexp.store.runs import Artifact, Run
 from gitexp.store.workspace import Workspace
 
@@ -56,7 +53,7 @@ def gather(workspace: Workspace, runs: Sequence[Run], sink: Sink = inline, limit
     total = 0
     for name, place, artifact in sorted(_candidates(runs), key=lambda item: item[:2]):
         why = _too_much(artifact, total, len(shown), limits)
-        found = why or _read(workspace, runs[place], artifact, limits)
+        found = why or _read(runs[place], artifact, limits)
         if isinstance(found, str):
             refused.append((f"{name} of {runs[place].name}" if len(runs) > 1 else name, found))
             continue
@@ -91,10 +88,10 @@ class _Image:
     height: int
 
 
-def _read(workspace: Workspace, run: Run, artifact: Artifact, limits: Limits) -> _Image | str:
+def _read(run: Run, artifact: Artifact, limits: Limits) -> _Image | str:
     """Return an image by what its bytes are, not by its name; else why it cannot be shown."""
     try:
-        data = _bytes(workspace, run, artifact, limits.each_bytes)
+        data = run.artifact_bytes(artifact, limits.each_bytes)
     except (Damaged, FileNotFoundError):
         data = None
     if data is None:
@@ -109,21 +106,6 @@ def _read(workspace: Workspace, run: Run, artifact: Artifact, limits: Limits) ->
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombWarning, Image.DecompressionBombError):
         return "not an image that a browser shows safely"
     return _Image(data, kind, width, height) if width * height <= limits.pixels else "too many pixels"
-
-
-def _bytes(workspace: Workspace, run: Run, artifact: Artifact, limit: int) -> bytes | None:
-    if artifact.sha256 is None and isinstance(run, LiveRun):
-        return _file(run.folder / "files" / artifact.stored, limit)
-    if artifact.sha256 is None:
-        return objects.read_blob(workspace.repo, artifact.oid, limit_bytes=limit)
-    found = large.path(workspace, artifact.sha256)
-    return None if found is None else _file(found, limit)
-
-
-def _file(path: Path, limit: int) -> bytes | None:
-    with open(path, "rb") as file:
-        data = file.read(limit + 1)
-    return data if len(data) <= limit else None
 
 
 def _told(refused: Sequence[tuple[str, str]]) -> Iterator[str]:

@@ -7,10 +7,11 @@ from typing import Any, Protocol
 
 from gitexp import text
 from gitexp.errors import UsageError
-from gitexp.ops import attach, evaluate
+from gitexp.ops import evaluate
 from gitexp.ops.lifecycle import Session
 from gitexp.record import evaluation, names, values
 from gitexp.record.evaluation import Evaluation, Rates
+from gitexp.sdk.kinds import Made
 
 _AREAS = {"roc": "auc", "pr": "ap"}
 
@@ -27,6 +28,8 @@ class Recording(Protocol):
 
     def _warn(self, reason: str, line: str) -> None: ...
 
+    def _keep_made(self, name: str, made: Made, facts: dict[str, Any], wait: bool) -> None: ...
+
     def log_metric(self, name: str, value: Any, step: int | None = None) -> None:
         """Log one point of one metric."""
 
@@ -37,17 +40,15 @@ def keep(run: Recording, name: str, compute: Callable[[], Evaluation], step: int
     if not isinstance(name, str) or not name:
         raise UsageError(f"{values.short_repr(name)[:80]} is no name for an evaluation", hint='name="val"')
     path = names.check(evaluation.path(run._prefix + name))
-    session = run._session
-    if session is None:
+    if run._session is None:
         return
     try:
         found = compute()
-        attach.add_bytes(session, evaluation.encode(found), path)
+        data = evaluation.encode(found)
     except evaluate.Unusable as error:
         run._refuse("evaluations", f"{name!r}: {error}")
-    except OSError as error:
-        run._refuse("artifacts", f"{name!r} could not be kept: {error}")
     else:
+        run._keep_made(path, Made("", lambda: data, len(data)), {}, wait=False)
         _say_of(run, name, found, step)
 
 

@@ -13,12 +13,13 @@ from typing import Any
 
 from gitexp import ids, text
 from gitexp.errors import GitexpError, UsageError
-from gitexp.ops import annotate, attach, evaluate, lifecycle, using
+from gitexp.ops import annotate, evaluate, lifecycle, using
 from gitexp.ops.background import Keeper
 from gitexp.ops.lifecycle import Session
 from gitexp.record import params, points, values
 from gitexp.record.summary import Aggregate
 from gitexp.sdk import evaluations, rows
+from gitexp.sdk.artifacts import Artifacts
 from gitexp.sdk.outcome import described, outcome
 from gitexp.store import events, journal
 from gitexp.store import workspace as workspaces
@@ -58,7 +59,7 @@ class Summary(MutableMapping[str, Any]):
         return len(self._run._summary())
 
 
-class Run:
+class Run(Artifacts):
     """A run of this process. Made by `gitexp.start_run`; as a context manager it finishes itself.
 
     All logging returns at once: values are taken over in the call, written by a thread. Only misuse raises; a value or
@@ -92,6 +93,7 @@ class Run:
         self._stored: StoredRun | None = None
         self._keeper = keeper(self) if keeper is not None and session is not None else None
         self.summary = Summary(self)
+        self._begin_artifacts()
 
     def __repr__(self) -> str:
         return f"<gitexp.Run {self.experiment}/{self.name} ({ids.short(self.id)})>" if self._session else "<gitexp.Run>"
@@ -276,25 +278,6 @@ class Run:
         except (GitexpError, OSError) as error:
             self._refuse("facts", f"a fact could not be written: {error}")
 
-    def log_artifact(self, path: str | os.PathLike[str], name: str | None = None) -> None:
-        """Keep a file, or all files of a folder, that the run produced.
-
-        name: what it is called in the record, `/` between parts; default: the last part of `path`. The bytes are those
-        of this moment. Raises UsageError for a path that does not exist or a name that cannot be.
-        """
-        self._check_open()
-        source = Path(path)
-        if not source.exists():
-            raise UsageError(
-                f"there is no file {str(path)!r} to log", hint="look at the path, and at the current folder"
-            )
-        if self._session is None:
-            return
-        try:
-            attach.add(self._session, source, name or source.name or "files")
-        except OSError as error:
-            self._refuse("artifacts", f"{str(path)!r} could not be kept: {error.strerror or error}")
-
     def use_artifact(self, name: str) -> Path:
         """Return the path of an artifact of another run, to be read only, and record that this run has read it.
 
@@ -361,11 +344,12 @@ class Run:
             self._finishing = True
             return
         self._finishing = True
+        self._storer.close()
         if self._keeper is not None:
             self._keeper.stop()
         try:
-            if self._lost or self._session.writer.lost:
-                self._session.writer.event("lost", counts=self._counts())
+            if counts := self._counts():
+                self._session.writer.event("lost", counts=counts)
             self._stored = lifecycle.finish(
                 self._session, status, exit_code=exit_code, error=error, wait_seconds=self._wait_seconds
             )
@@ -385,6 +369,8 @@ class Run:
         counts = dict(self._lost)
         if self._session is not None and self._session.writer.lost:
             counts["points"] = counts.get("points", 0) + self._session.writer.lost
+        if self._not_stored:
+            counts["artifacts"] = counts.get("artifacts", 0) + self._not_stored
         return counts
 
     def __enter__(self) -> Run:
@@ -437,6 +423,7 @@ class Run:
             return
         self._session.writer.abandon_in_child()
         self._keeper = None
+        self._begin_artifacts()  # what waits there is the parent's
         self._cells.clear()  # the next point takes the slow way, and joins
         self._rows = rows.Nowhere()
 

@@ -132,7 +132,10 @@ class _Hash:
         self._more = threading.Condition()
         self._thread = None if alone else threading.Thread(target=self._follow, name="gitexp-hash", daemon=True)
         if self._thread is not None:
-            self._thread.start()
+            try:
+                self._thread.start()
+            except RuntimeError:  # the interpreter is ending, and starts no more threads
+                self._thread = None
 
     def upto(self, end: int) -> None:
         """Say that the file is complete up to `end`."""

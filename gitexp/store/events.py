@@ -28,6 +28,9 @@ class Sum:
     seeds: dict[str, Any] = field(default_factory=dict)
     summary: dict[str, int | float] = field(default_factory=dict)
     artifacts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    links: dict[str, dict[str, Any]] = field(default_factory=dict)
+    dropped: set[str] = field(default_factory=set)
     lost: dict[str, int] = field(default_factory=dict)
     error: dict[str, Any] | None = None
     end: dict[str, Any] | None = None
@@ -35,6 +38,7 @@ class Sum:
     gpu_seconds: float = 0.0
     renamed: dict[str, str] = field(default_factory=dict)
     used: list[Use] = field(default_factory=list)
+    datasets: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def merged_params(self) -> dict[str, Any]:
@@ -54,8 +58,9 @@ def of(folder: Path, offsets: Mapping[str, int] | None = None) -> Sum:
     for writer in journal.writers(folder):
         for event in _events(folder / f"events-{writer}.jsonl", total, offsets or {}):
             try:
-                _take(total, event, is_main=writer == journal.MAIN)
-            except (KeyError, TypeError, ValueError, AttributeError):
+                for one in _listed(folder, event) if event.get("op") == "pack" else (event,):
+                    _take(total, one, is_main=writer == journal.MAIN)
+            except (KeyError, TypeError, ValueError, AttributeError, FileNotFoundError):
                 _count(total, "events")
     return total
 
@@ -82,8 +87,10 @@ def _take(total: Sum, event: Mapping[str, Any], *, is_main: bool) -> None:
         getattr(total, op).update(canonical.special(event["values"]) if op == "summary" else event["values"])
     elif op == "name":
         total.renamed.update({key: str(event[key]) for key in ("experiment", "name") if event.get(key)})
-    elif op == "artifact":
-        total.artifacts[event["name"]] = dict(event)
+    elif op in ("artifact", "about", "link", "drop"):
+        _take_artifact(total, op, event)
+    elif op == "dataset":
+        total.datasets.append(dict(event["entry"]))
     elif op == "used":
         total.used.append(Use.from_json({**event, "time": canonical.iso(event["time"])}))
     elif op == "description":
@@ -99,6 +106,30 @@ def _take(total: Sum, event: Mapping[str, Any], *, is_main: bool) -> None:
         total.error = dict(event["error"])
     elif op == "end" and is_main:
         total.end = dict(event)
+
+
+def _take_artifact(total: Sum, op: str, event: Mapping[str, Any]) -> None:
+    name = str(event["name"])
+    if op == "artifact":
+        total.artifacts[name] = dict(event)
+        total.dropped.discard(name)
+    elif op == "link":
+        total.links[name] = dict(event["link"])
+    elif op == "drop":
+        total.artifacts.pop(name, None)
+        total.dropped.add(name)
+    if op in ("artifact", "drop"):
+        total.facts.pop(name, None)
+    if event.get("facts"):
+        total.facts[name] = dict(event["facts"])
+
+
+def _listed(folder: Path, event: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield an event for each file of a pack."""
+    pack = journal.packs(folder) / f"{Path(event['pack']).name}.list"
+    with open(pack, "rb") as lines:
+        for line in lines:
+            yield {"op": "artifact", "pack": event["pack"], **canonical.loads(line)}
 
 
 def _count(total: Sum, reason: str, count: int = 1) -> None:

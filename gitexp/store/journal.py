@@ -5,7 +5,7 @@
     metrics-<writer>.csv   points, the lines of metrics.csv
     system-<writer>.csv    system metrics
     output.log             of a wrapped command
-    environment.json, requirements.txt, files/<stored name>
+    environment.json, requirements.txt, files/<stored name>, packs/pack-<sha1>.{pack,idx,list}
 
 Append-only, one writer a file. A line that a crash tore is the last one, and is left out.
 """
@@ -16,6 +16,7 @@ import fcntl
 import os
 import shutil
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,6 +99,7 @@ class Writer:
         self.waits = 0
         self._lock = threading.RLock()
         self._readings = 0
+        self._posted: deque[bytes] = deque()
         self._metrics = self._system = -1
         self._events = _open(folder / f"events-{name}.jsonl")
         if not locks.try_lock(self._events):
@@ -108,7 +110,32 @@ class Writer:
         """Append one event; raises OSError where it cannot be written."""
         line = canonical.line({"op": op, "time": clock.now_ms(), **fields}) + b"\n"
         with self._lock:
+            self._write_posted()
             _append(self._events, line)
+
+    def post(self, op: str, **fields: Any) -> bool:
+        """Append one event without waiting for anybody; False where whoever holds the files now will write it.
+
+        For threads that the main one waits for: a signal may have stopped that one inside a write.
+        """
+        self._posted.append(canonical.line({"op": op, "time": clock.now_ms(), **fields}) + b"\n")
+        return self.flush()
+
+    def flush(self) -> bool:
+        """Write what was posted, without waiting for anybody; says whether all of it is written."""
+        if self._posted and self._lock.acquire(blocking=False):
+            try:
+                self._write_posted()
+            except OSError as error:  # it stays for the next time, as points do
+                self.trouble = error
+            finally:
+                self._lock.release()
+        return not self._posted
+
+    def _write_posted(self) -> None:
+        while self._posted:
+            _append(self._events, self._posted[0])
+            self._posted.popleft()
 
     def system(self, rows: Iterable[tuple[str, int, float]]) -> None:
         """Append one reading of system metrics, (name, time in ms, value) each; the step counts the readings."""
@@ -127,6 +154,7 @@ class Writer:
         if not self._lock.acquire(blocking=wait):
             return
         try:
+            self._write_posted()
             while chunk := self.rows[:_CHUNK_ROWS]:
                 self._write_rows(chunk)
                 del self.rows[: len(chunk)]
@@ -166,6 +194,7 @@ class Writer:
         """After a fork: the files and rows are the parent's; what they hold must not be written twice."""
         self._lock = threading.RLock()
         self.rows.clear()
+        self._posted.clear()
         self.close()
 
     def rescue(self) -> None:
@@ -260,6 +289,11 @@ def stage(folder: Path, stored: str, write: Callable[[Path], None]) -> Path:
     finally:
         aside.unlink(missing_ok=True)
     return target
+
+
+def packs(folder: Path) -> Path:
+    """Return where a journal keeps the packs of large folders until its run is committed."""
+    return folder / "packs"
 
 
 def writers(folder: Path) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -10,8 +10,9 @@ from typing import Any
 
 from gitexp import clock
 from gitexp.errors import Damaged
+from gitexp.git import objects, packs
 from gitexp.git.objects import Entry
-from gitexp.record import used
+from gitexp.record import dataset, used
 from gitexp.record.points import Point
 from gitexp.record.run import RunRecord
 from gitexp.record.summary import Aggregate
@@ -94,6 +95,13 @@ class LiveRun(Run):
         """What the user set in the summary."""
         return self._total.summary
 
+    @cached_property
+    def data(self) -> list[dict[str, Any]]:
+        """The datasets so far."""
+        before = self.start.previous
+        earlier = Run(self.workspace, before).data if before is not None else []
+        return dataset.merge(earlier, super().data, self._total.datasets)
+
     def _points(self, name: str) -> Iterator[Point]:
         kind = name.partition(".")[0]
         for writer in journal.writers(self.folder):
@@ -116,10 +124,35 @@ class LiveRun(Run):
     @cached_property
     def artifacts(self) -> list[Artifact]:
         """The files logged so far."""
-        return [
-            Artifact(name, int(event["size"]), event.get("sha256"), "", stored=seal.staged(name))
-            for name, event in sorted(self._total.artifacts.items())
-        ]
+        return [_artifact(name, event) for name, event in sorted(self._total.artifacts.items())]
+
+    @cached_property
+    def artifact_facts(self) -> dict[str, dict[str, Any]]:
+        """What is said of artifacts so far."""
+        return self._total.facts
+
+    @cached_property
+    def links(self) -> dict[str, dict[str, Any]]:
+        """The artifacts whose bytes stay elsewhere, so far."""
+        return self._total.links
+
+    def artifact_bytes(self, artifact: Artifact, limit_bytes: int) -> bytes | None:
+        """Return an artifact's bytes from the journal, where small ones wait."""
+        if artifact.sha256 is not None or artifact.size_bytes > limit_bytes:
+            return super().artifact_bytes(artifact, limit_bytes)
+        try:
+            if artifact.oid:
+                pack = str(self._total.artifacts[artifact.name]["pack"])
+                return packs.read(journal.packs(self.folder) / pack, artifact.oid)
+            return (self.folder / "files" / artifact.stored).read_bytes()
+        except (FileNotFoundError, KeyError):  # the run ended meanwhile
+            return None
+
+
+def _artifact(name: str, event: Mapping[str, Any]) -> Artifact:
+    mode = objects.EXECUTABLE if event.get("executable") else objects.FILE
+    oid = str(event.get("oid", ""))
+    return Artifact(name, int(event["size"]), event.get("sha256"), oid, mode, "" if oid else seal.staged(name))
 
 
 def folders(workspace: Workspace) -> list[Path]:

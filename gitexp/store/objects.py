@@ -45,12 +45,18 @@ def put_bytes(workspace: Workspace, data: bytes) -> Pointer:
 
 
 def put_file(
-    workspace: Workspace, source: Path, *, take: bool = False, progress: Callable[[int], None] | None = None
+    workspace: Workspace,
+    source: Path,
+    *,
+    take: bool = False,
+    progress: Callable[[int], None] | None = None,
+    unsteady: Callable[[], None] | None = None,
 ) -> Pointer:
     """Keep a file's bytes: a copy (sharing blocks where the file system can), or the file itself with `take`.
 
     A user's file is never linked: training overwrites files in place. A file that was kept before and has not changed
-    is not read again. `progress` is told the bytes done since it was told last.
+    is not read again. `progress` is told the bytes done since it was told last; `unsteady` is called where the file
+    kept changing while it was read: what is kept is some of its states, under the hash of what is kept.
     """
     aside = source if take else _aside(workspace)
     try:
@@ -59,7 +65,7 @@ def put_file(
         elif (found := _unchanged(workspace, source)) is not None:
             return found
         else:
-            pointer = _copy(workspace, source, aside, progress)
+            pointer = _copy(workspace, source, aside, progress, unsteady)
         target = place(workspace, pointer.sha256)
         if not _has(target, pointer):
             _adopt(aside, target)
@@ -72,6 +78,17 @@ def put_file(
         aside.unlink(missing_ok=True)
 
 
+def adopt(workspace: Workspace, item: Pointer, source: Path) -> None:
+    """Make a file of our own, on the same file system and verified before, the object that it is."""
+    try:
+        if _has(place(workspace, item.sha256), item):
+            source.unlink()
+        else:
+            _adopt(source, place(workspace, item.sha256))
+    except OSError as error:
+        raise _failed(workspace, error) from error
+
+
 def _unchanged(workspace: Workspace, source: Path) -> Pointer | None:
     """Return the object of a file that was kept before, None where it has to be read."""
     stamp = copying.stamp(source.stat())
@@ -81,8 +98,16 @@ def _unchanged(workspace: Workspace, source: Path) -> Pointer | None:
     return pointer if _has(place(workspace, sha256), pointer) else None
 
 
-def _copy(workspace: Workspace, source: Path, aside: Path, progress: Callable[[int], None] | None) -> Pointer:
+def _copy(
+    workspace: Workspace,
+    source: Path,
+    aside: Path,
+    progress: Callable[[int], None] | None,
+    unsteady: Callable[[], None] | None,
+) -> Pointer:
     copied = copying.copy(source, aside, progress)
+    if copied.stamp is None and unsteady is not None:
+        unsteady()
     if copied.stamp is not None and copied.size_bytes >= _REMEMBERED_BYTES:
         hashes.remember(workspace, copied.stamp, copied.sha256)
     return Pointer(copied.sha256, copied.size_bytes)

@@ -11,7 +11,7 @@ from typing import Any
 
 from gitexp import canonical, ids
 from gitexp.errors import Conflict, Damaged, Unsupported
-from gitexp.git import command, objects, refs
+from gitexp.git import command, lfslocal, objects, refs
 from gitexp.git.objects import Commit, Entry, Signature
 from gitexp.record import message, names, params, points, summary, used
 from gitexp.record import pointer as pointers
@@ -203,6 +203,30 @@ class Run:
         return None if found is None or found.mode == objects.TREE else pointer_in(self.workspace, found.oid)
 
     @cached_property
+    def artifact_facts(self) -> dict[str, dict[str, Any]]:
+        """{name of an artifact or logged folder: what is said of it}: type, role, step, caption, metadata …"""
+        return self._said_of_artifacts("artifacts")
+
+    @cached_property
+    def links(self) -> dict[str, dict[str, Any]]:
+        """{name: link} of the artifacts whose bytes stay elsewhere: uri, sha256, size, and what is said of them."""
+        return self._said_of_artifacts("links")
+
+    def _said_of_artifacts(self, part: str) -> dict[str, dict[str, Any]]:
+        found = self._json("artifacts.json", {})
+        rows = found.get(part) if isinstance(found, dict) else None
+        return {name: row for name, row in rows.items() if isinstance(row, dict)} if isinstance(rows, dict) else {}
+
+    def artifact_bytes(self, artifact: Artifact, limit_bytes: int) -> bytes | None:
+        """Return an artifact's bytes, None where they are not here, or more than the limit; raises Damaged."""
+        if artifact.size_bytes > limit_bytes:
+            return None
+        if artifact.sha256 is None:
+            return objects.read_blob(self.workspace.repo, artifact.oid, limit_bytes=limit_bytes)
+        path = large.path(self.workspace, artifact.sha256)
+        return path.read_bytes() if path is not None and path.stat().st_size <= limit_bytes else None
+
+    @cached_property
     def artifacts(self) -> list[Artifact]:
         """The files the run produced, by name; links, submodules and `..` of a foreign record are left out."""
         folder = self.entries.get("artifacts")
@@ -361,13 +385,19 @@ def _store(workspace: Workspace, content: bytes | Path | Pointer, limit: int) ->
     repo = workspace.repo
     if isinstance(content, Path):
         if content.stat().st_size > limit:
-            return objects.write_blob(repo, pointers.encode(large.put_file(workspace, content)))
+            return _point(workspace, large.put_file(workspace, content))
         content = content.read_bytes()
     if isinstance(content, Pointer):
-        return objects.write_blob(repo, pointers.encode(content))
+        return _point(workspace, content)
     if len(content) > limit or pointers.decode(content) is not None:  # a file that looks like a pointer is not one
-        content = pointers.encode(large.put_bytes(workspace, content))
+        return _point(workspace, large.put_bytes(workspace, content))
     return objects.write_blob(repo, content)
+
+
+def _point(workspace: Workspace, item: Pointer) -> str:
+    """Write the pointer to an object, and show the object to git-lfs where that is in use."""
+    lfslocal.lend(workspace.repo, item, large.place(workspace, item.sha256))
+    return objects.write_blob(workspace.repo, pointers.encode(item))
 
 
 def _write_commit(workspace: Workspace, draft: Draft, tree: str) -> str:

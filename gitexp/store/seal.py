@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from gitexp import canonical, files, ids
-from gitexp.git import refs
-from gitexp.record import names, params, points, summary, used
+from gitexp.git import objects, packs, refs
+from gitexp.git.objects import Entry
+from gitexp.record import dataset, names, params, points, summary, used
 from gitexp.record.pointer import Pointer
 from gitexp.record.points import Point
 from gitexp.record.run import Parent, RunRecord
@@ -59,6 +60,9 @@ def seal(workspace: Workspace, folder: Path, own: Mapping[str, Aggregate] | None
     for name in ("environment.json", "requirements.txt", "data.json", "output.log"):
         if (folder / name).exists():
             work.files[name] = folder / name
+    if work.total.datasets:
+        before = work.previous.data if work.previous is not None else []
+        work.files["data.json"] = dataset.encode(dataset.merge(before, datasets(folder, work.total)))
     record = _record(work)
     start = work.start
     if start.previous is not None:
@@ -114,6 +118,13 @@ def _metrics(work: _Work, own: Mapping[str, Aggregate] | None) -> dict[str, Aggr
         found = _series(work, "metrics")
     set_before = {} if work.previous is None else _set_values(work.previous.summary)
     return events.with_set(found, {**set_before, **work.total.summary})
+
+
+def datasets(folder: Path, total: events.Sum) -> list[dict[str, Any]]:
+    """Return what a journal says of datasets so far: what stands in its data.json, then what was logged."""
+    path = folder / "data.json"
+    written = canonical.loads(path.read_bytes()) if path.exists() else []
+    return dataset.merge(written, total.datasets)
 
 
 def name_of(cell: str) -> str:
@@ -174,12 +185,29 @@ def _artifacts(work: _Work) -> None:
         path = f"artifacts/{stored[name]}"
         if "sha256" in event:
             work.files[path] = Pointer(str(event["sha256"]), int(event["size"]))
+        elif "oid" in event:
+            mode = objects.EXECUTABLE if event.get("executable") else objects.FILE
+            work.files[path] = Entry(path, mode, str(event["oid"]))
         elif (waiting := work.folder / "files" / staged(name)).exists():
             work.files[path] = waiting
         if event.get("executable"):
             work.executable.add(path)
         if stored[name] != name:
             work.names[stored[name]] = name
+    for pack in sorted(journal.packs(work.folder).glob("*.pack")):
+        packs.install(work.workspace.repo, pack)
+    _facts(work)
+
+
+def _facts(work: _Work) -> None:
+    """Put artifacts.json together: what was said before of what is not written anew, and what is said now."""
+    total, said = work.total, {"artifacts": dict(work.total.facts), "links": dict(work.total.links)}
+    if work.previous is not None:
+        gone = {*total.artifacts, *total.dropped}
+        before = {name: facts for name, facts in work.previous.artifact_facts.items() if name not in gone}
+        said = {"artifacts": before | total.facts, "links": {**work.previous.links, **total.links}}
+    if any(said.values()):
+        work.files["artifacts.json"] = canonical.dumps({key: value for key, value in said.items() if value})
 
 
 def staged(name: str) -> str:
@@ -255,8 +283,9 @@ def _cost(workspace: Workspace, duration_ms: int, gpu_seconds: float) -> dict[st
 
 def _carry_over(work: _Work, previous: Run) -> None:
     """Keep the files of the record before that this session did not write anew."""
+    dropped = {f"artifacts/{item.stored}" for item in previous.artifacts if item.name in work.total.dropped}
     for name, item in runs.record_entries(previous).items():
-        if name not in ("run.json", ".gitattributes"):
+        if name not in ("run.json", ".gitattributes", "artifacts.json") and name not in dropped:
             work.files.setdefault(name, item)
 
 

@@ -237,7 +237,7 @@ def test_artifacts_are_blobs_and_pointers_and_keep_their_mode(project: Path) -> 
     support.write(project / "out/model.bin", big)
     support.write(project / "out/sub/run.sh", "#!/bin/sh\n").chmod(0o755)
     with gitexp.start_run() as run:
-        run.log_artifact("out", name="kept")
+        run.log_artifact("out", name="kept", wait=True)
         (project / "out/model.bin").write_bytes(b"overwritten later")
     found = {item.name: item for item in gitexp.get_run(run.id)._run.artifacts}
     assert list(found) == ["kept/model.bin", "kept/sub/run.sh"]
