@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -59,6 +58,11 @@ class Options:
 def interactive() -> Options:
     """Return the options of a command that a person waits for."""
     return Options(progress=sys.stderr.isatty())
+
+
+def quiet(options: Options) -> dict[str, str]:
+    """Return the environment in which `auto` keeps Git, ssh and the helpers of credentials from asking anybody."""
+    return dict(_QUIET_AUTO) if options.auto else {}
 
 
 def ls_remote(repo: Repo, remote: str, patterns: Sequence[str], options: Options = Options()) -> dict[str, str]:
@@ -133,41 +137,6 @@ def push(
     return [_explained(result, out.stderr) for result in results]
 
 
-def has_lfs() -> bool:
-    """Say whether git-lfs is installed."""
-    return shutil.which("git-lfs") is not None
-
-
-def push_lfs(repo: Repo, remote: str, sha256s: Sequence[str], options: Options) -> str:
-    """Upload objects of .git/lfs/objects; returns what went wrong, "" when nothing did."""
-    args = [*_settings(_LFS), "lfs", "push", "--object-id", _lfs_address(remote), "--stdin"]
-    return _lfs(repo, args, options, "".join(f"{sha256}\n" for sha256 in sha256s).encode())
-
-
-def fetch_lfs(repo: Repo, remote: str, commits: Sequence[str], include: str, options: Options) -> str:
-    """Download into .git/lfs/objects what the pointers in these commits mean; returns what went wrong."""
-    args = [*_settings(_LFS), "lfs", "fetch", "--include", include, "--exclude", "", _lfs_address(remote), *commits]
-    return _lfs(repo, args, options, b"")
-
-
-_LFS = {"lfs.transfer.maxretries": "2", "lfs.fetchrecentalways": "false", "lfs.fetchexclude": ""}
-
-
-def _lfs_address(remote: str) -> str:
-    return Path(remote).as_uri() if remote.startswith("/") else remote
-
-
-def _lfs(repo: Repo, args: Sequence[str], options: Options, input: bytes) -> str:
-    env = {**(_QUIET_AUTO if options.auto else {}), **({"GIT_LFS_FORCE_PROGRESS": "1"} if options.progress else {})}
-    out = (
-        _shown(repo, args, input, env)
-        if options.progress
-        else command.run(repo, *args, input=input, env=env, check=False)
-    )
-    said = [line for line in out.stderr.replace("\r", "\n").splitlines() if line.strip()]
-    return redact.text((said or [f"exit {out.code}"])[-1])[:300] if out.code else ""
-
-
 def parse_push(text: str) -> list[Result]:
     """Read the lines of `git push --porcelain`: flag, from:to, summary (reason)."""
     results = []
@@ -235,7 +204,7 @@ def _network(
     env: Mapping[str, str] | None = None,
     check: bool = True,
 ) -> command.Output:
-    extra = {**(_QUIET_AUTO if options.auto else {}), **(env or {})}
+    extra = {**quiet(options), **(env or {})}
     if options.progress:
         out = _shown(repo, args, input, extra)
     else:

@@ -33,6 +33,7 @@ class Fetched:
     facts: int = 0
     running: int = 0
     files: int = 0
+    bytes_left: str = ""  # why large bytes stayed there
 
     def experiments(self) -> dict[str, int]:
         """Return {experiment path: how many runs are new}."""
@@ -46,6 +47,7 @@ class Fetched:
             "facts": self.facts,
             "running": self.running,
             "files": self.files,
+            "bytes_left": self.bytes_left or None,
         }
 
 
@@ -68,7 +70,8 @@ def fetch(
         if not names:
             _take_running(workspace, remote, held, before, fetched, options)
         commits = [held[ref] for ref in (came if artifacts else [*fetched.landed.new, *fetched.landed.updated])]
-        fetched.files = largefiles.download(workspace, remote, commits, options, artifacts=artifacts)
+        moved = largefiles.download(workspace, remote, commits, options, artifacts=artifacts)
+        fetched.files, fetched.bytes_left = moved.count, moved.why
     return fetched
 
 
@@ -189,4 +192,5 @@ def describe(fetched: Fetched) -> list[str]:
     if fetched.files:
         lines.append(f"{text.plural(fetched.files, 'large file')}")
     first = f"{fetched.remote}: " + (", ".join(lines) or "nothing new")
-    return [first, *land.describe(landed)]
+    left = [f"large files stay there: {fetched.bytes_left}"] if fetched.bytes_left else []
+    return [first, *left, *land.describe(landed)]

@@ -1,22 +1,35 @@
-"""The bytes that runs keep beside their commits: which there are, which are here, and their way through Git LFS."""
+"""The bytes that runs keep beside their commits: which there are, which are here, how they come and go."""
 
 from __future__ import annotations
 
-import os
-import shutil
+import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from gitexp.errors import Damaged
+from gitexp import text
+from gitexp.errors import RemoteError
+from gitexp.git import lfs, lfsendpoint, lfslocal
 from gitexp.git import objects as git_objects
-from gitexp.git import transport
+from gitexp.git.transport import Options
 from gitexp.record import pointer
-from gitexp.record.pointer import Pointer
+from gitexp.record.pointer import Failure, Pointer
 from gitexp.store import objects, runs
 from gitexp.store.remotes import Remote
 from gitexp.store.workspace import Workspace
 
-_TEXTS = ("metrics.csv", "system.csv", "output.log")
+_NEVER = ("run.json", ".gitattributes")  # files of a record that are no pointers
+_SHOWN = 3  # failures that are told one by one
+_TOLD_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What became of a transfer: how many objects went, and why others did not ("" where all did)."""
+
+    count: int = 0
+    why: str = ""
 
 
 def named(workspace: Workspace, commits: Iterable[str]) -> Iterator[Pointer]:
@@ -39,7 +52,7 @@ def _files(workspace: Workspace, commit: str) -> Iterator[git_objects.Entry]:
     for entry in runs.load(workspace, commit).entries.values():
         if entry.mode == git_objects.TREE:
             yield from (item for _, item in git_objects.walk(workspace.repo, entry.oid) if _is_file(item))
-        elif _is_file(entry) and not entry.name.endswith((".json", ".txt", ".gitattributes")):
+        elif _is_file(entry) and entry.name not in _NEVER:
             yield entry
 
 
@@ -52,31 +65,54 @@ def here(workspace: Workspace, commits: Iterable[str]) -> list[Pointer]:
     return [item for item in named(workspace, commits) if objects.path(workspace, item.sha256) is not None]
 
 
-def upload(workspace: Workspace, remote: Remote, commits: Iterable[str], options: transport.Options) -> str:
+def upload(workspace: Workspace, remote: Remote, commits: Iterable[str], options: Options) -> str:
     """Give the bytes of these runs to the remote's LFS store; returns why that could not be, "" when it was."""
     items = here(workspace, commits)
     if not items:
         return ""
-    if not transport.has_lfs():
-        return "git-lfs is not installed"
-    for item in items:
-        _lend(workspace, item)
-    return transport.push_lfs(workspace.repo, remote.name, [item.sha256 for item in items], options)
+    meter = _Meter("sending", items, options)
+    try:
+        depot = lfs.open(workspace.repo, remote.name, options, lfsendpoint.UPLOAD)
+        failures = depot.send(items, lambda item: objects.place(workspace, item.sha256), meter.tell)
+    except RemoteError as error:
+        return f"{error.message}; {error.hint}" if error.hint else error.message
+    finally:
+        meter.end()
+    return _why(failures, len(items), "gitexp push")
 
 
 def download(
-    workspace: Workspace, remote: Remote, commits: Sequence[str], options: transport.Options, *, artifacts: bool
-) -> int:
-    """Bring what these runs keep beside their commits, as far as the remote's LFS store has it; returns how many came.
+    workspace: Workspace, remote: Remote, commits: Sequence[str], options: Options, *, artifacts: bool
+) -> Moved:
+    """Bring what these runs keep beside their commits, as far as the remote's LFS store has it.
 
-    Curves and output belong to the record; the files a run produced come only with `artifacts`.
+    Curves, output and the like belong to the record; the files a run produced come only with `artifacts`.
     """
-    wanted = {commit: missing for commit in commits if (missing := _missing(workspace, commit, artifacts=artifacts))}
-    if not wanted or not transport.has_lfs():
-        return 0
-    include = f"{runs.FOLDER}/" if artifacts else f"{runs.FOLDER}/*.csv,{runs.FOLDER}/*.log"
-    transport.fetch_lfs(workspace.repo, remote.name, list(wanted), include, options)
-    return sum(_adopt(workspace, item) for items in wanted.values() for item in items)
+    every = (item for commit in commits for item in _missing(workspace, commit, artifacts=artifacts))
+    wanted = {item.sha256: item for item in every}
+    near = [item for item in wanted.values() if _take_over(workspace, item)]
+    found = bring(workspace, remote, [item for item in wanted.values() if item not in near], options)
+    return Moved(len(near) + found.count, found.why)
+
+
+def bring(workspace: Workspace, remote: Remote, items: Sequence[Pointer], options: Options) -> Moved:
+    """Bring these objects from the remote's LFS store."""
+    if not items:
+        return Moved()
+    meter = _Meter("fetching", items, options)
+    try:
+        depot = lfs.open(workspace.repo, remote.name, options, lfsendpoint.DOWNLOAD)
+        failures = depot.bring(items, lambda *found: _arrive(workspace, *found), workspace.tmp, meter.tell)
+    except RemoteError as error:
+        return Moved(0, f"{error.message}; {error.hint}" if error.hint else error.message)
+    finally:
+        meter.end()
+    return Moved(len(items) - len(failures), _why(failures, len(items), "gitexp fetch --artifacts"))
+
+
+def _arrive(workspace: Workspace, item: Pointer, file: Path) -> None:
+    objects.adopt(workspace, item, file)
+    lfslocal.lend(workspace.repo, item, objects.place(workspace, item.sha256))
 
 
 def _missing(workspace: Workspace, commit: str, *, artifacts: bool) -> list[Pointer]:
@@ -84,35 +120,43 @@ def _missing(workspace: Workspace, commit: str, *, artifacts: bool) -> list[Poin
         found = list(named(workspace, [commit]))
     else:
         run = runs.load(workspace, commit)
-        found = [item for name in _TEXTS if (item := run.pointer(name)) is not None]
+        found = [item for name in run.entries if name not in _NEVER and (item := run.pointer(name)) is not None]
     return [item for item in found if objects.path(workspace, item.sha256) is None]
 
 
-def _adopt(workspace: Workspace, item: Pointer) -> bool:
-    """Copy an object that git-lfs has brought into our own store: `git lfs prune` does not know our refs."""
-    source = _lfs_place(workspace, item)
+def _take_over(workspace: Workspace, item: Pointer) -> bool:
+    """Copy an object that the stock git-lfs has brought: `git lfs prune` does not know our refs."""
+    source = lfslocal.place(workspace.repo, item.sha256)
     return source.is_file() and objects.put_file(workspace, source) == item
 
 
-def _lend(workspace: Workspace, item: Pointer) -> None:
-    """Show an object to git-lfs, which looks in its own store only; both only ever read it."""
-    source = objects.place(workspace, item.sha256)
-    target = _lfs_place(workspace, item)
-    if target.exists():
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source, target)
-    except FileExistsError:
-        return
-    except OSError:
-        aside = target.with_name(f"{target.name}.{os.getpid()}")
-        shutil.copyfile(source, aside)
-        aside.replace(target)
-    if target.stat().st_size != item.size_bytes:
-        raise Damaged(f"object {item.sha256[:8]} has not the size its pointer says", hint="gitexp fsck")
+def _why(failures: Sequence[Failure], count: int, again: str) -> str:
+    """Return what to tell of the objects that did not travel."""
+    if not failures:
+        return ""
+    told = [f"{item.item.sha256[:12]} ({text.size(item.item.size_bytes)}): {item.why}" for item in failures[:_SHOWN]]
+    more = f"; {len(failures) - _SHOWN} more" if len(failures) > _SHOWN else ""
+    return f"{len(failures)} of {text.plural(count, 'object')}: {'; '.join(told)}{more}; try again: {again}"
 
 
-def _lfs_place(workspace: Workspace, item: Pointer) -> Path:
-    folder = workspace.repo.common_dir / "lfs" / "objects"
-    return folder / item.sha256[:2] / item.sha256[2:4] / item.sha256
+class _Meter:
+    """One line on a terminal that tells how far a transfer is."""
+
+    def __init__(self, word: str, items: Sequence[Pointer], options: Options) -> None:
+        self._word, self._total, self._shown = word, sum(item.size_bytes for item in items), options.progress
+        self._done, self._told = 0, 0.0
+
+    def tell(self, count: int) -> None:
+        """Count these bytes."""
+        self._done += count
+        now = time.monotonic()
+        if self._shown and now - self._told > _TOLD_SECONDS:
+            self._told = now
+            sys.stderr.write(f"\r\x1b[K{self._word} large files: {text.size(self._done)} of {text.size(self._total)}")
+            sys.stderr.flush()
+
+    def end(self) -> None:
+        """Take the line away."""
+        if self._shown and self._told:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()

@@ -8,7 +8,7 @@ from typing import Any
 
 from gitexp import ids, text
 from gitexp.errors import Damaged, NotFound, Unsupported
-from gitexp.git import erase, notes, objects, refs
+from gitexp.git import erase, lfslocal, notes, objects, refs
 from gitexp.git.transport import Options
 from gitexp.index import database
 from gitexp.ops import annotate, find, land, recover, sync
@@ -271,8 +271,7 @@ def _in_journals(workspace: Workspace) -> set[str]:
 
 
 def _drop_file(workspace: Workspace, sha256: str) -> int:
-    lfs = workspace.repo.common_dir / "lfs/objects" / sha256[:2] / sha256[2:4] / sha256
-    lfs.unlink(missing_ok=True)
+    lfslocal.take_back(workspace.repo, sha256)
     path = large.path(workspace, sha256)
     if path is None:
         return 0

@@ -19,6 +19,15 @@ class Pointer:
     size_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Bytes that did not travel, and why; `missing` where the other side does not have them."""
+
+    item: Pointer
+    why: str
+    missing: bool = False
+
+
 def encode(pointer: Pointer) -> bytes:
     """Return the pointer file."""
     text = f"version https://git-lfs.github.com/spec/v1\noid sha256:{pointer.sha256}\nsize {pointer.size_bytes}\n"

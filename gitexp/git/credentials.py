@@ -1,0 +1,74 @@
+"""Names and passwords for HTTP, from `git credential` and from addresses; never shown, never in an error."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from gitexp.git import command
+
+if TYPE_CHECKING:
+    from gitexp.git.repo import Repo
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a server is shown; `asked` is what the helpers are told of it afterwards."""
+
+    username: str
+    password: str = field(repr=False)
+    asked: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+    @property
+    def header(self) -> str:
+        """The value of `Authorization`."""
+        return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
+
+
+def part(url: str) -> tuple[str, str, Credential | None]:
+    """Return an address without its credentials, the user it names, and its credentials where it has a password."""
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    if not at:
+        return url, "", None
+    name, colon, password = user.partition(":")
+    plain = urlunsplit(parts._replace(netloc=host))
+    found = Credential(unquote(name), unquote(password)) if colon else None
+    return plain, unquote(name), found
+
+
+def fill(repo: Repo, url: str, username: str, env: Mapping[str, str]) -> Credential | None:
+    """Ask Git's helpers, and the user where `env` lets Git ask, for the credentials of an address."""
+    parts = urlsplit(url)
+    wanted = {"protocol": parts.scheme, "host": parts.netloc, "path": parts.path.lstrip("/"), "username": username}
+    if not command.available() or any("\n" in value or "\0" in value for value in wanted.values()):
+        return None
+    out = command.run(repo, "credential", "fill", input=_lines(wanted), env=env, check=False)
+    if out.code:
+        return None
+    said = dict(line.split("=", 1) for line in out.stdout.decode("utf-8", "replace").splitlines() if "=" in line)
+    if not said.get("password"):
+        return None
+    return Credential(said.get("username", ""), said["password"], tuple(said.items()))
+
+
+def approve(repo: Repo, credential: Credential) -> None:
+    """Tell the helpers that the credentials were good."""
+    _tell(repo, "approve", credential)
+
+
+def reject(repo: Repo, credential: Credential) -> None:
+    """Tell the helpers to forget the credentials."""
+    _tell(repo, "reject", credential)
+
+
+def _tell(repo: Repo, what: str, credential: Credential) -> None:
+    if credential.asked:
+        command.run(repo, "credential", what, input=_lines(dict(credential.asked)), check=False)
+
+
+def _lines(values: Mapping[str, str]) -> bytes:
+    return "".join(f"{key}={value}\n" for key, value in values.items() if value).encode() + b"\n"
