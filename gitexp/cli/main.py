@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("plot", "plot", "Plot runs: curves, params against results, ROC and more."),
         ("report", "report", "Put runs on one page: curves, what differs, images, notes."),
         ("site", "site", "Write a static site of all runs of an experiment."),
+        ("lineage", "lineage", "Show what made and what read a run, a file or its sha256."),
         ("importance", "importance", "Tell which params matter for a metric."),
         ("branch", "branch", "Create a branch at the exact code of a run."),
         ("apply", "apply", "Merge the uncommitted edits of a run into the files here."),

@@ -33,15 +33,63 @@ class Read:
     size_bytes: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A run as a graph of runs needs it; `parent` and `forked_from` are ids, which may mean no run that is here."""
+
+    key: int
+    id: str
+    experiment: str
+    name: str
+    status: str
+    start_ms: int
+    removed: int
+    parent: str | None
+    forked_from: str | None
+    code: str | None
+    dirty: int
+
+
+_MEMBER = (
+    "SELECT key, id, experiment, COALESCE(title, name), status, start_ms, removed, parent, forked_from,"
+    " code_commit, code_dirty FROM run WHERE "
+)
 _MADE = "SELECT run, name, size_bytes, sha256, oid FROM artifact WHERE "
 _DATA = "SELECT run, name, sha256, NULL, uri, size_bytes FROM dataset WHERE "
-_USED = "SELECT run, name, sha256, source, NULL, NULL FROM used WHERE "
+_USED = (
+    "SELECT run, name, sha256, source, NULL, (SELECT artifact.size_bytes FROM run JOIN artifact"
+    " ON artifact.run = run.key AND artifact.name = used.name WHERE run.id = used.source) FROM used WHERE "
+)
+
+
+def members(index: Index, keys: Sequence[int]) -> list[Member]:
+    """Return runs by their keys."""
+    return [Member(*row) for row in _rows(index, _MEMBER + "key IN ({0})", keys)]
+
+
+def members_called(index: Index, run_ids: Sequence[str]) -> list[Member]:
+    """Return runs by their ids."""
+    return [Member(*row) for row in _rows(index, _MEMBER + "id IN ({0})", run_ids)]
+
+
+def offspring(index: Index, run_ids: Sequence[str]) -> list[Member]:
+    """Return the runs whose parent is one of these, or that were forked from one."""
+    queries = (_MEMBER + f"{field} IN ({{0}})" for field in ("parent", "forked_from"))
+    found = {row[0]: Member(*row) for query in queries for row in _rows(index, query, run_ids)}
+    return list(found.values())
 
 
 def made(index: Index, sha256: str, blobs: Sequence[str] = ()) -> list[Made]:
     """Return the artifacts of some bytes: by their hash, or by the blobs in Git that hold them."""
     found = [Made(*row) for row in index.rows(_MADE + "sha256 = ?", [sha256])]
     return found + [Made(*row) for row in _rows(index, _MADE + "oid IN ({0})", blobs)]
+
+
+def makers(index: Index, hashes: Sequence[str]) -> list[tuple[str, int]]:
+    """Return (sha256, run) of the runs that made any of these bytes, as far as their hashes are known."""
+    by_blob = "SELECT digest.sha256, run FROM digest JOIN artifact ON artifact.oid = digest.oid WHERE digest.sha256"
+    queries = ("SELECT sha256, run FROM artifact WHERE sha256", by_blob)
+    return list({(str(row[0]), int(row[1])) for query in queries for row in _rows(index, query + " IN ({0})", hashes)})
 
 
 def made_by(index: Index, keys: Iterable[int]) -> list[Made]:
@@ -70,10 +118,16 @@ def hashes(index: Index, blobs: Sequence[str]) -> dict[str, str]:
     return dict(_rows(index, "SELECT oid, sha256 FROM digest WHERE oid IN ({0})", blobs))
 
 
-def unhashed(index: Index) -> list[str]:
-    """Return the blobs of artifacts whose sha256 nobody has asked for yet."""
+_LIKELY = (
+    " AND (size_bytes IN (SELECT size_bytes FROM dataset)"
+    " OR EXISTS (SELECT 1 FROM dataset WHERE size_bytes IS NULL AND sha256 IS NOT NULL))"
+)
+
+
+def unhashed(index: Index, *, likely: bool) -> list[str]:
+    """Return the blobs of artifacts whose sha256 nobody has asked for yet; `likely`: those as large as a data set."""
     query = "SELECT DISTINCT oid FROM artifact WHERE oid IS NOT NULL AND oid NOT IN (SELECT oid FROM digest)"
-    return [str(oid) for (oid,) in index.rows(query)]
+    return [str(oid) for (oid,) in index.rows(query + (_LIKELY if likely else ""))]
 
 
 def blobs(index: Index, sha256: str) -> list[str]:
@@ -89,8 +143,13 @@ def beginning(index: Index, prefix: str) -> list[str]:
 
 def remember(index: Index, found: Sequence[tuple[str, str]]) -> None:
     """Keep the sha256 of blobs: (blob, sha256) each. A blob never changes, so this is true for ever."""
-    if found:
+    if not found:
+        return
+    index.connection.execute("BEGIN IMMEDIATE")
+    try:
         index.connection.executemany("INSERT OR REPLACE INTO digest VALUES (?, ?)", found)
+    finally:
+        index.connection.execute("COMMIT")
 
 
 def _rows(index: Index, query: str, values: Sequence[object]) -> Iterator[tuple]:  # type: ignore[type-arg]  # of SQLite

@@ -42,20 +42,26 @@ def made(workspace: Workspace, content: Content) -> list[Made]:
 
 
 def _blobs(index: Index, sha256: str) -> list[str]:
-    """Return the blobs whose bytes have a sha256; each blob of an artifact is read once, when it is first asked for."""
-    unknown = kept.unhashed(index)
+    complete(index)
+    return kept.blobs(index, sha256)
+
+
+def complete(index: Index, *, likely: bool = False) -> None:
+    """Have the index know the sha256 of small artifacts: each is read once, when this is first wanted.
+
+    `likely`: only of those that some run may have read as data, by their sizes.
+    """
     found = []
-    for oid in unknown:
+    for oid in kept.unhashed(index, likely=likely):
         try:
             found.append((oid, hashlib.sha256(objects.read_blob(index.workspace.repo, oid)).hexdigest()))
         except Damaged:  # a partial clone: what is not here has no hash here
             continue
     kept.remember(index, found)
-    return kept.blobs(index, sha256)
 
 
 def beginning(workspace: Workspace, prefix: str) -> list[str]:
     """Return the hashes of artifacts and data sets that begin so."""
     index = database.of(workspace)
-    _blobs(index, "")
+    complete(index)
     return kept.beginning(index, prefix)

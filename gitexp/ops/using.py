@@ -138,12 +138,10 @@ def sha256_of(run: Run, item: Artifact) -> str:
 
 
 def _small(run: Run, item: Artifact) -> bytes:
-    if isinstance(run, LiveRun):
-        try:
-            return (run.folder / "files" / item.stored).read_bytes()
-        except FileNotFoundError as error:
-            raise NotFound(f"run {ids.short(run.id)} ended just now", hint="try again") from error
-    return objects.read_blob(run.workspace.repo, item.oid)
+    found = run.artifact_bytes(item, item.size_bytes)
+    if found is None:
+        raise NotFound(f"run {ids.short(run.id)} ended just now", hint="try again")
+    return found
 
 
 def place(workspace: Workspace, found: Found) -> Path:
