@@ -119,11 +119,11 @@ def encode(items: Sequence[Mapping[str, Any]]) -> bytes:
     return canonical.dumps(sorted(items, key=lambda item: (str(item.get("name", "")), canonical.line(item))))
 
 
-def merge(*parts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def merge(*parts: Iterable[Any]) -> list[dict[str, Any]]:
     """Return the entries of several lists; of one name the last."""
     found: dict[str, dict[str, Any]] = {}
     for part in parts:
-        for item in part:
+        for item in (item for item in part if isinstance(item, dict)):
             found[Dataset.from_json(item).name] = dict(item)
     return list(found.values())
 

@@ -5,15 +5,24 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
+import os
+import stat
 import time
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
+from gitexp import files
+from gitexp.store import copying
 from gitexp.store.copying import Stamp
 from gitexp.store.workspace import Workspace
 
 _FINE_NS = 50_000_000  # how far apart the times of two writes may be that a file system gives the same time
 _COARSE_NS = 2_500_000_000  # where it counts whole seconds, or two
+REMEMBERED_BYTES = 1 << 20  # smaller files are read again sooner than they are looked up
+_TRIES = 3
 _TABLE = """CREATE TABLE IF NOT EXISTS hash (
     device INTEGER, inode INTEGER, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, sha256 TEXT,
     PRIMARY KEY (device, inode)) WITHOUT ROWID"""
@@ -52,6 +61,36 @@ def remember(workspace: Workspace, stamp: Stamp, sha256: str) -> None:
             return
         with database:
             database.execute("INSERT OR REPLACE INTO hash VALUES (?, ?, ?, ?, ?, ?)", (*_signed(stamp), sha256))
+
+
+def read(workspace: Workspace, path: Path, step: Callable[[], None] | None = None) -> tuple[str, int, bool]:
+    """Return the sha256 and size of a file, and whether it changed each time that it was read (three at most).
+
+    A large file that was hashed before and has not changed is not read. `step` is called before each block, and may
+    raise. Raises OSError for what is no regular file; waits for no pipe.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb", buffering=0) as file:
+        for _ in range(_TRIES):
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
+                raise OSError(errno.EINVAL, "not a regular file", str(path))
+            before = copying.stamp(found)
+            large = found.st_size >= REMEMBERED_BYTES
+            if large and (sha256 := known(workspace, before)) is not None:
+                return sha256, found.st_size, False
+            file.seek(0)
+            digest, size = hashlib.sha256(), 0
+            while block := file.read(files.BLOCK_BYTES):
+                if step is not None:
+                    step()
+                digest.update(block)
+                size += len(block)
+            if copying.stamp(os.fstat(descriptor)) == before and size == found.st_size:
+                if large:
+                    remember(workspace, before, digest.hexdigest())
+                return digest.hexdigest(), size, False
+    return digest.hexdigest(), size, True
 
 
 def _path(workspace: Workspace) -> Path:

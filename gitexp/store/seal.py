@@ -124,7 +124,7 @@ def datasets(folder: Path, total: events.Sum) -> list[dict[str, Any]]:
     """Return what a journal says of datasets so far: what stands in its data.json, then what was logged."""
     path = folder / "data.json"
     written = canonical.loads(path.read_bytes()) if path.exists() else []
-    return dataset.merge(written, total.datasets)
+    return dataset.merge(written if isinstance(written, list) else [], total.datasets)
 
 
 def name_of(cell: str) -> str:

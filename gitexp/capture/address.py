@@ -1,0 +1,169 @@
+"""Data at an address: what its host says of it (ETag, version, size) by one question, never its bytes.
+
+Nothing is sent along that could give somebody in: no credentials of the address, none to another host. What an address
+says of itself (lakeFS, a version in a query) is taken as it stands.
+"""
+
+from __future__ import annotations
+
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
+
+from gitexp import redact
+
+SECONDS = 10.0
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,30}://")
+_COMMIT = re.compile(r"[0-9a-f]{64}")
+_BUCKETS = {"s3": "s3", "s3a": "s3", "s3n": "s3", "gs": "gs", "gcs": "gs", "az": "az", "abfs": "az", "abfss": "az"}
+_BLOCK_BYTES = 1 << 20
+
+
+class Unreachable(OSError):
+    """A host that did not say anything of the data, and why."""
+
+
+def is_address(text: str) -> bool:
+    """Say whether a text is scheme://…"""
+    return _ADDRESS.match(text) is not None
+
+
+def shown(address: str) -> str:
+    """Return an address without what nobody else should read."""
+    return redact.url(address)
+
+
+def source(address: str) -> dict[str, Any]:
+    """Return what an address itself says: its kind, a version in it, lakeFS' repository and ref."""
+    parts = urlsplit(address)
+    scheme = parts.scheme.lower()
+    if scheme == "lakefs":
+        ref, _, path = parts.path.lstrip("/").partition("/")
+        found = {"kind": "lakefs", "repository": parts.netloc.rpartition("@")[2], "ref": ref, "path": path}
+        return {key: value for key, value in found.items() if value} | (
+            {"version": ref} if _COMMIT.fullmatch(ref) else {}
+        )
+    query = parse_qs(parts.query)
+    version = next((query[key][0] for key in ("versionId", "versionid", "generation") if query.get(key)), "")
+    kind = _BUCKETS.get(scheme, "https" if scheme in ("http", "https") else scheme)
+    return {"kind": kind} | ({"version": version} if version else {})
+
+
+def ask(address: str) -> dict[str, Any]:
+    """Return what the host says of an address: `etag`, `version`, `size`, `modified`; raises Unreachable."""
+    scheme = urlsplit(address).scheme.lower()
+    if scheme in ("http", "https"):
+        return _head(address)
+    if scheme in _BUCKETS:
+        return _bucket(address)
+    raise Unreachable(
+        "a version of lakeFS is asked for by its commit" if scheme == "lakefs" else f"nobody to ask at {scheme}://"
+    )
+
+
+def fetch(address: str, target: Path) -> dict[str, Any]:
+    """Download what is at an address, block by block; returns what the host says of it. Raises Unreachable."""
+    scheme = urlsplit(address).scheme.lower()
+    if scheme not in ("http", "https"):
+        raise Unreachable(f"nothing is downloaded from {scheme}:// here: download it, and log the file")
+    try:
+        with _opened(address, "GET") as answer, open(target, "xb") as file:
+            wanted, done = answer.headers.get("Content-Length"), 0
+            while block := answer.read(_BLOCK_BYTES):
+                done += file.write(block)
+            if wanted is not None and wanted.isdigit() and int(wanted) != done:
+                raise Unreachable(f"the download was cut off after {done:,} of {int(wanted):,} bytes")
+            return _said(answer)
+    except (urllib.error.URLError, HTTPException, ValueError, TimeoutError) as error:
+        raise _why(error) from None
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follow to http and https only, five times at most."""
+
+    max_redirections = 5
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        if urlsplit(newurl).scheme.lower() not in ("http", "https"):
+            raise urllib.error.URLError("it redirects to what is no web address")
+        following = super().redirect_request(req, fp, code, msg, headers, _without_user(newurl))
+        if following is not None:
+            following.method = req.get_method()  # urllib would turn HEAD into GET
+        return following
+
+
+def _opened(address: str, method: str) -> Any:
+    opener = urllib.request.build_opener(_Redirects)
+    request = urllib.request.Request(_without_user(address), method=method, headers={"User-Agent": "gitexp"})
+    return opener.open(request, timeout=SECONDS)
+
+
+def _head(address: str) -> dict[str, Any]:
+    try:
+        with _opened(address, "HEAD") as answer:
+            return _said(answer)
+    except (urllib.error.URLError, HTTPException, ValueError, OSError) as error:
+        raise _why(error) from None
+
+
+def _said(answer: Any) -> dict[str, Any]:
+    names = {
+        "etag": "ETag",
+        "version": "x-amz-version-id",
+        "generation": "x-goog-generation",
+        "modified": "Last-Modified",
+    }
+    found: dict[str, Any] = {key: value[:500] for key, name in names.items() if (value := answer.headers.get(name))}
+    if "generation" in found:
+        found.setdefault("version", found.pop("generation"))
+    length = answer.headers.get("Content-Length")
+    if length is not None and length.isdigit() and not answer.headers.get("Content-Encoding"):
+        found["size"] = int(length)
+    return found
+
+
+def _without_user(address: str) -> str:
+    parts = urlsplit(address)
+    host = parts.netloc.rpartition("@")[2]
+    path = quote(parts.path, safe="/%:@!$&'()*+,;=~-._")
+    return urlunsplit((parts.scheme, host, path, quote(parts.query, safe="%/:@!$&'()*+,;=~-._?"), ""))
+
+
+def _why(error: BaseException) -> Unreachable:
+    if isinstance(error, Unreachable):
+        return error
+    if isinstance(error, urllib.error.HTTPError):
+        error.close()
+        return Unreachable(f"the host answered {error.code}")
+    reason = getattr(error, "reason", None) or error
+    said = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
+    return Unreachable(f"not reached: {redact.text(str(said))[:200]}")
+
+
+def _bucket(address: str) -> dict[str, Any]:
+    try:
+        from obstore import store
+    except ImportError:
+        raise Unreachable("buckets are asked where obstore is: pip install 'gitexp[s3]'") from None
+    parts = urlsplit(address)
+    path = parts.path.lstrip("/")
+    if not path or path.endswith("/"):
+        raise Unreachable("a prefix has no version: name one object")
+    options = {"timeout": f"{SECONDS:.0f}s", "connect_timeout": "5s", "allow_http": True}
+    open_store: Callable[..., Any] = store.from_url
+    try:
+        bucket = open_store(
+            f"{_BUCKETS[parts.scheme.lower()]}://{parts.netloc.rpartition('@')[2]}",
+            client_options=options,
+            retry_config={"max_retries": 1},
+        )
+        found = bucket.head(path)
+    except Exception as error:  # obstore raises a class of its own for each way in which a host can fail
+        raise Unreachable(f"not reached: {redact.text(str(error).split(chr(10))[0])[:200]}") from None
+    said = {"etag": found.get("e_tag"), "version": found.get("version"), "size": found.get("size")}
+    return {key: value for key, value in said.items() if value is not None}
