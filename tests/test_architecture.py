@@ -31,7 +31,9 @@ LAYERS = (
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 GIT_ONLY = {"pygit2", "dulwich"}
-HEAVY = {"jinja2", "PIL", "pandas", "matplotlib", "numpy", "rich", "psutil", "pynvml", "yaml", "scipy", "sklearn", "torch"}
+HEAVY = {
+    "jinja2", "PIL", "pandas", "matplotlib", "numpy", "rich", "psutil", "pynvml", "yaml", "scipy", "sklearn", "torch",
+}  # fmt: skip
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
 MAX_FILE_LINES = 500
 MAX_FUNCTION_LINES = 79

@@ -65,7 +65,8 @@ READERS = (
     ("branch", BAD, "try"), ("show", "@{max:val_auc}"), ("report", BAD, "--md"), ("report", GOOD, BAD),
 )  # fmt: skip
 FEW = (("log", "--all"), ("log", "--all", "--json"), ("show", BAD), ("show", BAD, "--json"), ("diff", GOOD, BAD),
-       ("diff", BAD, GOOD, "--json"), ("fsck",), ("status", "--json"), ("report", BAD), ("report", GOOD, BAD, "--md"))  # fmt: skip
+       ("diff", BAD, GOOD, "--json"), ("fsck",), ("status", "--json"), ("report", BAD),
+       ("report", GOOD, BAD, "--md"))  # fmt: skip
 
 
 @pytest.fixture
