@@ -21,6 +21,8 @@ from gitexp.cli import context
 @click.option("--parent", metavar="RUN", shell_complete=context.complete_runs, help="The run that this one is part of.")
 @click.option("--resume", metavar="RUN", shell_complete=context.complete_runs, help="Go on with this run.")
 @click.option("--fork", metavar="RUN", shell_complete=context.complete_runs, help="Begin from this run; recorded.")
+@click.option("--artifacts", metavar="PATTERN", multiple=True, help="Keep these files that it wrote: 'out/**/*.png'.")
+@click.option("--any-age", is_flag=True, help="With --artifacts: also files that were there before.")
 @click.option("--publish", "publish_live", is_flag=True, help="Push the run while it runs.")
 @click.option("--no-verify", is_flag=True, help="Skip the pre-run hook; recorded.")
 @click.argument("command_line", metavar="-- COMMAND [ARGUMENT]...", nargs=-1, type=click.UNPROCESSED, required=True)
@@ -33,6 +35,8 @@ def command(
     params_file: Path | None,
     dirty: str | None,
     seed: int | None,
+    artifacts: tuple[str, ...],
+    any_age: bool,
     publish_live: bool,
     no_verify: bool,
     **others: str | None,
@@ -42,8 +46,10 @@ def command(
     The script need not know: params come from its arguments (--lr 0.05, lr=0.05), and code, environment, output and
     exit code are captured. Its output passes through unchanged; the exit code is the command's own.
     """
-    from gitexp.ops import annotate, find, lifecycle, wrap
+    from gitexp.cli import progress
+    from gitexp.ops import annotate, collect, find, lifecycle, wrap
 
+    collect.check(artifacts)
     overrides = {
         key: value for key, value in (("dirty", dirty), ("publish", "true" if publish_live else None)) if value
     }
@@ -56,8 +62,11 @@ def command(
         given = others[key]
         if given is not None:
             setattr(asked, {"fork": "forked_from"}.get(key, key), find.one(workspace, given).id)
-    done = wrap.run(workspace, command_line, asked)
+    wanted = collect.Wanted(artifacts, any_age)
+    done = wrap.run(workspace, command_line, asked, wanted, progress.bar("keeping artifacts"))
     if note:
         annotate.note(workspace, [done.run], note)
+    if done.collected is not None:
+        context.say(f"gitexp: {done.collected.line()}.")
     context.say(f"gitexp: {lifecycle.closing(done.run)}")
     sys.exit(done.exit_code)

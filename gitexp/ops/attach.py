@@ -20,12 +20,12 @@ from gitexp.git import packs
 from gitexp.ops import folders
 from gitexp.ops.folders import File, Trouble
 from gitexp.ops.lifecycle import Session
-from gitexp.record import names
+from gitexp.record import names, pointer
 from gitexp.record.pointer import Pointer
 from gitexp.store import journal, seal
 from gitexp.store import objects as large
+from gitexp.store.runs import PACK_FILES
 
-PACK_FILES = 200  # small files of one folder that are written as a pack: each alone costs an fsync at the end
 _TRIES = 3
 _TICK_NS = 20_000_000  # how coarse the times of a file system may be
 Facts = Mapping[str, Any]
@@ -160,22 +160,22 @@ def _add_object(work: Work, source: Path, name: str, facts: Facts, since: Seen |
     begun_ns = time.time_ns()
     workspace, before = work.session.workspace, source.stat()
     since = since or (before.st_size, before.st_mtime_ns)
-    pointer = large.put_file(workspace, source, progress=work.progress, unsteady=lambda: seen.append(True))
+    kept = large.put_file(workspace, source, progress=work.progress, unsteady=lambda: seen.append(True))
     after = source.stat()
     if seen or (after.st_size, after.st_mtime_ns) != since:
         facts = {**facts, "changed": True}
         work.noticed(name, CHANGED)
-    _name_object(work, pointer, name, facts, executable, begun_ns)
-    if large.path(workspace, pointer.sha256) is None:  # another run freed it before it could see that we name it
+    _name_object(work, kept, name, facts, executable, begun_ns)
+    if large.path(workspace, kept.sha256) is None:  # another run freed it before it could see that we name it
         large.put_file(workspace, source)
 
 
 def _add_bytes(work: Work, data: bytes, name: str, facts: Facts, executable: bool) -> None:
     if len(data) > work.limit:
         begun_ns = time.time_ns()
-        pointer = large.put_bytes(work.session.workspace, data)
-        _name_object(work, pointer, name, facts, executable, begun_ns)
-        if large.path(work.session.workspace, pointer.sha256) is None:
+        kept = large.put_bytes(work.session.workspace, data)
+        _name_object(work, kept, name, facts, executable, begun_ns)
+        if large.path(work.session.workspace, kept.sha256) is None:
             large.put_bytes(work.session.workspace, data)
         return
     journal.stage(work.session.folder, seal.staged(name), lambda aside: files.write(aside, data))
@@ -184,11 +184,11 @@ def _add_bytes(work: Work, data: bytes, name: str, facts: Facts, executable: boo
         work.progress(len(data))
 
 
-def _name_object(work: Work, pointer: Pointer, name: str, facts: Facts, executable: bool, begun_ns: int) -> None:
+def _name_object(work: Work, kept: Pointer, name: str, facts: Facts, executable: bool, begun_ns: int) -> None:
     with suppress(FileNotFoundError):
-        if large.place(work.session.workspace, pointer.sha256).stat().st_mtime_ns > begun_ns - _TICK_NS:
-            work.kept.new.add(pointer.sha256)
-    _post(work, name, pointer.size_bytes, facts, sha256=pointer.sha256, executable=executable)
+        if large.place(work.session.workspace, kept.sha256).stat().st_mtime_ns > begun_ns - _TICK_NS:
+            work.kept.new.add(kept.sha256)
+    _post(work, name, kept.size_bytes, facts, sha256=kept.sha256, executable=executable)
 
 
 def _post(work: Work, name: str, size: int, facts: Facts, **fields: Any) -> None:
@@ -199,8 +199,8 @@ def _post(work: Work, name: str, size: int, facts: Facts, **fields: Any) -> None
 
 
 def _pack(work: Work, found: Sequence[File], below: str) -> list[File]:
-    """Keep small files as one pack in the journal; returns those that have grown and are small no more."""
-    grown, rows, size = [], [], 0
+    """Keep small files as one pack in the journal; returns those that cannot stand in it."""
+    later, rows, size = [], [], 0
     folder = journal.packs(work.session.folder)
     with packs.Writer(folder) as writer:
         for file in found:
@@ -209,8 +209,8 @@ def _pack(work: Work, found: Sequence[File], below: str) -> list[File]:
             except (OSError, UsageError) as error:
                 work.trouble(file.path, why(error))
                 continue
-            if data is None:
-                grown.append(file)
+            if data is None or pointer.decode(data) is not None:  # as a blob it would be taken for a pointer
+                later.append(file)
                 continue
             if changed:
                 work.noticed(file.path, CHANGED)
@@ -224,7 +224,7 @@ def _pack(work: Work, found: Sequence[File], below: str) -> list[File]:
             files.write(pack.with_suffix(".list"), b"".join(rows))
             work.session.writer.post("pack", pack=pack.name, files=len(rows), size=size)
     work.kept.size_bytes += size
-    return grown
+    return later
 
 
 def _row(name: str, oid: str, size: int, file: File, changed: bool) -> bytes:

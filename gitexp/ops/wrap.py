@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gitexp.capture import arguments, output
-from gitexp.ops import lifecycle, surroundings
+from gitexp.ops import collect, lifecycle, surroundings
 from gitexp.ops.background import Keeper
+from gitexp.ops.collect import Begin, Collected, Wanted
 from gitexp.ops.lifecycle import Request, Session
 from gitexp.store.runs import Run
 from gitexp.store.workspace import Workspace
@@ -21,10 +23,11 @@ _KILLED = {128 + number for number in (signal.SIGINT, signal.SIGTERM, signal.SIG
 
 @dataclass(frozen=True, slots=True)
 class Wrapped:
-    """How a wrapped command ended: the run, and the command's own exit code."""
+    """How a wrapped command ended: the run, the command's own exit code, and what was kept of what it left behind."""
 
     run: Run
     exit_code: int
+    collected: Collected | None = None
 
 
 def request(argv: Sequence[str], params_file: Path | None = None) -> Request:
@@ -36,8 +39,14 @@ def request(argv: Sequence[str], params_file: Path | None = None) -> Request:
     return Request(params=given, derived_name=arguments.name(found), command=tuple(argv))
 
 
-def run(workspace: Workspace, argv: Sequence[str], asked: Request) -> Wrapped:
-    """Run a command and record it; its output passes through unchanged.
+def run(
+    workspace: Workspace,
+    argv: Sequence[str],
+    asked: Request,
+    wanted: Wanted | None = None,
+    progress: AbstractContextManager[Begin] | None = None,
+) -> Wrapped:
+    """Run a command and record it; its output passes through unchanged. `wanted` are files to keep at its end.
 
     Raises DirtyTree and Refused before the command starts. What goes wrong with recording does not end the command.
     """
@@ -61,9 +70,13 @@ def run(workspace: Workspace, argv: Sequence[str], asked: Request) -> Wrapped:
         raise
     _stop(keeping)
     status = "completed" if code == 0 else "killed" if code in _KILLED else "failed"
+    collected = None
+    if wanted is not None and wanted.patterns:
+        with progress or nullcontext() as shown:
+            collected = collect.collect(session, wanted, shown)
     recorded = lifecycle.finish(session, status, exit_code=code)
     assert recorded is not None  # this process is the main one
-    return Wrapped(recorded, code)
+    return Wrapped(recorded, code, collected)
 
 
 def _environment(session: Session, asked: Request) -> dict[str, str]:

@@ -241,7 +241,8 @@ def active_run() -> Run | None:
     return _open[-1] if _open else None
 
 
-def _needed() -> Run:
+def needed() -> Run:
+    """Return the active run; raises UsageError where there is none."""
     run = active_run()
     if run is None:
         raise UsageError("no run is active", hint="begin one: with gitexp.start_run() as run:")
@@ -250,42 +251,37 @@ def _needed() -> Run:
 
 def log(metrics: Mapping[str, Any], step: int | None = None) -> None:
     """Log several metrics of the active run; see `Run.log`."""
-    _needed().log(metrics, step)
+    needed().log(metrics, step)
 
 
 def log_metric(name: str, value: Any, step: int | None = None, time: Any = None) -> None:
     """Log one point of the active run; see `Run.log_metric`."""
-    _needed().log_metric(name, value, step, time)
+    needed().log_metric(name, value, step, time)
 
 
 def log_params(mapping: Mapping[str, Any]) -> None:
     """Log params of the active run; see `Run.log_params`."""
-    _needed().log_params(mapping)
+    needed().log_params(mapping)
 
 
 def log_param(name: str, value: Any) -> None:
     """Log one param of the active run."""
-    _needed().log_param(name, value)
+    needed().log_param(name, value)
 
 
 def tag(*bare: str, **named: Any) -> None:
     """Tag the active run; see `Run.tag`."""
-    _needed().tag(*bare, **named)
+    needed().tag(*bare, **named)
 
 
 def note(said: str) -> None:
     """Add a note to the active run."""
-    _needed().note(said)
-
-
-def log_artifact(path: str | os.PathLike[str], name: str | None = None) -> None:
-    """Keep a file or folder with the active run; see `Run.log_artifact`."""
-    _needed().log_artifact(path, name)
+    needed().note(said)
 
 
 def end_run(status: str = "completed") -> None:
     """Finish the active run."""
-    _needed().finish(status)
+    needed().finish(status)
 
 
 def seed_everything(seed: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypedDict, Unpack
 
 from gitexp import files, redact
 from gitexp.errors import UsageError
@@ -22,6 +22,27 @@ if TYPE_CHECKING:
     from gitexp.ops.lifecycle import Session
 
 Metadata = Mapping[str, Any]
+
+
+class Said(TypedDict, total=False):
+    """What is said of any artifact."""
+
+    role: str | None
+    caption: str | None
+    metadata: Metadata | None
+
+
+class More(Said, total=False):
+    """That, and whether to wait."""
+
+    wait: bool
+
+
+class Linked(Said, total=False):
+    """What is said of a link."""
+
+    type: str | None
+    step: int | None
 
 
 class Artifacts:
@@ -74,25 +95,25 @@ class Artifacts:
         else:
             self._keep_path(Path(path), name, facts, wait)
 
-    def log_text(self, said: str, name: str = "text.txt", *, step: int | None = None, **more: Any) -> None:
+    def log_text(self, said: str, name: str = "text.txt", *, step: int | None = None, **more: Unpack[More]) -> None:
         """Keep a text as UTF-8; with a step, `notes.txt` becomes `notes/<step>.txt`.
 
         More: role, caption, metadata, wait.
         """
         self._log(lambda suffix: kinds.text(said, suffix), "text", name, step, more)
 
-    def log_dict(self, value: Any, name: str = "values.json", *, step: int | None = None, **more: Any) -> None:
+    def log_dict(self, value: Any, name: str = "values.json", *, step: int | None = None, **more: Unpack[More]) -> None:
         """Keep a mapping or list as JSON; values are converted as params are. More: role, caption, metadata, wait."""
         self._log(lambda suffix: kinds.document(value, suffix), "dict", name, step, more)
 
-    def log_table(self, frame: Any, name: str = "table", *, step: int | None = None, **more: Any) -> None:
+    def log_table(self, frame: Any, name: str = "table", *, step: int | None = None, **more: Unpack[More]) -> None:
         """Keep a DataFrame, or what one is made of, as Parquet where pyarrow is installed, else as CSV.
 
         name: an ending says which: `predictions.parquet`, `predictions.csv`. More: role, caption, metadata, wait.
         """
         self._log(lambda suffix: kinds.table(frame, suffix), "table", name, step, more, (".csv", ".parquet"))
 
-    def log_figure(self, figure: Any, name: str = "figure", *, step: int | None = None, **more: Any) -> None:
+    def log_figure(self, figure: Any, name: str = "figure", *, step: int | None = None, **more: Unpack[More]) -> None:
         """Keep a figure: of matplotlib (or axes, or seaborn's grids) as PNG, SVG or PDF, of plotly as a page or JSON.
 
         It is drawn in the call, which takes as long as that does. name: an ending says how: `loss.svg`. More: role,
@@ -101,7 +122,7 @@ class Artifacts:
         known = (*kinds.FIGURES, ".html", ".json")
         self._log(lambda suffix: kinds.figure(figure, suffix), "figure", name, step, more, known)
 
-    def log_image(self, image: Any, name: str = "image", *, step: int | None = None, **more: Any) -> None:
+    def log_image(self, image: Any, name: str = "image", *, step: int | None = None, **more: Unpack[More]) -> None:
         """Keep an image: PIL's, or an array or tensor of shape (height, width) or (height, width, 1, 3 or 4).
 
         Whole numbers count 0 to 255, floats 0 to 1; channels may come first. name: an ending says how it is written
@@ -110,7 +131,7 @@ class Artifacts:
         self._log(lambda suffix: kinds.image(image, suffix), "image", name, step, more, tuple(kinds.IMAGES))
 
     def log_audio(
-        self, samples: Any, sample_rate: int, name: str = "audio", *, step: int | None = None, **more: Any
+        self, samples: Any, sample_rate: int, name: str = "audio", *, step: int | None = None, **more: Unpack[More]
     ) -> None:
         """Keep sound as 16-bit WAV: samples of shape (samples,) or (samples, channels), floats of -1 to 1 or int16.
 
@@ -119,12 +140,12 @@ class Artifacts:
         """
         self._log(lambda suffix: kinds.audio(samples, int(sample_rate), suffix), "audio", name, step, more, (".wav",))
 
-    def log_html(self, page: str, name: str = "page.html", *, step: int | None = None, **more: Any) -> None:
+    def log_html(self, page: str, name: str = "page.html", *, step: int | None = None, **more: Unpack[More]) -> None:
         """Keep a page of HTML. More: role, caption, metadata, wait."""
         self._log(lambda suffix: kinds.text(page, suffix or ".html"), "html", name, step, more)
 
     def log_histogram(
-        self, numbers: Any, name: str = "histogram", *, bins: int = 64, step: int | None = None, **more: Any
+        self, numbers: Any, name: str = "histogram", *, bins: int = 64, step: int | None = None, **more: Unpack[More]
     ) -> None:
         """Keep how numbers are distributed: counts in `bins` bins of equal width from the least to the greatest (JSON).
 
@@ -142,7 +163,7 @@ class Artifacts:
         size: int | None = None,
         etag: str | None = None,
         version: str | None = None,
-        **more: Any,
+        **more: Unpack[Linked],
     ) -> None:
         """Name an artifact whose bytes stay where they are: `s3://…`, `https://…`, a path on a shared disk.
 
@@ -175,7 +196,7 @@ class Artifacts:
         top: int | None = None,
         mode: str | None = None,
         name: str | None = None,
-        **more: Any,
+        **more: Unpack[More],
     ) -> None:
         """Keep a checkpoint, a file or folder, as `checkpoints/<step>/<name>`, and free those that a policy gives up.
 
@@ -183,8 +204,9 @@ class Artifacts:
         the newest by step; what is among either stays, all where neither is said. What falls out is taken back at once,
         its bytes too, unless another run or artifact has the same. mode: "max" or "min" where neither the project nor
         the metric's name says what is better. name: default: the last part of `path`; checkpoints of different names do
-        not compete. step: when left out, one more than the last. More: role, caption, metadata, wait.
-        Raises UsageError for a path that does not exist and for a policy that cannot be meant.
+        not compete. step: when left out, one more than the last. It returns when the bytes are kept, as the next
+        checkpoint mostly takes the place of this one on the disk; wait=False where each has a path of its own. More:
+        role, caption, metadata. Raises UsageError for a path that does not exist and for a policy that cannot be meant.
         """
         self._check_open()
         source, seen = self._existing(Path(path))
@@ -196,12 +218,13 @@ class Artifacts:
             number = self._last_value(metric)
             if number is None:
                 self._warn("metrics", f"no metric {metric!r} was logged: the checkpoint cannot be the best")
-        wait = bool(more.pop("wait", False))
         ranked = {key: item for key, item in (("metric", metric), ("value", number)) if item is not None}
-        facts = {**about("checkpoint", step=step, **more), **ranked}
+        facts = {**_about_more("checkpoint", step, more), **ranked}
         if self._shelf is None or self._shelf.session is not self._session:
             self._shelf = Shelf(self._session)
-        self._keep_checkpoint(self._shelf, source, self._named(name or source.name), facts, policy, seen, wait)
+        self._keep_checkpoint(
+            self._shelf, source, self._named(name or source.name), facts, policy, seen, bool(more.get("wait", True))
+        )
 
     def _keep_checkpoint(
         self, shelf: Shelf, source: Path, group: str, facts: dict[str, Any], policy: Policy, seen: Any, wait: bool
@@ -245,13 +268,12 @@ class Artifacts:
         kind: str,
         name: str,
         step: int | None,
-        more: dict[str, Any],
+        more: More,
         known: tuple[str, ...] | None = None,
     ) -> None:
         """Take a value over, and keep it under its name with the ending that its bytes have."""
         self._check_open()
-        wait = bool(more.pop("wait", False))
-        facts = about(kind, step=step, **more)
+        facts = _about_more(kind, step, more)
         suffix = kinds.ending(self._named(name), known)
         if self._session is None:
             return
@@ -264,7 +286,7 @@ class Artifacts:
             return
         bare = name[: -len(suffix)] if suffix else name
         full = f"{bare}{made.suffix}" if step is None else f"{bare}/{facts['step']}{made.suffix}"
-        self._keep_made(self._named(full), made, {**facts, **made.facts}, wait)
+        self._keep_made(self._named(full), made, {**facts, **made.facts}, bool(more.get("wait")))
 
     def _keep_made(self, name: str, made: Made, facts: dict[str, Any], wait: bool) -> None:
         session = self._session
@@ -388,6 +410,13 @@ class _opened:
 
 def _seen(found: os.stat_result) -> tuple[int, int] | None:
     return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
+
+
+def _about_more(kind: str, step: int | None, more: More) -> dict[str, Any]:
+    """Return what is said of an artifact; raises TypeError for a keyword that there is not."""
+    if unknown := set(more) - {"role", "caption", "metadata", "wait"}:
+        raise TypeError(f"unexpected keyword argument {min(unknown)!r}")
+    return about(kind, more.get("role"), step, more.get("caption"), more.get("metadata"))
 
 
 def about(

@@ -13,8 +13,9 @@ from gitexp.ops import annotate, find, goals, listing
 from gitexp.record import values
 from gitexp.record.facts import State
 from gitexp.record.summary import Aggregate
-from gitexp.sdk import frames, notebook
+from gitexp.sdk import frames, kept, notebook
 from gitexp.sdk.active import begin_fork
+from gitexp.sdk.kept import RecordedArtifact
 from gitexp.sdk.run import Run
 from gitexp.store import annotations as facts
 from gitexp.store import runs as stored
@@ -87,6 +88,11 @@ class RecordedRun:
         if isinstance(self._found, Entry):
             return dict(self._found.tags)
         return self._state.tags_over(self._run.record.tags)
+
+    @property
+    def artifacts(self) -> list[RecordedArtifact]:
+        """The files that it kept, and links to what stays elsewhere, by name."""
+        return kept.of(self._run)
 
     @property
     def used(self) -> list[dict[str, Any]]:

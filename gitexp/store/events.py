@@ -126,8 +126,8 @@ def _take_artifact(total: Sum, op: str, event: Mapping[str, Any]) -> None:
 
 def _listed(folder: Path, event: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Yield an event for each file of a pack."""
-    pack = journal.packs(folder) / f"{Path(event['pack']).name}.list"
-    with open(pack, "rb") as lines:
+    name = Path(str(event["pack"])).name
+    with open((journal.packs(folder) / name).with_suffix(".list"), "rb") as lines:
         for line in lines:
             yield {"op": "artifact", "pack": event["pack"], **canonical.loads(line)}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +13,7 @@ from typing import Any
 
 from gitexp import canonical, ids
 from gitexp.errors import Conflict, Damaged, Unsupported
-from gitexp.git import command, lfslocal, objects, refs
+from gitexp.git import command, lfslocal, objects, packs, refs
 from gitexp.git.objects import Commit, Entry, Signature
 from gitexp.record import message, names, params, points, summary, used
 from gitexp.record import pointer as pointers
@@ -29,6 +31,7 @@ REF_PREFIX = "refs/experiments/"
 FOLDER = ".gitexp"
 ATTRIBUTES = b"* !filter !diff !merge !ident !working-tree-encoding -text\n"
 JSON_LIMIT = 16 << 20  # bytes of one JSON file that a reader takes
+PACK_FILES = 200  # small artifacts from which on they are written as one pack
 TEXT_LIMIT = 64 << 20  # bytes of one CSV or log that stands in Git itself
 
 
@@ -212,6 +215,15 @@ class Run:
         """{name: link} of the artifacts whose bytes stay elsewhere: uri, sha256, size, and what is said of them."""
         return self._said_of_artifacts("links")
 
+    def facts_of(self, name: str) -> dict[str, Any]:
+        """Return what is said of an artifact: of itself, else of the nearest folder that was logged with it."""
+        said = self.artifact_facts
+        while said and name:
+            if name in said:
+                return said[name]
+            name = name.rpartition("/")[0]
+        return {}
+
     def _said_of_artifacts(self, part: str) -> dict[str, dict[str, Any]]:
         found = self._json("artifacts.json", {})
         rows = found.get(part) if isinstance(found, dict) else None
@@ -348,13 +360,14 @@ def write(workspace: Workspace, draft: Draft) -> Run:
     repo = workspace.repo
     limits = {key: workspace.settings.size_bytes(key) for key in ("inlineLimit", "metricsInlineLimit")}
     stored: dict[str, tuple[int, str]] = {".gitattributes": (objects.FILE, objects.write_blob(repo, ATTRIBUTES))}
+    packed = _pack(workspace, draft.files, limits["inlineLimit"])
     for name, content in draft.files.items():
         if isinstance(content, Entry):
             stored[name] = (content.mode, content.oid)
             continue
         limit = limits["metricsInlineLimit" if name in ("metrics.csv", "system.csv") else "inlineLimit"]
         mode = objects.EXECUTABLE if name in draft.executable else objects.FILE
-        stored[name] = (mode, _store(workspace, content, limit))
+        stored[name] = (mode, packed.get(name) or _store(workspace, content, limit))
     stored["run.json"] = (objects.FILE, _store(workspace, run_json.encode(draft.record), JSON_LIMIT))
     tree = objects.graft(repo, draft.code_tree, FOLDER, objects.write_tree(repo, stored))
     commit = _write_commit(workspace, draft, tree)
@@ -379,6 +392,29 @@ def _move(workspace: Workspace, draft: Draft, commit: str) -> None:
                 raise
             time.sleep(pause)  # nobody moved it: a `git pack-refs` held the lock, or removed the empty folder
     reflog.append(workspace, word, [(draft.ref, draft.previous, commit)])
+
+
+def _pack(workspace: Workspace, content: Mapping[str, Content], limit: int) -> dict[str, str]:
+    """Write many small artifacts as one pack and return their oids: each alone would cost an fsync."""
+    small = [
+        (name, item)
+        for name, item in content.items()
+        if name.startswith("artifacts/") and isinstance(item, Path) and item.stat().st_size <= limit
+    ]
+    if len(small) < PACK_FILES:
+        return {}
+    folder, oids = workspace.tmp / f"pack.{os.getpid()}.{os.urandom(4).hex()}", {}
+    try:
+        with packs.Writer(folder) as writer:
+            for name, path in small:
+                data = path.read_bytes()
+                if pointers.decode(data) is None:
+                    oids[name] = writer.add(data)
+            if oids:
+                packs.install(workspace.repo, writer.finish())
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return oids
 
 
 def _store(workspace: Workspace, content: bytes | Path | Pointer, limit: int) -> str:
