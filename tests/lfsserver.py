@@ -14,6 +14,7 @@ import json
 import os
 import re
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -50,7 +51,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
         self._note(body)
-        what = "verify" if self.path.startswith("/verify") else "batch"
+        what = "verify" if "/verify/" in self.path else "batch"
         if self._is_unknown() or self._fails(what):
             return
         if what == "verify":
@@ -283,12 +284,12 @@ class Server:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Server]:
-    """Start a server as a process of its own; it ends with the block."""
+def running(folder: Path, *, certificate: Path | None = None, key: Path | None = None) -> Iterator[Server]:
+    """Start a server as a process of its own, over TLS where there is a certificate; it ends with the block."""
     folder.mkdir(parents=True, exist_ok=True)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.lfsserver", str(folder)], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
+    words = [str(path) for path in (folder, certificate, key) if path is not None]
+    command = [sys.executable, "-m", "tests.lfsserver", *words]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         yield Server(process.stdout.readline().strip(), folder)
@@ -297,14 +298,19 @@ def running(folder: Path) -> Iterator[Server]:
         process.communicate()
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, *secrets: str) -> None:
     """Serve until killed."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.daemon_threads = True
-    _Handler.folder, _Handler.address = folder, f"http://127.0.0.1:{server.server_address[1]}"
+    if secrets:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*secrets)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    scheme = "https" if secrets else "http"
+    _Handler.folder, _Handler.address = folder, f"{scheme}://127.0.0.1:{server.server_address[1]}"
     print(_Handler.address, flush=True)
     server.serve_forever()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:])

@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitexp import text
 from gitexp.errors import RemoteError
 from gitexp.git import lfsbatch, lfsendpoint, lfspart, lfswork, transport
 from gitexp.git.lfsbatch import Action, Ticket
@@ -236,7 +235,7 @@ class HttpDepot:
         while True:
             self._stop.check()
             try:
-                data = answer.read(BLOCK_BYTES)
+                data = answer.read1(BLOCK_BYTES)  # what has come is written, so that a kill costs little
             except Exception as error:
                 raise session.explain(error, href) from error
             if not data:
@@ -261,4 +260,4 @@ def _check_length(answer: urllib3.BaseHTTPResponse, part: Part, where: str) -> N
     announced, left = answer.headers.get("Content-Length", ""), part.item.size_bytes - part.size_bytes
     if announced.isdigit() and int(announced) != left:
         part.restart()
-        raise Trouble(f"{where} sends {text.size(int(announced))}, not the {text.size(left)} that were recorded")
+        raise Trouble(f"{where} sends {int(announced):,} bytes, not the {left:,} that were recorded")

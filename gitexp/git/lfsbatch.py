@@ -164,8 +164,8 @@ def _ticket(session: Session, item: Pointer, operation: str, said: LFSBatchObjec
     if said.error is not None:
         return Ticket(item, trouble=_error(where, said.error.code, said.error.message))
     if said.size != item.size_bytes:
-        there = text.size(said.size) if said.size >= 0 else "no size"
-        return Ticket(item, trouble=Trouble(f"{where} says that it has {there}, not {text.size(item.size_bytes)}"))
+        there = f"{said.size:,} bytes" if said.size >= 0 else "no size"
+        return Ticket(item, trouble=Trouble(f"{where} says that it has {there}, not {item.size_bytes:,}"))
     now = time.monotonic()
     actions = {
         name: Action(action.href, action.header or {}, now + _good_for(action.expires_at))

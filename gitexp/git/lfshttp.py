@@ -163,10 +163,10 @@ class Session:
             return Trouble(f"{host(url)} is no address that can be used")
         if isinstance(error, faults.ReadTimeoutError):
             return Trouble(f"{host(url)} said nothing for {self.tuning.silence_seconds:g} s", again=True)
-        if isinstance(error, faults.ConnectTimeoutError):
-            return Trouble(f"{host(url)} did not answer", again=True)
         if isinstance(error, faults.NewConnectionError | faults.ProxyError):
             return Trouble(f"{host(url)} cannot be reached: {_short(error)}", again=True)
+        if isinstance(error, faults.ConnectTimeoutError):
+            return Trouble(f"{host(url)} did not answer", again=True)
         return Trouble(f"{host(url)} cut the connection", again=True)
 
     def _follow(

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from gitexp import files, locks, text
+from gitexp import files, locks
 from gitexp.errors import WriteFailed
 from gitexp.git.lfshttp import BLOCK_BYTES, Trouble
 from gitexp.record.pointer import Pointer
@@ -52,7 +52,8 @@ class Part:
     def add(self, data: bytes) -> None:
         """Write what comes next; raises Trouble where it is too much, WriteFailed where there is no room."""
         if self.size_bytes + len(data) > self.item.size_bytes:
-            raise Trouble(f"{self._where} sends more than the {text.size(self.item.size_bytes)} that were recorded")
+            self.restart()
+            raise Trouble(f"{self._where} sends more than the {self.item.size_bytes:,} bytes that were recorded")
         try:
             view = memoryview(data)
             while view:
@@ -95,10 +96,14 @@ def opened(folder: Path, item: Pointer, tell: Tell, where: str) -> Iterator[Part
         if not locks.try_lock(descriptor) or not _is_at(descriptor, path):
             raise Trouble("another process is downloading it: wait for it, then try again")
         part = Part(file, path, item, tell, where)
-        part.load()
-        yield part
-        if not part.size_bytes and _is_at(descriptor, path):
-            path.unlink()
+        try:
+            part.load()
+            yield part
+        except BaseException:
+            tell(-part.size_bytes)  # the next try counts them again
+            if not part.size_bytes:
+                path.unlink(missing_ok=True)
+            raise
 
 
 def _is_at(descriptor: int, path: Path) -> bool:
