@@ -55,13 +55,17 @@ def start(
     for artifact, content in (artifacts or {}).items():
         source = session.folder.parent.parent / "tmp" / "given"
         files.write(source, content)
-        attach.add(session, source, artifact)
+        attach.add(attach.Work(session, _refuse, _refuse), source, artifact)
         source.unlink()
     if environment is not None:
         files.write(session.folder / "environment.json", canonical.dumps(dict(environment)))
     if data:
         files.write(session.folder / "data.json", canonical.dumps(list(data)))
     return session
+
+
+def _refuse(*said: object) -> None:
+    raise AssertionError(said)
 
 
 def record(path: Path | str, name: str, *, status: str = "completed", **what: Any) -> Run:

@@ -15,31 +15,55 @@ if TYPE_CHECKING:
 
 @click.command("fsck")
 @click.option("--quick", is_flag=True, help="Compare the sizes of large files; do not read them.")
+@click.option("--remote", "where", metavar="NAME", help="Ask this remote for large files that are not here.")
+@click.option("--repair", is_flag=True, help="Put damaged large files aside and fetch them again.")
 @context.json_option
-def command(quick: bool, as_json: bool) -> int:
+def command(quick: bool, where: str | None, repair: bool, as_json: bool) -> int:
     """Check runs, large files, facts, journals and refs.
 
-    Changes nothing. The exit code is 8 where something is damaged.
+    Changes nothing without --repair, which deletes nothing: damaged bytes go to .git/gitexp/damaged. The exit code is 8
+    where something is damaged.
     """
-    from gitexp import text
     from gitexp.errors import Damaged
+    from gitexp.git import transport
     from gitexp.ops import fsck
+    from gitexp.store import remotes
 
-    report = fsck.check(context.workspace(sweep=False), quick=quick, progress=_progress)
+    workspace = context.workspace(sweep=False)
+    at = remotes.choose(workspace, where) if where else None
+    report = fsck.check(workspace, quick=quick, at=at, progress=_progress)
     if sys.stderr.isatty():
         click.echo("\r\x1b[K", err=True, nl=False)
+    if repair and report.bad:
+        names = [where] if where else list(transport.names(workspace.repo))
+        sources = [remotes.choose(workspace, name) for name in names]
+        fsck.mend(workspace, report, sources, transport.interactive())
     if as_json:
         context.print_json(report.to_json())
-        return Damaged.exit_code if report.damaged else 0
-    for word, colour, faults in (("damaged", "red", report.damaged), ("missing", "yellow", report.missing)):
+    else:
+        _print(report)
+    return Damaged.exit_code if report.damaged else 0
+
+
+def _print(report: fsck.Report) -> None:
+    from gitexp import text
+
+    kinds = (
+        ("damaged", "red", report.damaged),
+        ("missing", "yellow", report.missing),
+        ("elsewhere", "green", report.elsewhere),
+    )
+    for word, colour, faults in kinds:
         for fault in faults:
             kind = "" if fault.kind in ("run", "ref", "file") else f"{fault.kind} "
             name = "" if fault.kind == "file" else f"{text.safe(fault.name)}: "
             context.out(f"{click.style(word, fg=colour)}  {kind}{name}{text.safe(fault.message)}")
-            context.out(f"         {text.safe(fault.hint)}")
+            if word != "elsewhere":
+                context.out(f"         {text.safe(fault.hint)}")
+    for sha256, path in report.quarantined.items():
+        context.out(f"put aside  {sha256[:12]}: {text.safe(path)}")
     for line in summary(report):
         context.out(line)
-    return Damaged.exit_code if report.damaged else 0
 
 
 def summary(report: fsck.Report) -> list[str]:
@@ -53,9 +77,11 @@ def summary(report: fsck.Report) -> list[str]:
         text.plural(report.journals, "journal"),
         f"facts of {text.plural(report.annotated, 'run')}",
     ]
+    found = [f"{len(report.repaired)} repaired"] if report.repaired else []
+    found += [f"{len(report.elsewhere)} at the remote only"] if report.elsewhere else []
     if not report.damaged and not report.missing:
-        return [f"all is well: {', '.join(looked)}"]
-    found = [f"{len(report.damaged)} damaged", f"{len(report.missing)} missing"]
+        return [f"all is well: {', '.join([*found, *looked])}"]
+    found = [f"{len(report.damaged)} damaged", f"{len(report.missing)} missing", *found]
     return [f"{', '.join(found)} of {', '.join(looked)}"]
 
 

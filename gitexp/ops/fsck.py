@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from gitexp import canonical, files, ids, text
+from gitexp import canonical, ids, text
 from gitexp.errors import Damaged
 from gitexp.git import compare, notes, objects, refs
 from gitexp.git.batch import Batch
-from gitexp.ops import applied, pointed, vetnotes
+from gitexp.git.transport import Options
+from gitexp.ops import applied, pointed, repair, verify, vetnotes
 from gitexp.ops.pointed import Use
+from gitexp.ops.verify import Bad
 from gitexp.ops.vetruns import GROUP, Moved, Vet
 from gitexp.record import facts
 from gitexp.store import annotations as annotated
 from gitexp.store import events, journal, live, reflog, runs
 from gitexp.store import objects as large
 from gitexp.store.journal import Start
+from gitexp.store.remotes import Remote
 from gitexp.store.workspace import Workspace
 
 Progress = Callable[[str, int, int], None]  # what is done, how much of it, of how much
@@ -38,7 +41,12 @@ class Fault:
 
 @dataclass(slots=True)
 class Report:
-    """What was looked at and what was found; `missing` files are of runs from elsewhere and can be fetched."""
+    """What was looked at and what was found.
+
+    `missing` files are of runs from elsewhere and can be fetched, `elsewhere` are those that the remote is known to
+    have. `quarantined` says where damaged bytes were put ({sha256: path}), `repaired` what is whole again; `bad` are
+    the large files behind `damaged`.
+    """
 
     runs: int = 0
     files: int = 0
@@ -48,14 +56,27 @@ class Report:
     quick: bool = False
     damaged: list[Fault] = field(default_factory=list)
     missing: list[Fault] = field(default_factory=list)
+    elsewhere: list[Fault] = field(default_factory=list)
+    quarantined: dict[str, str] = field(default_factory=dict)
+    repaired: list[str] = field(default_factory=list)
+    bad: list[Bad] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """Return what `gitexp fsck --json` prints."""
-        return asdict(self)
+        return {key: value for key, value in asdict(self).items() if key != "bad"}
 
 
-def check(workspace: Workspace, *, quick: bool = False, progress: Progress = lambda what, done, total: None) -> Report:
-    """Look at everything; `quick` compares the sizes of large files and does not read them."""
+def check(
+    workspace: Workspace,
+    *,
+    quick: bool = False,
+    at: Remote | None = None,
+    progress: Progress = lambda what, done, total: None,
+) -> Report:
+    """Look at everything; `quick` compares the sizes of large files and does not read them.
+
+    `at` is a remote that is asked for what is not here; raises RemoteError where it cannot be.
+    """
     report = Report(quick=quick)
     standing = runs.listing(workspace)
     with Batch(workspace.repo) as batch:
@@ -65,9 +86,24 @@ def check(workspace: Workspace, *, quick: bool = False, progress: Progress = lam
     _log(workspace, standing, report)
     uses = pointed.listing(workspace, {ref: oid for ref, oid in standing.items() if ref not in bad})
     _journals(workspace, report, uses)
-    _files(workspace, uses, report, progress)
+    _files(workspace, uses, at, report, progress)
     _applied(workspace, report)
     return report
+
+
+def mend(workspace: Workspace, report: Report, sources: Sequence[Remote], options: Options) -> None:
+    """Put damaged large files aside and fetch them again; the report says then what is still damaged."""
+    done = repair.run(workspace, report.bad, sources, options)
+    report.quarantined, report.repaired = done.quarantined, done.repaired
+    whole = set(done.repaired)
+    for name in ("damaged", "bad"):
+        kept = [
+            item for item in getattr(report, name) if getattr(item, "sha256", getattr(item, "name", "")) not in whole
+        ]
+        setattr(report, name, kept)
+    for number, fault in enumerate(report.damaged):
+        if fault.kind == "file" and (why := done.left.get(fault.name)):
+            report.damaged[number] = replace(fault, hint=why)
 
 
 def _runs(batch: Batch, standing: Mapping[str, str], report: Report, progress: Progress) -> set[str]:
@@ -180,35 +216,32 @@ def _is_torn(path: Path) -> bool:
         return file.read(1) not in (b"", b"\n")
 
 
-def _files(workspace: Workspace, uses: Mapping[str, list[Use]], report: Report, progress: Progress) -> None:
-    """Compare every large file with the pointers to it: there, of the right size, of the right sha256."""
-    total = sum(used[0].size_bytes for used in uses.values())
-    done = 0
-    for sha256, used in sorted(uses.items()):
-        progress("files", done, total)
-        done += used[0].size_bytes
-        _file(workspace, sha256, used, report)
+def _files(
+    workspace: Workspace, uses: Mapping[str, list[Use]], at: Remote | None, report: Report, progress: Progress
+) -> None:
+    """Look at every large file; what is not here is asked of the remote, where one is named."""
+    found = verify.files(workspace, uses, quick=report.quick, progress=progress)
+    report.files, report.bytes = found.count, found.size_bytes
+    lacking = [bad for bad in found.bad if bad.what == verify.LACKING]
+    there = verify.held(workspace, at, lacking) if at is not None else frozenset()
+    for bad in found.bad:
+        own = any(use.recorded_here for use in bad.uses)
+        fault = Fault("file", bad.sha256, bad.message, _hint(workspace, bad, at))
+        if bad.sha256 in there:
+            report.elsewhere.append(fault)
+        elif bad.what != verify.LACKING or own:
+            report.damaged.append(fault)
+            report.bad.append(bad)
+        else:
+            report.missing.append(fault)
 
 
-def _file(workspace: Workspace, sha256: str, used: list[Use], report: Report) -> None:
-    use, path = used[0], large.path(workspace, sha256)
-    more = f" and {len(used) - 1} more" if len(used) > 1 else ""
-    name = f"{use.file} of {use.run} ({ids.short(use.run_id)}){more}"
-    if path is None:
-        fault = Fault("file", sha256, f"{name}, {text.size(use.size_bytes)}, is not here", "gitexp fetch")
-        (report.damaged if any(use.recorded_here for use in used) else report.missing).append(fault)
-        return
-    size, report.files = path.stat().st_size, report.files + 1
-    report.bytes += size
-    wrong = next((use for use in used if use.size_bytes != size), None)
-    hint = f"rm -f {path}   gitexp fetch"
-    if wrong is not None:
-        message = (
-            f"{wrong.file} of {wrong.run} ({ids.short(wrong.run_id)}) has {size:,} bytes, not {wrong.size_bytes:,}"
-        )
-        report.damaged.append(Fault("file", sha256, message, hint))
-    elif not report.quick and files.sha256(path)[0] != sha256:
-        report.damaged.append(Fault("file", sha256, f"{name} has other bytes than its name says", hint))
+def _hint(workspace: Workspace, bad: Bad, at: Remote | None) -> str:
+    if bad.what == verify.RECORD:
+        return f"gitexp show {ids.short(bad.uses[0].run_id)}   the bytes are whole, what the record says of them is not"
+    if bad.what == verify.STRAY:
+        return f"look at {large.place(workspace, bad.sha256)}   gitexp fsck --repair moves it away"
+    return "gitexp fsck --repair" + (f" --remote {at.name}" if at is not None else "")
 
 
 def _applied(workspace: Workspace, report: Report) -> None:

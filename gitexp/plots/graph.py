@@ -138,8 +138,8 @@ def _line(arrow: Arrow, places: Mapping[str, tuple[float, float, float]], backwa
     drawn = f'<path d="{path}" fill="none" stroke="#888"{dash} marker-end="url(#end)"/>'
     if not arrow.label:
         return drawn
-    x, y = x2 - 8, y2 - 5
-    look = 'text-anchor="end" font-size="10" fill="#555"'
+    x, y = (x1 + x2) / 2, (y1 + y2) / 2 - 4
+    look = 'text-anchor="middle" font-size="10" fill="#555"'
     return f'{drawn}<text x="{x:.0f}" y="{y:.0f}" {look}>{_escaped(arrow.label)}</text>'
 
 

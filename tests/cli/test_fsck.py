@@ -9,6 +9,8 @@ import pytest
 
 from gitexp.git import notes, objects
 from gitexp.ops import lifecycle
+from gitexp.record import pointer
+from gitexp.record.pointer import Pointer
 from gitexp.store import annotations as annotated
 from gitexp.store import objects as large
 from gitexp.store import runs
@@ -74,7 +76,7 @@ def test_what_was_recorded_is_well(one: Path, untouched: None) -> None:
     assert "(200.0 kB sizes compared)" in support.gitexp("fsck", "--quick").stdout
     assert support.gitexp("fsck", "--json").json == {
         "runs": 1, "files": 1, "bytes": 200_000, "journals": 0, "annotated": 1, "quick": False,
-        "damaged": [], "missing": [],
+        "damaged": [], "missing": [], "elsewhere": [], "quarantined": {}, "repaired": [],
     }  # fmt: skip
 
 
@@ -95,7 +97,7 @@ def test_other_bytes_of_the_same_size_are_found_by_reading(one: Path, untouched:
     path.write_bytes(MODEL[:-1] + b"x")
     assert support.gitexp("fsck", expect=8).stdout == (
         "damaged  model.pt of churn/base (kqzvmxr) has other bytes than its name says\n"
-        f"         rm -f {path}   gitexp fetch\n"
+        "         gitexp fsck --repair\n"
         "1 damaged, 0 missing of 1 run, 1 large file (200.0 kB read), 0 journals, facts of 1 run\n"
     )
     assert support.gitexp("fsck", "--quick").code == 0
@@ -113,7 +115,8 @@ def test_a_lost_file_of_a_run_recorded_here_is_damage(one: Path, untouched: None
     model(one).unlink()
     shown = support.gitexp("fsck", expect=8).stdout
     assert shown.startswith(
-        "damaged  model.pt of churn/base (kqzvmxr), 200.0 kB, is not here\n         gitexp fetch\n1 damaged, 0 missing"
+        "damaged  model.pt of churn/base (kqzvmxr), 200.0 kB, is not here\n"
+        "         gitexp fsck --repair\n1 damaged, 0 missing"
     )
 
 
@@ -128,7 +131,7 @@ def test_a_file_that_was_never_fetched_is_missing_and_no_damage(
     with support.untouched(clone):
         assert support.gitexp("fsck").stdout == (
             "missing  model.pt of churn/base (kqzvmxr), 200.0 kB, is not here\n"
-            "         gitexp fetch\n"
+            "         gitexp fsck --repair\n"
             "0 damaged, 1 missing of 1 run, 0 large files (0 bytes read), 0 journals, facts of 0 runs\n"
         )
 
@@ -315,3 +318,122 @@ def test_looking_changes_nothing_at_all(one: Path) -> None:
     before = everything()
     support.gitexp("fsck")
     assert everything() == before
+
+
+def send(path: Path) -> None:
+    """Give the run and its large file to the remote."""
+    support.gitexp("push", "--yes")
+
+
+def spoiled(path: Path, data: bytes) -> Path:
+    """Let the disk give other bytes for the object here: a remote at a path shares its blocks, and keeps them."""
+    found = model(path)
+    found.unlink()
+    found.write_bytes(data)
+    return found
+
+
+@pytest.mark.parametrize(
+    "data", [MODEL[:-1] + b"x", MODEL[:100], MODEL + b"more", b""], ids=["other", "cut", "long", "empty"]
+)
+def test_damaged_bytes_are_put_aside_and_fetched_again(one: Path, bare: Path, data: bytes, untouched: None) -> None:
+    send(one)
+    found = spoiled(one, data)
+    assert support.gitexp("fsck", expect=8).code == 8
+    shown = support.gitexp("fsck", "--repair")
+    assert shown.lines[0].startswith(f"put aside  {found.name[:12]}: ")
+    assert shown.lines[-1].startswith("all is well: 1 repaired, 1 run, ")
+    assert found.read_bytes() == MODEL and not found.stat().st_mode & 0o222
+    (aside,) = (one / ".git/gitexp/damaged").iterdir()
+    assert aside.read_bytes() == data and aside.name.startswith(found.name)
+    assert support.gitexp("fsck").stdout.startswith("all is well: 1 run")
+
+
+def test_a_lost_file_of_our_own_is_fetched_again(one: Path, bare: Path, untouched: None) -> None:
+    send(one)
+    found = model(one)
+    found.unlink()
+    report = support.gitexp("fsck", "--repair", "--json").json
+    assert (report["repaired"], report["quarantined"], report["damaged"]) == ([found.name], {}, [])
+    assert found.read_bytes() == MODEL
+
+
+def test_what_no_remote_has_stays_damaged_and_its_bytes_are_kept(one: Path, bare: Path) -> None:
+    found = spoiled(one, MODEL[:-1] + b"x")
+    shown = support.gitexp("fsck", "--repair", expect=8)
+    assert shown.lines[0] == "damaged  model.pt of churn/base (kqzvmxr) has other bytes than its name says"
+    assert "1 of 1 object" in shown.lines[1]
+    (aside,) = (one / ".git/gitexp/damaged").iterdir()
+    assert aside.read_bytes() == MODEL[:-1] + b"x" and not found.exists()
+    again = support.gitexp("fsck", "--repair", expect=8)
+    assert again.lines[0] == "damaged  model.pt of churn/base (kqzvmxr), 200.0 kB, is not here"
+    support.git(one, "remote", "remove", "origin")
+    assert "git remote add origin URL" in support.gitexp("fsck", "--repair", expect=8).stdout
+
+
+def test_the_copy_that_git_lfs_has_is_taken_first(one: Path, bare: Path, untouched: None) -> None:
+    found = spoiled(one, b"bad")
+    support.write(one / ".git/lfs/objects" / found.name[:2] / found.name[2:4] / found.name, MODEL)
+    assert support.gitexp("fsck", "--repair").lines[-1].startswith("all is well: 1 repaired")
+    assert found.read_bytes() == MODEL
+
+
+def test_a_name_for_git_lfs_of_the_same_bad_bytes_goes_with_them(one: Path, bare: Path, untouched: None) -> None:
+    send(one)
+    found = spoiled(one, b"bad")
+    other = one / ".git/lfs/objects" / found.name[:2] / found.name[2:4] / found.name
+    other.parent.mkdir(parents=True)
+    os.link(found, other)
+    assert support.gitexp("fsck", "--repair").lines[-1].startswith("all is well: 1 repaired")
+    assert found.read_bytes() == MODEL and not other.exists()
+
+
+def test_the_remote_is_asked_for_what_is_not_here(
+    one: Path, bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(one)
+    clone = tmp_path / "clone"
+    support.git(tmp_path, "clone", "--quiet", str(bare), str(clone))
+    support.git(clone, "fetch", "--quiet", "origin", "refs/experiments/*:refs/experiments/*")
+    monkeypatch.chdir(clone)
+    shown = support.gitexp("fsck", "--remote", "origin")
+    assert shown.lines == [
+        "elsewhere  model.pt of churn/base (kqzvmxr), 200.0 kB, is not here",
+        "all is well: 1 at the remote only, 1 run, 0 large files (0 bytes read), 0 journals, facts of 0 runs",
+    ]
+    (fault,) = support.gitexp("fsck", "--remote", "origin", "--json").json["elsewhere"]
+    assert (fault["kind"], fault["name"]) == ("file", model(one).name)
+    stored = next(path for path in (bare / "lfs/objects").rglob("*") if path.is_file())
+    stored.unlink()
+    assert support.gitexp("fsck", "--remote", "origin").lines[0].startswith("missing  model.pt")
+    gone = support.gitexp("fsck", "--remote", str(tmp_path / "nowhere"), expect=None)
+    assert gone.code in (4, 10)
+
+
+@pytest.mark.parametrize("size", [7, 10**12])
+def test_a_pointer_with_a_wrong_size_is_the_records_fault_and_its_bytes_stay(
+    one: Path, bare: Path, size: int, untouched: None
+) -> None:
+    found = model(one)
+    rewritten(one, data__json=pointer.encode(Pointer(found.name, size)))
+    for options in ((), ("--quick",), ("--repair",)):
+        shown = support.gitexp("fsck", *options, expect=8).stdout
+        assert f"damaged  data.json of churn/base (kqzvmxr) has 200,000 bytes, not {size:,}\n" in shown
+        assert "the bytes are whole, what the record says of them is not" in shown
+    assert found.read_bytes() == MODEL
+
+
+def test_a_pointer_with_a_hash_that_nothing_has_is_missing(one: Path, bare: Path, untouched: None) -> None:
+    rewritten(one, data__json=pointer.encode(Pointer("ab" * 32, 9)))
+    shown = support.gitexp("fsck").stdout
+    assert "missing  data.json of churn/base (kqzvmxr), 9 bytes, is not here\n" in shown
+
+
+def test_an_object_that_no_run_names_is_looked_at_too(one: Path, untouched: None) -> None:
+    stray = one / ".git/gitexp/objects/ab/cd" / ("abcd" + "0" * 60)
+    support.write(stray, b"not what it says")
+    assert support.gitexp("fsck", "--quick").stdout.startswith("all is well")
+    shown = support.gitexp("fsck", expect=8).stdout
+    assert shown.startswith("damaged  abcd00000000 has other bytes than its name says; no run names it\n")
+    assert support.gitexp("fsck", "--repair").code == 0
+    assert not stray.exists() and support.gitexp("fsck").stdout.startswith("all is well: 1 run")
