@@ -61,9 +61,12 @@ def ask(address: str) -> dict[str, Any]:
         return _head(address)
     if scheme in _BUCKETS:
         return _bucket(address)
-    raise Unreachable(
-        "a version of lakeFS is asked for by its commit" if scheme == "lakefs" else f"nobody to ask at {scheme}://"
-    )
+    if scheme == "lakefs":
+        said = source(address)
+        if "version" not in said:
+            raise Unreachable(f"{said.get('ref', 'its ref')} may move: name a commit, lakefs://repository/commit/path")
+        return {}
+    raise Unreachable(f"nobody to ask at {scheme}://")
 
 
 def fetch(address: str, target: Path) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from gitexp.git.folders import Folder
 from gitexp.index import catalogue as catalogues
 from gitexp.index import stamps, values
 from gitexp.index.values import Stored
-from gitexp.record import params, pointer, summary, used
+from gitexp.record import dataset, params, pointer, summary, used
 from gitexp.record.facts import EMPTY, State
 from gitexp.record.run import RunRecord
 from gitexp.record.summary import Aggregate
@@ -316,7 +316,7 @@ def _used(found: Sequence[Use]) -> list[tuple[Any, ...]]:
 
 def _dataset(item: Mapping[str, Any]) -> tuple[Any, ...]:
     texts = [values.text(item.get(key)) for key in ("name", "role", "uri", "sha256")]
-    numbers = [values.real(item.get(key)) for key in ("rows", "bytes", "files")]
+    numbers = [values.real(number) for number in (item.get("rows"), dataset.size(item), item.get("files"))]
     texts[0] = texts[0] or texts[1] or texts[2]
     return (*texts, *numbers)
 

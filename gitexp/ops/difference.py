@@ -10,6 +10,7 @@ from typing import Any, Final
 from gitexp import canonical
 from gitexp.ops import find, goals
 from gitexp.ops.goals import Goal
+from gitexp.record import dataset
 from gitexp.store.runs import Run
 from gitexp.store.workspace import Workspace
 
@@ -224,15 +225,10 @@ def _gpus(listed: Any) -> str:
 def datasets(run: Run) -> dict[str, Dataset]:
     """Return {role or name: dataset} of what a run read."""
     found: dict[str, Dataset] = {}
-    for item in run.data:
-        name = str(item.get("role") or item.get("name") or item.get("uri") or "data")
+    for item in dataset.read(run.data):
+        name = item.role or item.name
         if name in found:
-            name = f"{name} {item.get('name') or item.get('uri') or len(found)}"
-        found[name] = _dataset(item)
+            name = f"{name} {item.name}"
+        key = item.key or item.uri
+        found[name] = Dataset(key, item.sha256, item.uri or None, item.rows, item.size_bytes)
     return found
-
-
-def _dataset(item: Mapping[str, Any]) -> Dataset:
-    sha256, uri = (str(item[key]) if item.get(key) else None for key in ("sha256", "uri"))
-    rows, size = (item.get(key) if isinstance(item.get(key), int) else None for key in ("rows", "bytes"))
-    return Dataset(sha256 or uri or "", sha256, uri, rows, size)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +10,6 @@ from gitexp import canonical
 
 MAX_COLUMNS = 10_000  # that a schema lists; `columns` has how many there are
 MAX_NAME = 250  # characters
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +81,12 @@ class Dataset:
     @classmethod
     def from_json(cls, item: Mapping[str, Any]) -> Dataset:
         """Read an entry, whatever it is: one from elsewhere is taken as far as it can be meant."""
-        sha256 = item.get("sha256")
         role, uri = _text(item.get("role")), _text(item.get("uri"))
         return cls(
             name=_text(item.get("name")) or role or uri or "data",
             role=role,
             uri=uri,
-            sha256=sha256 if isinstance(sha256, str) and _SHA256.fullmatch(sha256) else None,
+            sha256=_text(item.get("sha256")) or None,
             size_bytes=size(item),
             files=_count(item.get("files")),
             rows=_count(item.get("rows")),

@@ -20,6 +20,7 @@ from gitexp.record import params, points, values
 from gitexp.record.summary import Aggregate
 from gitexp.sdk import evaluations, rows
 from gitexp.sdk.artifacts import Artifacts
+from gitexp.sdk.datasets import Datasets
 from gitexp.sdk.outcome import described, outcome
 from gitexp.store import events, journal
 from gitexp.store import workspace as workspaces
@@ -59,7 +60,7 @@ class Summary(MutableMapping[str, Any]):
         return len(self._run._summary())
 
 
-class Run(Artifacts):
+class Run(Artifacts, Datasets):
     """A run of this process. Made by `gitexp.start_run`; as a context manager it finishes itself.
 
     All logging returns at once: values are taken over in the call, written by a thread. Only misuse raises; a value or
@@ -94,6 +95,7 @@ class Run(Artifacts):
         self._keeper = keeper(self) if keeper is not None and session is not None else None
         self.summary = Summary(self)
         self._begin_artifacts()
+        self._begin_datasets()
 
     def __repr__(self) -> str:
         return f"<gitexp.Run {self.experiment}/{self.name} ({ids.short(self.id)})>" if self._session else "<gitexp.Run>"
@@ -344,6 +346,7 @@ class Run(Artifacts):
             self._finishing = True
             return
         self._finishing = True
+        self._finish_datasets(status)
         self._storer.close()
         if self._keeper is not None:
             self._keeper.stop()
@@ -424,6 +427,7 @@ class Run(Artifacts):
         self._session.writer.abandon_in_child()
         self._keeper = None
         self._begin_artifacts()  # what waits there is the parent's
+        self._begin_datasets()
         self._cells.clear()  # the next point takes the slow way, and joins
         self._rows = rows.Nowhere()
 
