@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from gitexp.store.workspace import Workspace
+
+_TOLD_SECONDS = 0.1
 
 
 @dataclass(slots=True)
@@ -102,6 +104,31 @@ def confirm(question: str) -> bool:
 def on_terminal() -> bool:
     """Say whether somebody is there to answer."""
     return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+@contextmanager
+def progress(word: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Yield what is told the bytes done since it was told last; on a terminal a line tells how far it is."""
+    import time
+
+    from gitexp import text
+
+    done, told = 0, 0.0
+
+    def tell(count: int) -> None:
+        nonlocal done, told
+        done += count
+        if shown and time.monotonic() - told > _TOLD_SECONDS:
+            told = time.monotonic()
+            of = f" of {text.size(total)}" if total else ""
+            click.echo(f"\r\x1b[K{word}: {text.size(done)}{of}", err=True, nl=False)
+
+    shown = sys.stderr.isatty() and not options().quiet
+    try:
+        yield tell
+    finally:
+        if told:
+            click.echo("\r\x1b[K", err=True, nl=False)
 
 
 def terminal_width() -> int | None:

@@ -24,12 +24,15 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("show", "show", "Show a run in full: @, the newest recorded here, if none is named."),
         ("status", "status", "Show what is running, what needs help, and what each remote lacks."),
         ("watch", "watch", "Watch a running run: its latest metrics, and a small curve of each."),
+        ("get", "get", "Write a file or folder of a run here, as cp would."),
+        ("artifact", "artifact", "Look after the files that runs kept: list, get, add, verify, compare, drop."),
         ("ref", "ref", "Print the ref of a run, for plain Git: git show $(gitexp ref @)."),
     ),
     "Compare and go back": (
         ("leaderboard", "leaderboard", "Rank runs as the project's gitexp.toml defines it."),
         ("check", "check", "Say by the exit code whether a run is good enough."),
         ("diff", "diff", "Compare runs: metrics, params, code, data, environment."),
+        ("data", "data", "See which data runs read, compare it, and check it."),
         ("plot", "plot", "Plot runs: curves, params against results, ROC and more."),
         ("report", "report", "Put runs on one page: curves, what differs, images, notes."),
         ("site", "site", "Write a static site of all runs of an experiment."),
@@ -54,6 +57,7 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("unbundle", "unbundle", "Take in the runs of such a file."),
     ),
     "Set up and look after": (
+        ("du", "du", "Show what takes the space: by experiment, run or artifact."),
         ("recover", "recover", "Complete runs whose process was lost."),
         ("import-spool", "import_spool", "Commit runs that were recorded where there was no repository."),
         ("hooks", "hooks", "Install, list and remove Git hooks that look after runs."),

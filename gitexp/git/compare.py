@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.git import command, objects
@@ -88,3 +89,13 @@ def show(repo: Repo, old: str | None, new: str | None, options: Sequence[str], *
         return command.run(repo, *words, env=env).stdout
     subprocess.run(["git", *words], cwd=repo.work_tree or repo.git_dir, env=command.environment(repo, env))
     return b""
+
+
+def contents(old: Path, new: Path) -> str:
+    """Return the lines in which two files differ, as hunks of `git diff`; "" where Git takes one for binary."""
+    words = ("diff", "--no-index", "--no-ext-diff", "--no-textconv", "--no-color", "--no-renames", "-U2")
+    # A link is followed by no `git diff`, and the user's settings of prefixes and algorithms say how hunks are made.
+    done = command.run(None, *words, "--", str(old.resolve()), str(new.resolve()), check=False)
+    text = done.stdout.decode("utf-8", "replace")
+    at = text.find("\n@@ ")
+    return text[at + 1 :] if at >= 0 else ""

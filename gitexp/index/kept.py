@@ -124,6 +124,11 @@ _LIKELY = (
 )
 
 
+def large(index: Index) -> set[str]:
+    """Return the sha256 of all artifacts whose bytes are kept beside Git."""
+    return {str(row[0]) for row in index.rows("SELECT DISTINCT sha256 FROM artifact WHERE sha256 IS NOT NULL")}
+
+
 def unhashed(index: Index, *, likely: bool) -> list[str]:
     """Return the blobs of artifacts whose sha256 nobody has asked for yet; `likely`: those as large as a data set."""
     query = "SELECT DISTINCT oid FROM artifact WHERE oid IS NOT NULL AND oid NOT IN (SELECT oid FROM digest)"

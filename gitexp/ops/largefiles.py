@@ -13,9 +13,10 @@ from gitexp.errors import RemoteError
 from gitexp.git import lfs, lfsendpoint, lfslocal
 from gitexp.git import objects as git_objects
 from gitexp.git.transport import Options
+from gitexp.ops import cache
 from gitexp.record import pointer
 from gitexp.record.pointer import Failure, Pointer
-from gitexp.store import objects, runs
+from gitexp.store import objects, runs, whereabouts
 from gitexp.store.remotes import Remote
 from gitexp.store.workspace import Workspace
 
@@ -78,6 +79,8 @@ def upload(workspace: Workspace, remote: Remote, commits: Iterable[str], options
         return f"{error.message}; {error.hint}" if error.hint else error.message
     finally:
         meter.end()
+    failed = {failure.item for failure in failures}
+    whereabouts.saw(workspace, remote, [item.sha256 for item in items if item not in failed])
     return _why(failures, len(items), "gitexp push")
 
 
@@ -107,6 +110,11 @@ def bring(workspace: Workspace, remote: Remote, items: Sequence[Pointer], option
         return Moved(0, f"{error.message}; {error.hint}" if error.hint else error.message)
     finally:
         meter.end()
+    failed = {failure.item for failure in failures}
+    came = [item.sha256 for item in items if item not in failed]
+    whereabouts.came(workspace, remote, came)
+    whereabouts.saw(workspace, remote, (), [failure.item.sha256 for failure in failures if failure.missing])
+    cache.trim(workspace, remote, set(came), options)
     return Moved(len(items) - len(failures), _why(failures, len(items), "gitexp fetch --artifacts"))
 
 

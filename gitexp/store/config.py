@@ -76,6 +76,12 @@ SETTINGS = _table(
     ("snapshot", "choice", "source", "what a snapshot takes", ("tracked", "source", "all")),
     ("sourceSuffixes", "list", "", "endings of untracked files that count as source, beside the built-in ones"),
     ("inlineLimit", "size", "100k", "record files over this are stored as pointers, their bytes beside the commit"),
+    (
+        "artifactsCacheLimit",
+        "size",
+        "0",
+        "how much of what came from remotes stays here: beyond it what was used least goes (0: no limit)",
+    ),
     ("metricsInlineLimit", "size", "1m", "the same for metrics.csv and system.csv"),
     ("outputLimit", "size", "100m", "how much of a wrapped command's output is kept, head and tail"),
     ("nameTemplate", "text", "", "how runs are named, from their params: `{model}-lr{lr}-seed{seed}`"),

@@ -55,6 +55,11 @@ def copy(source: Path, target: Path, progress: Callable[[int], None] | None = No
     return Copied(found.sha256, found.size_bytes, None)
 
 
+def between(read: int, written: int, progress: Callable[[int], None] | None = None) -> Copied:
+    """Copy an open file that nobody changes into one that is open and empty."""
+    return _copied(read, written, stamp(os.fstat(read)), progress)
+
+
 def _copied(read: int, written: int, before: Stamp, progress: Callable[[int], None] | None) -> Copied:
     hashing = _Hash(written, progress, alone=before[2] < _ALONE_BYTES)
     try:
