@@ -16,6 +16,7 @@ from gitexp.ops.attach import Work
 from gitexp.ops.folders import File
 from gitexp.ops.lifecycle import Session
 from gitexp.record import names
+from gitexp.store import events
 
 _CLOCK_NS = 10_000_000  # how far the time of a file may lie behind the clock: kernels look at it once in a tick
 Begin = Callable[[int], Callable[[int], None]]  # bytes to keep -> what is told of the bytes done
@@ -101,7 +102,8 @@ def _found(session: Session, wanted: Wanted, done: Collected, trouble: folders.T
         if not matched:
             done.nothing.append(pattern)
     done.older = len(older)
-    return [found[name] for name in sorted(found)]
+    logged = events.of(session.folder).artifacts  # by the script itself, which knows better
+    return [found[name] for name in sorted(found) if name not in logged]
 
 
 def _matches(pattern: str, folder: Path, own: tuple[str, ...], trouble: folders.Trouble) -> Iterator[File]:

@@ -142,7 +142,7 @@ class Artifacts:
 
     def log_html(self, page: str, name: str = "page.html", *, step: int | None = None, **more: Unpack[More]) -> None:
         """Keep a page of HTML. More: role, caption, metadata, wait."""
-        self._log(lambda suffix: kinds.text(page, suffix or ".html"), "html", name, step, more)
+        self._log(lambda suffix: kinds.text(page, suffix), "html", name, step, more)
 
     def log_histogram(
         self, numbers: Any, name: str = "histogram", *, bins: int = 64, step: int | None = None, **more: Unpack[More]
@@ -285,7 +285,8 @@ class Artifacts:
             self._artifact_lost(name, attach.why(error))
             return
         bare = name[: -len(suffix)] if suffix else name
-        full = f"{bare}{made.suffix}" if step is None else f"{bare}/{facts['step']}{made.suffix}"
+        end = name[len(bare) :] or made.suffix
+        full = f"{bare}{end}" if step is None else f"{bare}/{facts['step']}{end}"
         self._keep_made(self._named(full), made, {**facts, **made.facts}, bool(more.get("wait")))
 
     def _keep_made(self, name: str, made: Made, facts: dict[str, Any], wait: bool) -> None:

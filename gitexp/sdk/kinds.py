@@ -36,14 +36,14 @@ class Made:
 def text(said: Any, suffix: str) -> Made:
     """Take text as UTF-8; lone surrogates are written as escapes."""
     data = str(said).encode("utf-8", "backslashreplace")
-    return Made(suffix or ".txt", lambda: data, len(data))
+    return Made(suffix, lambda: data, len(data))
 
 
 def document(value: Any, suffix: str) -> Made:
     """Take anything that params could be, as canonical JSON."""
     converted, _ = values.plain(value)
     data = canonical.dumps(converted)
-    return Made(suffix or ".json", lambda: data, len(data))
+    return Made(suffix, lambda: data, len(data))
 
 
 def table(value: Any, suffix: str) -> Made:
