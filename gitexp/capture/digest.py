@@ -65,7 +65,8 @@ def _numbers(column: Column, block: Any) -> tuple[Any, Any]:
     if column.word in ("time", "utc", "duration"):
         kind = "timedelta64[ns]" if column.word == "duration" else "datetime64[ns]"
         try:
-            return block.to_numpy(dtype=kind, copy=True).astype("int64"), absent
+            local = block.dt.tz_convert("UTC").dt.tz_localize(None) if column.word == "utc" else block
+            return local.astype(kind).to_numpy(copy=True).astype("int64"), absent  # NumPy's own astype would wrap
         except (ValueError, OverflowError) as error:
             raise Unhashable(f"column {column.name!r} has times beyond the years 1678 to 2261") from error
     dtype = {"bool": "uint8", "int": "int64", "uint": "uint64"}[column.word]

@@ -102,7 +102,7 @@ def _is_float(value: int | float) -> bool:
 def _plain(value: Any) -> int | float:
     """Return a NumPy number as Python's; an integer that JSON's readers would choke on as a float."""
     if isinstance(value, int):
-        return int(value) if value.bit_length() <= 1024 else math.copysign(math.inf, value)
+        return int(value) if value.bit_length() <= 1024 else math.inf if value > 0 else -math.inf
     return float(value)
 
 

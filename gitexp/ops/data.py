@@ -184,13 +184,19 @@ def _read_path(session: Session, found: Source, path: Path, stop: Stop, work: Wo
 
 
 def _kept(path: Path, entry: Dataset, work: Work) -> Dataset:
-    name = _artifact(entry.name, "".join(path.suffixes[-2:]) if path.is_file() else "")
+    name = _artifact(entry.name, _suffix(path) if path.is_file() else "")
     try:
         attach.add(work, path, name, {"type": "dataset"})
     except (GitexpError, OSError) as error:
         work.trouble(str(path), attach.why(error))
         return entry
     return replace(entry, stored=True, artifact=name)
+
+
+def _suffix(path: Path) -> str:
+    """Return how a file's name ends: .csv, .tar.gz."""
+    packed = path.suffix if path.suffix in (".gz", ".bz2", ".xz", ".zst") else ""
+    return (path.with_suffix("").suffix if packed else path.suffix) + packed
 
 
 def _artifact(name: str, suffix: str) -> str:
