@@ -63,7 +63,7 @@ def test_help_imports_no_command_and_nothing_heavy() -> None:
     code = "import sys\nfrom gitexp.cli import main\nmain.run(['--help'])\nprint(*sys.modules)"
     loaded = set(support.python(Path.cwd(), code).stdout.splitlines()[-1].split())
     own = {name for name in loaded if name.startswith("gitexp")}
-    assert own == {"gitexp", "gitexp.errors", "gitexp.cli", "gitexp.cli.context", "gitexp.cli.main"}
+    assert own == {"gitexp", "gitexp.version", "gitexp.errors", "gitexp.cli", "gitexp.cli.context", "gitexp.cli.main"}
     assert not loaded & {"pygit2", "rich", "pandas", "asyncio", "importlib.metadata"}
 
 
