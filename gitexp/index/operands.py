@@ -212,7 +212,9 @@ def _unknown(value: nodes.Name, names: Names, kinds: tuple[str, ...]) -> BadQuer
     near = difflib.get_close_matches(value.name.casefold(), known, n=3, cutoff=0.6)
     quoted = value.name.replace("'", "''")
     hint = f"see them with: gitexp log --columns all; a text goes in quotes: '{quoted[:40]}'"
-    if near:
+    if value.name.casefold() in ("inf", "infinity"):
+        hint = "infinity is written: 1e400"
+    elif near:
         hint = f"did you mean: {', '.join([one for name in near for one in known[name]][:4])}"
     what = "metric" if value.aggregate else "field, param, metric or tag"
     return BadQuery(f"no {what} is called {value.name[:60]!r}", column=value.column, hint=hint)

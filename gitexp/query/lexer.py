@@ -15,7 +15,7 @@ _TOKEN = re.compile(
       (?P<space>\s+)
     | (?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9:.]+(?:Z|[+-][0-9:]+)?)?(?![\w.]))
     | (?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?(?![\w.]))
-    | (?P<quantity>[0-9.][\w.]*)
+    | (?P<quantity>\.?[0-9][\w.]*)
     | (?P<name>(?:[^\W\d]\w*|`[^`]*(?:``[^`]*)*`)(?:\.(?:\w+|`[^`]*(?:``[^`]*)*`|"[^"]*(?:""[^"]*)*"))*
         (?::(?:last|min|max|mean|first|count)\b)?)
     | (?P<text>'[^']*(?:''[^']*)*'|"[^"]*(?:""[^"]*)*")
@@ -109,12 +109,18 @@ def _unreadable(text: str, at: int) -> BadQuery:
     elif character in "&|":
         hint = "join conditions with: and  or"
     elif character == ".":
-        return BadQuery("expected a name after the dot", column=at + 2, query=text)
+        return _after_dot(text, at + 1)
     elif character == "!":
         hint = "negate with: not"
     else:
         hint = "names with other marks than letters, digits, _ and . go in backticks: `val-auc`"
     return BadQuery(f"unexpected {_shown(character)}", column=at + 1, query=text, hint=hint)
+
+
+def _after_dot(text: str, at: int) -> BadQuery:
+    if text[at : at + 1] in tuple('`"'):
+        return _unreadable(text, at)
+    return BadQuery("expected a name after the dot", column=at + 1, query=text, hint="for example: params.lr")
 
 
 def _number_hint(written: str) -> str:
