@@ -146,10 +146,7 @@ def judge(workspace: Workspace, name: str, gate: Gate) -> Verdict:
     metrics = [_metric(workspace, given) for given in gate.checked]
     compared = [metric for metric in metrics if gate.baseline and metric.given in gate.compared]
     if unknown := [metric.name for metric in compared if not metric.goal.best]:
-        raise UsageError(
-            f"whether more or less of {text.safe(unknown[0])!r} is better is not known",
-            hint=goals.saying(workspace, unknown[0]),
-        )
+        raise _no_direction(workspace, unknown[0])
     slips = list(_unknown(workspace, gate))
     baseline, missing = _baseline(workspace, run, compared, gate)
     rules = [Rule(STATUS, run.status == COMPLETED, run.status)]
@@ -159,12 +156,26 @@ def judge(workspace: Workspace, name: str, gate: Gate) -> Verdict:
     return Verdict(run, baseline, missing, (*rules, *_required(workspace, run, gate)), tuple(warnings))
 
 
+def _no_direction(workspace: Workspace, metric: str) -> UsageError:
+    """Return the error for a metric of which no direction is known; one that no run has is more likely a slip."""
+    import difflib  # only an error needs it
+
+    catalogue = database.of(workspace).catalogue
+    if catalogue.has("metric", metric):
+        message = f"whether more or less of {text.safe(metric)!r} is better is not known"
+        return UsageError(message, hint=goals.saying(workspace, metric))
+    near = difflib.get_close_matches(metric, catalogue.names("metric"), n=3, cutoff=0.6)
+    hint = f"did you mean: {', '.join(map(text.safe, near))}" if near else "see them with: gitexp log --columns all"
+    return UsageError(f"no run has the metric {text.safe(metric)!r}, and its name tells no direction", hint=hint)
+
+
 def refuse(verdict: Verdict) -> None:
     """Raise CheckFailed where a rule is not kept."""
     if not verdict.passed:
         named = ", ".join(dict.fromkeys(title(rule) for rule in verdict.failed))
         run, base = ids.short(verdict.run.id), verdict.baseline
-        look = f"diff {ids.short(base.run.id)} {run}" if base is not None else f"show {run}"
+        compared = base is not None and base.run.id != verdict.run.id
+        look = f"diff {ids.short(base.run.id)} {run}" if base is not None and compared else f"show {run}"
         raise CheckFailed(
             f"{run} failed {len(verdict.failed)} of {len(verdict.rules)} checks: {named}", hint=f"gitexp {look}"
         )

@@ -143,3 +143,15 @@ def test_as_a_process_it_ends_with_the_code_and_touches_nothing(runs: tuple[str,
     with support.untouched(project):
         assert support.process(project, *GATE, "--max-drop", "0.5").code == 0
         assert support.process(project, *GATE, expect=12).stdout.count("FAIL") == 1
+
+
+def test_the_best_run_held_against_itself_is_not_compared_with_itself_in_the_hint(runs: tuple[str, str]) -> None:
+    best = ("check", "@{best:val_auc}", "--metric", "val_auc", "--baseline", "@{best:val_auc}")
+    assert support.gitexp(*best, "--min", "1", expect=12).stderr.endswith("\ngitexp show kqzvmxr\n")
+
+
+def test_a_metric_that_no_run_has_is_a_slip_not_a_missing_direction(runs: tuple[str, str]) -> None:
+    shown = support.gitexp("check", "lr0.2", "--metric", "val_uac", "--baseline", "main", expect=2)
+    assert shown.stderr == (
+        "gitexp: no run has the metric 'val_uac', and its name tells no direction\ndid you mean: val_auc\n"
+    )
