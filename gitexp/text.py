@@ -113,6 +113,11 @@ def value(item: Any) -> str:
         return safe(repr(item))
 
 
+def rounded(item: Any) -> str:
+    """Return a param as `value` does where many stand side by side: 0.3 for 0.30000000000000004."""
+    return f"{item:.8g}" if isinstance(item, float) and len(repr(item)) > 12 else value(item)
+
+
 def plural(count: int, noun: str, nouns: str = "") -> str:
     """Return a count with its noun: 1 run, 2 runs, 1,204 runs."""
     return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"

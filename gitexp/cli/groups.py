@@ -26,7 +26,7 @@ def echo(workspace: Workspace, title: str, found: Grouping, width: int | None) -
     dropped = tables.echo(_table(found), width)
     if said := _footer(workspace, found, dropped):
         click.echo()
-        click.echo(said)
+        tables.echo_words(said, width)
 
 
 def _table(found: Grouping) -> Table:
@@ -71,7 +71,7 @@ def _row(found: Grouping, group: Group, best: Sequence[set[float]]) -> tuple[str
 def _key(column: Chosen, item: Any) -> str:
     if item is None:
         return "-"
-    return "yes" if column.kind == "tag" and item == "" else text.value(item)  # a bare tag
+    return "yes" if column.kind == "tag" and item == "" else text.rounded(item)  # a bare tag
 
 
 def _mean(stat: Stat, runs: int) -> str:
@@ -107,5 +107,5 @@ def _footer(workspace: Workspace, found: Grouping, dropped: Sequence[str]) -> st
     if better := goals.sentence(workspace, [column.name for column in found.metrics]):
         parts.append(f"* best: {better}.")
     if dropped:
-        parts.append(f"Too narrow for {', '.join(dropped)}.")
+        parts.append(f"Too narrow for {', '.join(dict.fromkeys(dropped))}.")
     return "  ".join(parts)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitexp.cli import context
+from gitexp.errors import UsageError
 
 if TYPE_CHECKING:
     from gitexp.ops.listing import Selection
@@ -70,6 +71,8 @@ def command(
     from gitexp.ops import listing
     from gitexp.ops.columns import choose, split
 
+    forms = {"--csv": as_csv, "--parquet": parquet, "--oneline": oneline, "--format": template is not None}
+    _check_forms([name for name, given in forms.items() if given], by=by, as_json=as_json)
     workspace = context.workspace()
     if limit is None and not (asked["every"] or as_json or by or as_csv or parquet):
         limit = _DEFAULT_ROWS
@@ -91,6 +94,15 @@ def command(
         log_table.echo(workspace, found, choice, context.terminal_width())
 
 
+def _check_forms(given: list[str], *, by: str, as_json: bool) -> None:
+    """Raise UsageError for two forms at once: one of them would be left out in silence."""
+    wanted = [*given, *(["--json"] if as_json else [])]
+    if by and given:
+        raise UsageError(f"--group-by has no {given[0]}", hint="gitexp log --group-by params.model --json")
+    if len(wanted) > 1:
+        raise UsageError(f"{' and '.join(wanted)} are two forms of one list", hint=f"gitexp log {wanted[0]} …")
+
+
 def _echo_lines(chosen: Selection, template: str | None, *, as_json: bool) -> None:
     from gitexp.cli import formats
     from gitexp.ops import listing
@@ -102,7 +114,7 @@ def _echo_lines(chosen: Selection, template: str | None, *, as_json: bool) -> No
             context.out(formats.line(template, run))
     else:
         for row in listing.stream(chosen):
-            context.out(listing.oneline(row))
+            context.out(listing.oneline(chosen.index.workspace, row))
 
 
 def _export(chosen: Selection, parquet: str | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -34,9 +33,7 @@ def echo(workspace: Workspace, found: Listing, choice: Choice, width: int | None
     click.echo()
     dropped = tables.echo(_fitted(workspace, found, choice, width), width)
     click.echo()
-    said = footer(workspace, found, choice, dropped)
-    for line in [said] if width is None else textwrap.wrap(said, width, break_long_words=False, break_on_hyphens=False):
-        click.echo(line)
+    tables.echo_words(footer(workspace, found, choice, dropped), width)
 
 
 def _fitted(workspace: Workspace, found: Listing, choice: Choice, width: int | None) -> Table:
@@ -58,8 +55,10 @@ def header(found: Listing) -> list[str]:
     if found.best is not None:
         line += f". best {text.safe(found.best[0])}: {ids.short(found.best[1])}"
     lines = [line]
-    if not found.rows:
-        lines.append("no run matches" if found.total else "record one with: gitexp run -- python train.py")
+    if not found.total:
+        lines.append("record one with: gitexp run -- python train.py")
+    elif not found.rows:
+        lines.append(f"0 of {found.matched} (-n 50, --all)" if found.matched else "no run matches")
     return lines
 
 
@@ -163,7 +162,7 @@ def _value(row: Entry, column: Chosen, best: float | None) -> str | Cell:
     if column.kind == "tag" and item == "":
         return "yes"  # a bare tag
     if not column.is_number or not isinstance(item, int | float):
-        return text.value(item)
+        return text.rounded(item)
     return Cell("*" + text.number(item), "best") if best is not None and item == best else text.number(item)
 
 

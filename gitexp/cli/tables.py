@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,6 +51,13 @@ def echo(table: Table, width: int | None) -> list[str]:
     else:
         _echo_rich(fitted, width)
     return dropped
+
+
+def echo_words(words: str, width: int | None) -> None:
+    """Print a sentence below a table: folded on a terminal, whole in a pipe."""
+    lines = [words] if width is None else textwrap.wrap(words, width, break_long_words=False, break_on_hyphens=False)
+    for line in lines:
+        click.echo(line)
 
 
 def fit(table: Table, width: int | None) -> tuple[Table, list[str]]:

@@ -105,7 +105,7 @@ def _labels(runs: Sequence[Entry], params: Sequence[Chosen], shown: Sequence[str
 
 def _value(run: Entry, column: Chosen) -> str:
     item = columns.value(run, column)
-    return "-" if item is None else text.value(item)
+    return "-" if item is None else text.rounded(item)
 
 
 def _values(run: Entry, params: Sequence[Chosen]) -> str:

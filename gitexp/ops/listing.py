@@ -85,6 +85,7 @@ class Listing:
 
 def selection(workspace: Workspace, query: Query) -> Selection:
     """Return what a query asks of the index; raises NotFound for an experiment, revision or metric."""
+    _check(query)
     index, context = database.of(workspace), goals.context(workspace)
     by_code = query.revisions or query.on or query.paths  # runs of any experiment: the code decides
     path = "" if (query.every or by_code) and not query.experiment else scope.path(workspace, query.experiment)
@@ -98,6 +99,16 @@ def selection(workspace: Workspace, query: Query) -> Selection:
     wanted = nodes.All((*shown.parts, *_filters(workspace, query), *code))
     order = (*_by_metric(workspace, index, query.best), *(parser.parse_order(query.sort) if query.sort else ()))
     return Selection(index, context, path, base, shown, wanted, order, query.limit, histories, touched)
+
+
+def _check(query: Query) -> None:
+    """Raise UsageError for what is no text or no number: a script can give anything."""
+    for name, given in (("experiment", query.experiment), ("where", query.where), ("sort", query.sort)):
+        if not isinstance(given, str):
+            raise UsageError(f"{name} is a text, not {given!r}", hint='where="params.lr < 0.1", sort="-metrics.loss"')
+    limit: object = query.limit
+    if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 0):
+        raise UsageError(f"limit is a number of runs, 0 or more, not {limit!r}", hint="limit=20, or None for all")
 
 
 def _histories(workspace: Workspace, index: Index, query: Query) -> tuple[History, ...]:
@@ -194,10 +205,13 @@ def describe(chosen: Selection) -> Iterator[dict[str, Any]]:
         yield {**found, **how}
 
 
-def oneline(row: Entry) -> str:
-    """Return a run as one line: its short id, and what its commit's subject says."""
+def oneline(workspace: Workspace, row: Entry) -> str:
+    """Return a run as one line: its short id, how it ended, and the main metric with the value that stands for it."""
     seconds = None if row.end_ms is None else (row.end_ms - row.start_ms) / 1000
-    said = headline.ended(row.status, seconds, row.summary)
+    said, main = headline.ended(row.status, seconds, {}), workspace.settings.text("metric")
+    if shown := [main] if main in row.summary else headline.metrics(row.summary)[:1]:
+        column = columns.metric(workspace, shown[0])
+        said += f", {column.title} {text.number(columns.value(row, column))}"
     return f"{ids.short(row.id)} {text.safe(f'{row.experiment}/{row.name}: {said}')}"
 
 

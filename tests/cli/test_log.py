@@ -192,10 +192,46 @@ def test_settings_choose_the_main_metric_its_direction_and_more_columns(churn: s
 
 def test_one_line_a_run(churn: str) -> None:
     assert support.gitexp("log", "--oneline").lines == [
-        "kqzvmxr churn/lr0.05: completed in 4:12, val_auc 0.9398",
-        "mzrokvu churn/lr0.1: completed in 4:05, val_auc 0.9312",
-        "tvnqyls churn/lr0.2: failed in 0:41, val_auc 0.5012",
+        "kqzvmxr churn/lr0.05: completed in 4:12, val_auc:max 0.9410",
+        "mzrokvu churn/lr0.1: completed in 4:05, val_auc:max 0.9312",
+        "tvnqyls churn/lr0.2: failed in 0:41, val_auc:max 0.5012",
     ]
+
+
+def test_one_line_a_run_has_the_main_metric_of_the_project(churn: str, project: Path) -> None:
+    support.git(project, "config", "gitexp.metric", "loss")
+    assert support.gitexp("log", "--oneline").lines[0] == "kqzvmxr churn/lr0.05: completed in 4:12, loss:min 0.2031"
+
+
+def test_infinity_is_explained_where_it_is_written_as_a_name(churn: str) -> None:
+    shown = support.gitexp("log", "--where", "val_auc = -inf", expect=2)
+    assert shown.stderr.startswith("gitexp: column 12: no field, param, metric or tag is called 'inf'\n")
+    assert shown.stderr.endswith("\ninfinity is written: 1e400\n")
+
+
+def test_a_list_of_none_says_how_many_there_are(churn: str) -> None:
+    assert support.gitexp("log", "-n", "0").lines[1:] == ["0 of 3 (-n 50, --all)"]
+    assert support.gitexp("log", "-n", "0", "--where", "lr > 9").lines[1:] == ["no run matches"]
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--csv", "--json"], "--csv and --json are two forms of one list"),
+        (["--oneline", "--format", "{id}"], "--oneline and --format are two forms of one list"),
+        (["--parquet", "x.parquet", "--csv"], "--csv and --parquet are two forms of one list"),
+        (["--group-by", "lr", "--csv"], "--group-by has no --csv"),
+    ],
+)
+def test_two_forms_at_once_are_refused(churn: str, project: Path, args: list[str], said: str) -> None:
+    assert support.gitexp("log", *args, expect=2).stderr.startswith(f"gitexp: {said}\ngitexp log ")
+    assert not (project / "x.parquet").exists()
+
+
+def test_params_of_many_digits_are_rounded_side_by_side(churn: str) -> None:
+    stored.make(None, "sum", "zzzzzzzzzzzzzzzz", at="14:55", given={"lr": 0.1 + 0.2})
+    assert " 0.3 " in support.gitexp("log").lines[3]
+    assert support.gitexp("log", "-n", "1", "--json").json[0]["params"] == {"lr": 0.1 + 0.2}
 
 
 @pytest.mark.parametrize(
@@ -231,7 +267,7 @@ def test_running_runs_are_in_the_list(project: Path) -> None:
         shown = support.gitexp("log")
         assert shown.lines[0] == "churn: 1 run, 1 running"
         assert shown.lines[3].split()[2:4] == ["trial", "running"]
-        assert support.gitexp("log", "--oneline").stdout.endswith(" churn/trial: running, loss 0.4000\n")
+        assert support.gitexp("log", "--oneline").stdout.endswith(" churn/trial: running, loss:min 0.4000\n")
     assert support.gitexp("log").lines[0] == "churn: 1 run"
 
 

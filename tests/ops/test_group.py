@@ -111,6 +111,16 @@ mean ± standard deviation of the runs (n - 1).  (n) where not all runs have a n
     )
 
 
+def test_on_a_terminal_what_stands_below_the_groups_is_folded(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITEXP_FORCE_TERMINAL", "1")
+    monkeypatch.setenv("COLUMNS", "60")
+    shown = support.gitexp("log", "--group-by", "model", "--columns", "val_acc,loss")
+    assert max(map(len, shown.lines)) <= 60
+    assert "Too narrow for RUN, best." in " ".join(shown.lines)
+
+
 def test_groups_as_json(workspace: Workspace) -> None:
     found = support.gitexp("log", "--group-by", "model", "--columns", "val_acc", "--json").json
     assert found["by"] == ["model"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gitexp.errors import BadQuery, NotFound
+from gitexp.errors import BadQuery, NotFound, UsageError
 from gitexp.ops import columns, listing
 from gitexp.store import workspace as workspaces
 from gitexp.store.workspace import Workspace
@@ -195,7 +195,7 @@ def test_a_list_reads_no_record(workspace: Workspace, monkeypatch: pytest.Monkey
     monkeypatch.setattr("gitexp.git.objects.read_blob", refuse)
     assert "val_acc:max" in support.gitexp("log", "--group-by", "opt").stdout
     assert " b " in support.gitexp("log", "--columns", "all").stdout
-    assert support.gitexp("log", "--oneline").lines[1] == "mzrokvu churn/b: completed in 1:00, val_acc 0.8000"
+    assert support.gitexp("log", "--oneline").lines[1] == "mzrokvu churn/b: completed in 1:00, val_acc:max 0.8000"
     assert support.gitexp("log", "--csv").lines[1].startswith(C)
 
 
@@ -204,3 +204,17 @@ def test_a_template_reads_one_run_at_a_time(workspace: Workspace) -> None:
     runs = listing.describe(chosen)
     assert next(runs)["name"] == "c"
     assert [run["name"] for run in runs] == ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        (listing.Query(limit=-1), "limit is a number of runs, 0 or more, not -1"),
+        (listing.Query(limit="5"), "limit is a number of runs, 0 or more, not '5'"),  # type: ignore[arg-type]  # a script's
+        (listing.Query(where=3), "where is a text, not 3"),  # type: ignore[arg-type]  # a script's
+    ],
+)
+def test_what_no_query_can_be_is_misuse(workspace: Workspace, query: listing.Query, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        listing.entries(workspace, query)
+    assert caught.value.message == said
