@@ -53,7 +53,7 @@ def command(
     """
     from gitexp import text
     from gitexp.cli import diff_markdown, diff_page
-    from gitexp.ops import diff
+    from gitexp.ops import code, diff
 
     workspace = context.workspace()
     runs = _runs(workspace, names, query)
@@ -61,6 +61,8 @@ def command(
         options = ["--stat"] * stat + ["--patch"] * patch
         shown = diff.show_code(workspace, runs, options, terminal=context.terminal_width() is not None)
         click.echo(shown, nl=False)
+        if code.difference(workspace, runs).equal:
+            context.say("gitexp: the code is the same")
         return
     found = diff.compare(workspace, runs)
     if metrics:

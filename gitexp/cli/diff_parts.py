@@ -275,7 +275,8 @@ def signed(row: MetricRow) -> str:
     if change is None:
         return "-"
     shown = numbers(row)
-    places = sorted(len(cell.partition(".")[2]) for cell in shown)
+    rough = [cell for cell in shown if not cell.endswith(".0")]  # 1.0 is whole, not known to one decimal
+    places = sorted(len(cell.partition(".")[2]) for cell in rough or shown)
     for decimals in places:
         fixed = f"{change:+.{decimals}f}"
         if fixed.strip("+-0.") and "e" not in "".join(shown):

@@ -58,7 +58,7 @@ def pick(workspace: Workspace, names: Sequence[str]) -> list[Run]:
         newest = list(islice(find.recent(workspace), 2))
         if len(newest) < 2:
             raise NotFound(
-                f"comparing needs two runs, and {text.plural(len(newest), 'run')} was recorded in this clone",
+                f"comparing needs two runs, and {len(newest) or 'none'} was recorded in this clone",
                 hint="name two: gitexp diff A B   (list them with: gitexp log)",
             )
         return newest[::-1]

@@ -102,6 +102,19 @@ def test_the_code_is_what_git_diff_says_between_the_parents(two: Path, untouched
     assert support.gitexp("diff", "--stat").stdout.rstrip() == support.git(two, "diff", "--stat", f"{a}^", f"{b}^")
 
 
+def test_equal_code_is_said(project: Path, untouched: None) -> None:
+    for name in ("kkkk", "llll"):
+        recording.record(project, name, run_id=run_id(name))
+    shown = support.gitexp("diff", "--code", "kkkk", "llll")
+    assert (shown.stdout, shown.stderr) == ("", "gitexp: the code is the same\n")
+
+
+def test_a_whole_number_does_not_round_the_change(project: Path, untouched: None) -> None:
+    for name, loss in (("kkkk", 0.1211), ("llll", 1.0)):
+        recording.record(project, name, run_id=run_id(name), metrics={"loss": [loss]})
+    assert "0.1211       1.0    +0.8789" in support.gitexp("diff", "kkkk", "llll").stdout
+
+
 def test_json_has_all_of_it(two: Path, untouched: None) -> None:
     found = support.gitexp("diff", "--json").json
     assert [(run["label"], run["id"]) for run in found["runs"]] == [("A", run_id("mzrokvu")), ("B", run_id("kqzvmxr"))]
@@ -334,7 +347,7 @@ def test_what_cannot_be_read_is_said_and_the_rest_compared(project: Path, untouc
 @pytest.mark.parametrize(
     ("args", "code", "message"),
     [
-        ([], 4, "gitexp: comparing needs two runs, and 1 run was recorded in this clone\n"),
+        ([], 4, "gitexp: comparing needs two runs, and 1 was recorded in this clone\n"),
         (["kkkk"], 2, "gitexp: comparing needs two runs: kkkk is kkkkkkk alone\n"),
         (["kkkk", "only"], 2, "gitexp: comparing needs two runs: kkkk and only is kkkkkkk alone\n"),
         (["kkkk", "nothing"], 4, "gitexp: no run 'nothing'\n"),
