@@ -114,8 +114,8 @@ def _curves(found: Found, labels: Labels, request: Request, notes: list[str]) ->
 
 
 def _mean(item: Rates) -> str:
-    word = "AUC" if item.kind == "roc" else "AP"
-    return f"   mean {word} {item.area:.4f}" if item.area is not None else ""
+    word = ("" if len(item.curves) == 1 else "mean ") + ("AUC" if item.kind == "roc" else "AP")
+    return f"   {word} {item.area:.4f}" if item.area is not None else ""
 
 
 def _classes(run: Entry, item: Rates, notes: list[str]) -> tuple[Line, ...]:

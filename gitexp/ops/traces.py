@@ -87,19 +87,24 @@ def _metrics(work: _Work) -> list[str]:
     for wanted in work.request.metrics:
         matching = [wanted] if wanted in known else sorted(name for name in known if fnmatchcase(name, wanted))
         if not matching:
-            raise _unknown(wanted, known)
+            raise _unknown(work.workspace, wanted, known)
         found += [name for name in matching if name not in found]
     if len(found) > MAX_PANELS:
         work.notes.append(f"the first {MAX_PANELS} of {len(found):,} metrics are drawn; name others with --metric")
     return found[:MAX_PANELS]
 
 
-def _unknown(name: str, known: dict[str, int]) -> NotFound:
+def _unknown(workspace: Workspace, name: str, known: dict[str, int]) -> NotFound:
     import difflib
 
     near = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.5)
-    shown = near or sorted(known)[:5]
-    hint = f"{'did you mean' if near else 'they have'}: {', '.join(map(text.safe, shown))}" if shown else "gitexp log"
+    shown = near or columns.mattering(workspace, known)
+    more = f" and {len(known) - len(shown):,} more" if len(known) > len(shown) and not near else ""
+    hint = (
+        f"{'did you mean' if near else 'they have'}: {', '.join(map(text.safe, shown))}{more}"
+        if shown
+        else "gitexp log"
+    )
     return NotFound(f"none of these runs has the metric {text.safe(name)!r}", hint=hint)
 
 
@@ -116,7 +121,7 @@ def _read(work: _Work, names: Sequence[str]) -> None:
     if error is not None and not work.series:
         raise error
     if work.x not in TIMES and not any(work.x in known for known in work.series.values()):
-        raise _unknown(work.x, {name: 1 for run in work.runs for name in run.summary})
+        raise _unknown(work.workspace, work.x, {name: 1 for run in work.runs for name in run.summary})
     if work.x == "relative":
         work.unit = _unit(work)
 

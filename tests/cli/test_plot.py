@@ -231,7 +231,7 @@ def test_strange_values_are_drawn(project: Path) -> None:
     ("arguments", "code", "message"),
     [
         (["nothing"], 4, "gitexp: no run 'nothing'\n"),
-        (["-m", "nope"], 4, "gitexp: none of these runs has the metric 'nope'\nthey have: loss, val_auc\n"),
+        (["-m", "nope"], 4, "gitexp: none of these runs has the metric 'nope'\nthey have: val_auc, loss\n"),
         (["-m", "los"], 4, "gitexp: none of these runs has the metric 'los'\ndid you mean: loss\n"),
         (["-w", "params.lr > 5"], 4, "gitexp: there are no runs to plot where params.lr > 5\n"),
         (["run0", "-w", "params.lr > 5"], 2, "gitexp: runs are named, and asked for\n"),
@@ -280,3 +280,18 @@ def test_a_run_that_does_not_parse_is_left_out_and_said(runs: list[str]) -> None
     assert len(found.json["panels"][0]["lines"]) == 6
     assert found.stderr.startswith("gitexp: broken is left out: params.json does not parse")
     assert "no record of these runs parses" in support.gitexp("plot", "broken", expect=8).stderr
+
+
+def test_one_curve_has_no_mean(project: Path) -> None:
+    two = evaluate.roc([0, 1, 1, 0], [0.1, 0.9, 0.3, 0.4], None, None, "roc")
+    three = evaluate.roc([0, 1, 2], [[3, 1, 1], [1, 3, 1], [1, 1, 3]], None, None, "roc")
+    stored.make(None, "two", IDS[0], files=logged(two))
+    stored.make(None, "three", IDS[1], files=logged(three), at="14:10")
+    panels = support.gitexp("plot", "two", "three", "--kind", "roc", "--json").json["panels"]
+    assert [panel["title"] for panel in panels] == ["two   AUC 0.7500", "three   mean AUC 1.0000"]
+
+
+def test_the_metrics_that_matter_are_named_where_one_is_not_there(project: Path) -> None:
+    logged_too = {f"a{number}": [1] for number in range(9)}
+    stored.make(None, "many", IDS[0], logged={**logged_too, "val_auc": [0.9], "loss": [0.1]})
+    assert support.gitexp("plot", "-m", "nope", expect=4).stderr.endswith("\nthey have: val_auc, loss and 9 more\n")
