@@ -124,6 +124,9 @@ def _header(file: str) -> str:
 
 def _not_found(workspace: Workspace, name: str, known: list[str]) -> NotFound:
     file = _file(workspace)
+    if not known and workspace.repo.is_bare:
+        message = f"no leaderboard {text.safe(name)!r}: a bare repository has no files to define one in"
+        return NotFound(message, hint=f"ask in a clone with a work tree, which has {file}")
     if not known:
         example = f'[{_header(file)}{_TABLE}.{text.safe(name)}]  metric = "val_auc"'
         return NotFound(f"no leaderboard {text.safe(name)!r}: {file} defines none", hint=f"write in {file}:  {example}")

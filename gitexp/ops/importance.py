@@ -130,7 +130,7 @@ def _too_little(runs: int, params: int, outcomes: int) -> str:
     if not runs:
         return "no completed run matches"
     if not params:
-        return f"no param differs between these {text.plural(runs, 'run')}"
+        return "there is one completed run" if runs == 1 else f"no param differs between these {runs} runs"
     if outcomes < 2:
         return f"the metric is the same in all of these {runs} runs"
     wanted = max(MIN_RUNS, RUNS_A_PARAM * params)

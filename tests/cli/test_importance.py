@@ -79,6 +79,7 @@ def test_json_has_all_of_it_and_is_the_same_each_time(project: Path) -> None:
          "8 completed runs cannot tell for 3 params that differ: it takes 20 (20, and 4 a param; with fewer, chance"
          " looks like a finding)"),
         (3, lambda number: {"lr": 1}, float, "no param differs between these 3 runs"),
+        (1, lambda number: {"lr": 1}, float, "there is one completed run"),
         (3, lambda number: {}, float, "no param differs between these 3 runs"),
         (3, lambda number: {"lr": number}, lambda number: 0.5, "the metric is the same in all of these 3 runs"),
         (24, lambda number: {"lr": number * 7 % 24, "depth": number * 5 % 24}, by_chance,

@@ -157,3 +157,10 @@ def test_strange_names_are_made_safe(project: Path) -> None:
     with pytest.raises(UsageError) as caught:
         boards.get(workspaces.open(), "\x1b[31m")
     assert "\x1b" not in caught.value.message + caught.value.hint
+
+
+def test_a_bare_repository_is_told_to_have_none(project: Path, tmp_path: Path) -> None:
+    support.git(project, "clone", "--quiet", "--bare", str(project), str(tmp_path / "bare.git"))
+    with pytest.raises(NotFound) as caught:
+        boards.get(workspaces.open(tmp_path / "bare.git"), "main")
+    assert str(caught.value) == "no leaderboard 'main': a bare repository has no files to define one in"
