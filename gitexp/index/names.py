@@ -53,11 +53,6 @@ def by_id(index: Index, prefix: str) -> list[Place]:
     return _select(index, "id >= ? AND id < ?", _range(prefix))
 
 
-def by_ref(index: Index, ref: str) -> list[Place]:
-    """Return the run of a full ref, if there is one."""
-    return _select(index, "ref = ?", [ref])
-
-
 def by_commit(index: Index, prefix: str) -> list[Place]:
     """Return the runs whose run commit begins so."""
     return _select(index, "commit_oid >= ? AND commit_oid < ?", _range(prefix))
@@ -80,13 +75,6 @@ def by_keys(index: Index, keys: Sequence[int]) -> list[Place]:
 
 def _of_keys(index: Index, keys: Sequence[int]) -> list[Place]:
     return _select(index, f"key IN ({', '.join('?' * len(keys))})", keys)
-
-
-def by_ids(index: Index, run_ids: Sequence[str]) -> list[Place]:
-    """Return the runs of whole ids, the newest first."""
-    parts = [run_ids[at : at + 500] for at in range(0, len(run_ids), 500)]
-    found = (_select(index, f"id IN ({', '.join('?' * len(part))})", part) for part in parts)
-    return unique(place for some in found for place in some)
 
 
 def matching(index: Index, pattern: str) -> list[Place]:

@@ -48,10 +48,6 @@ class _Operand:
     nested: int = 0  # of arithmetic: parentheses that it needs
     column: int = 0
 
-    @property
-    def is_condition(self) -> bool:
-        return isinstance(self.node, nodes.Condition)
-
 
 @dataclass(slots=True)
 class _Operator:
