@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import netrc
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -38,6 +39,17 @@ def part(url: str) -> tuple[str, str, Credential | None]:
     plain = urlunsplit(parts._replace(netloc=host))
     found = Credential(unquote(name), unquote(password)) if colon else None
     return plain, unquote(name), found
+
+
+def from_netrc(url: str, username: str) -> Credential | None:
+    """Return what ~/.netrc has for a host, as Git (curl) reads it; None where it has nothing, or cannot be read."""
+    try:
+        found = netrc.netrc().authenticators(urlsplit(url).hostname or "")
+    except (OSError, netrc.NetrcParseError):
+        return None
+    if found is None or not found[2] or (username and found[0] != username):
+        return None
+    return Credential(found[0], found[2])
 
 
 def fill(repo: Repo, url: str, username: str, env: Mapping[str, str]) -> Credential | None:

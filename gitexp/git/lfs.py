@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,27 +103,26 @@ class HttpDepot:
 
     def _patiently(self, operation: str, work: Callable[[Ticket], None], ticket: Ticket) -> Failure | None:
         """Do the work of one ticket; again, with a fresh one, where that may help."""
-        item, turn, renewed = ticket.item, 0, False
+        item, turn, renewed = ticket.item, 0, ticket.trouble is not None
+        current: Ticket | None = ticket
         while True:
             try:
-                work(self._valid(operation, ticket))
+                work(self._valid(operation, item, current))
                 return None
             except Trouble as trouble:
-                forbidden = trouble.status in (401, 403) and ticket.trouble is None and not renewed
+                forbidden = trouble.status in (401, 403) and not renewed  # its permission may have run out early
                 turn += 1
                 if not forbidden and (not trouble.again or turn >= self._tuning.tries or self._is_too_long(trouble)):
                     return Failure(item, trouble.why, trouble.missing)
                 renewed = renewed or forbidden
                 self._pause(turn, trouble)
-                ticket = Ticket(item, trouble=trouble)
+                current = None
 
-    def _valid(self, operation: str, ticket: Ticket) -> Ticket:
-        """Return a ticket that can be used: asked for again where it has run out or something went wrong."""
-        if ticket.trouble is not None and not ticket.trouble.again and ticket.trouble.status not in (401, 403):
-            raise ticket.trouble
-        if ticket.trouble is not None or ticket.stale:
+    def _valid(self, operation: str, item: Pointer, ticket: Ticket | None) -> Ticket:
+        """Return a ticket that can be used: asked for again where there is none, or it has run out."""
+        if ticket is None or ticket.stale:
             self._stop.check()
-            (ticket,) = self._ask(operation, [ticket.item])
+            (ticket,) = self._ask(operation, [item])
         if ticket.trouble is not None:
             raise ticket.trouble
         if ticket.stale:
@@ -181,7 +181,7 @@ class HttpDepot:
         item, action = ticket.item, ticket.actions[UPLOAD]
         headers = {"Content-Type": "application/octet-stream", **action.headers, "Content-Length": str(item.size_bytes)}
         bodies: list[Sending] = []
-        with path.open("rb", buffering=0) as file:
+        with _opened(path) as file:
 
             def body() -> Sending:
                 file.seek(0)
@@ -243,6 +243,13 @@ class HttpDepot:
             part.add(data)
         if not part.complete:
             raise Trouble(f"{host(href)} cut the connection", again=True)
+
+
+def _opened(path: Path) -> FileIO:
+    try:
+        return FileIO(path)
+    except OSError as error:
+        raise Trouble(f"cannot be read here: {error.strerror}; gitexp fsck") from error
 
 
 def _check_length(answer: urllib3.BaseHTTPResponse, part: Part, where: str) -> None:

@@ -7,7 +7,7 @@ import os
 import re
 import shlex
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -39,7 +39,7 @@ class Endpoint:
     """An LFS store: exactly one of an HTTP address, a way over SSH to be told one, and a folder on this machine."""
 
     label: str
-    url: str = ""
+    url: str = field(default="", repr=False)  # it may hold a password
     ssh: Ssh | None = None
     folder: Path | None = None
 
@@ -169,7 +169,7 @@ class Pass:
     """What `git-lfs-authenticate` gave: an address, headers for it, and for how many seconds they are good."""
 
     url: str
-    headers: dict[str, str]
+    headers: dict[str, str] = field(repr=False)
     seconds: float
 
 

@@ -37,7 +37,7 @@ _AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 _HTTP_SETTINGS = frozenset({"proxy", "sslverify", "sslcainfo", "extraheader"})
 _WORDS = {
     401: "wants other credentials (401): log in once with plain Git: git ls-remote",
-    403: "does not allow it (403): ask for the right to write there, or look whether its storage is used up",
+    403: "does not allow it (403): ask for access there, or look whether its storage is used up",
     404: "does not have it (404)",
     409: "is busy with the same bytes (409): try again",
     410: "has removed it (410)",
@@ -104,6 +104,7 @@ class Session:
     ) -> None:
         self._repo, self.tuning, self._env = repo, tuning, dict(env)
         self.url, self._username, self._credential = credentials.part(url)
+        self._credential = self._credential or credentials.from_netrc(self.url, self._username)
         self._given = dict(given or {})
         self._asked = self._approved = False
         self._lock = threading.Lock()
@@ -124,7 +125,7 @@ class Session:
         while True:
             shown = self._credential
             answer = self._follow(method, url, headers, body, silence)
-            if answer.status != 401 or _has(headers, "authorization") or _origin(url) != _origin(self.url):
+            if answer.status != 401 or _has(headers, "authorization") or not self._is_ours(url):
                 break
             answer.drain_conn()
             self._log_in(shown)
@@ -188,20 +189,26 @@ class Session:
             target = credentials.part(urljoin(url, target))[0]
             if not _is_http(target) or (url.startswith("https:") and not target.startswith("https:")):
                 raise Trouble(f"{host(url)} redirects to an address that is not as safe: {text.safe(target[:100])}")
-            if _origin(target) != _origin(url):
+            if _origin(target) != _origin(url) and not (own and self._is_ours(url) and self._is_ours(target)):
                 own, sent = False, {key: value for key, value in sent.items() if key.lower() in _PLAIN}
             url = target
         raise Trouble(f"{host(url)} redirects more than {_MAX_REDIRECTS} times")
 
     def _own_headers(self, url: str, sent: Mapping[str, str]) -> dict[str, str]:
         """Return what only the store's own host is shown."""
-        if _origin(url) != _origin(self.url):
+        if not self._is_ours(url):
             return {}
-        self._manager(url)
+        self._manager(self.url)
         found = {key: value for key, value in {**self._extra, **self._given}.items() if not _has(sent, key)}
         if self._credential is not None and not _has(found, "authorization") and not _has(sent, "authorization"):
             found["Authorization"] = self._credential.header
         return found
+
+    def _is_ours(self, url: str) -> bool:
+        """Say whether an address is at the host of the store, or there by TLS where the store's is not."""
+        (scheme, where), found = _origin(self.url), _origin(url)
+        safer = ("https", f"{where.removesuffix(':80')}:443") if scheme == "http" and where.endswith(":80") else None
+        return found in ((scheme, where), safer)
 
     def _request(
         self,

@@ -48,11 +48,15 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to talk to a remote: `auto` asks nobody anything, `progress` shows Git's own on stderr."""
+    """How to talk to a remote: `auto` asks nobody anything, `progress` shows Git's own on stderr.
+
+    `skip_lfs` keeps a hook of git-lfs from refusing a push whose large bytes could not go.
+    """
 
     auto: bool = False
     progress: bool = False
     config: Mapping[str, str] = field(default_factory=dict)
+    skip_lfs: bool = False
 
 
 def interactive() -> Options:
@@ -130,7 +134,8 @@ def push(
     args += [f"--force-with-lease={ref}:{oid}" for ref, oid in (leases or {}).items()]
     # --quiet would leave out the lines of what went well
     args += [*(_talk(options) if options.progress else ()), "--", remote, *refspecs]
-    out = _network(repo, remote, args, options, env={PUSHING: "1"}, check=False)
+    env = {PUSHING: "1", **({"GIT_LFS_SKIP_PUSH": "1"} if options.skip_lfs else {})}
+    out = _network(repo, remote, args, options, env=env, check=False)
     results = parse_push(out.stdout.decode("utf-8", "surrogateescape"))
     if out.code and not results:
         raise _failure(remote, out.stderr)

@@ -26,7 +26,7 @@ from gitexp.store.workspace import Workspace
 
 _LOG_BYTES = 1 << 20
 _OF_THE_RUN = ("GITEXP_RUN_ID", "GITEXP_REPO")  # a push is about the whole clone
-_AUTO = Options(auto=True)
+_AUTO = Options(auto=True, skip_lfs=True)
 
 
 def spawn_auto(workspace: Workspace) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from typing import Any
 
@@ -180,6 +180,7 @@ def push(workspace: Workspace, planned: Plan, *, yes: bool = False, options: Opt
     with remotes.busy(workspace, remote):
         wanted = {head.ref: head.commit for head in planned.heads}
         pushed.bytes_left = _send_bytes(workspace, remote, wanted, options)
+        options = replace(options, skip_lfs=bool(pushed.bytes_left))
         remotes.mark_deleted(workspace, remote, wanted, deleted=False)
         everything = planned.everything
         for _ in range(_TRIES):

@@ -56,7 +56,7 @@ class Remote:
 class Agreement:
     """What the user agreed to for one remote, by kind, and the refs deleted there that must not go again by themselves.
 
-    `owed` are the refs of runs whose large files could not go with them.
+    `owed` are the refs of runs whose large files could not go with them: tried again, also where the remote moves.
     """
 
     kinds: frozenset[str] = frozenset()
@@ -156,10 +156,10 @@ def replace(workspace: Workspace, remote: Remote, refs: Mapping[str, str]) -> No
 
 
 def agreement(workspace: Workspace, remote: Remote) -> Agreement:
-    """Return what was agreed to for this remote at this address."""
+    """Return what was agreed to for this remote at this address; what is owed to it holds at any address."""
     value = _read_json(_file(workspace, remote, "json"))
     if value.get("url") != redact.url(remote.url):
-        return Agreement()
+        return Agreement(owed=frozenset(value.get("owed", ())))
     return Agreement(*(frozenset(value.get(name, ())) for name in ("agreed", "deleted", "owed")))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gitexp.errors import RemoteError
+from gitexp.git.lfshttp import Session, Tuning
 from tests import lfsserver, support
 from tests.git.test_lfs import Client, asked, client, one, server, there
 from tests.lfsserver import Server
@@ -69,6 +70,26 @@ def test_a_password_in_the_address_is_used_and_not_shown(client: Client, server:
     with pytest.raises(RemoteError) as caught:
         client.send(client.keep())
     assert "s3cret" not in f"{caught.value.message}{caught.value.hint}"
+
+
+def test_a_netrc_is_read_as_git_reads_it(client: Client, server: Server, seal: Path) -> None:
+    file = support.write(seal / ".netrc", "machine 127.0.0.1 login ana password s3cret\n")
+    file.chmod(0o600)
+    server.faults(password="s3cret")
+    assert client.send(client.keep()) == []
+    support.write(file, "machine 127.0.0.1 login ana passwo")
+    with pytest.raises(RemoteError, match="wants credentials"):
+        client.send(client.keep())
+
+
+def test_an_address_that_becomes_safer_is_still_the_stores_own(client: Client) -> None:
+    session = Session(client.workspace.repo, "http://git.example.com/churn.git/info/lfs", Tuning(), {})
+    assert session._is_ours("https://git.example.com/other")
+    assert session._is_ours("http://GIT.example.com:80/other")
+    for foreign in ("https://git.example.com:8443/", "http://example.com/", "http://git.example.com.evil.com/"):
+        assert not session._is_ours(foreign)
+    secure = Session(client.workspace.repo, "https://git.example.com/churn.git/info/lfs", Tuning(), {})
+    assert not secure._is_ours("http://git.example.com/")
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])

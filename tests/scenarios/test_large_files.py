@@ -233,6 +233,23 @@ def test_lfs_prune_costs_no_byte(stock: Path, bare: Path, server: Server) -> Non
     assert whole(workspace, items)
 
 
+@pytest.mark.slow
+def test_a_hook_of_git_lfs_does_not_keep_runs_from_a_remote_without_a_store(
+    stock: Path, bare: Path, server: Server, tmp_path: Path
+) -> None:
+    run, items = large_run(sharing.opened(stock))
+    support.git(stock, "config", "--unset", "lfs.url")
+    with servers.reached("http", bare, tmp_path) as (address, _):
+        support.git(stock, "remote", "set-url", "origin", address)
+        assert "has no Git LFS store there" in support.gitexp("push", "--yes").stdout
+        assert support.run_refs(bare) == {run.ref: run.commit}
+    support.git(stock, "remote", "set-url", "origin", str(bare))  # the same repository, where its store can be reached
+    assert support.gitexp("push").stdout == "origin: everything is there already\n"
+    assert {path.name for path in (bare / "lfs/objects").rglob("*") if path.is_file()} == {
+        item.sha256 for item in items
+    }
+
+
 def test_without_git_lfs_nothing_is_put_where_it_looks(ours: Workspace, project: Path) -> None:
     large_run(ours)
     assert not (project / ".git/lfs").exists()
