@@ -79,8 +79,8 @@ class Refresh:
 
     def _moves(self, known: Stamps, seen: Stamps) -> Moves:
         """Take in all but what commits say, and return the refs of runs that may have moved."""
-        if seen.log != known.log and seen.log:
-            self._follow_log(*seen.log)
+        if seen.log != known.log:
+            self._follow_log(*(seen.log or (0, 0)))  # one that was taken away says nothing any more
         turned = self._journals(known, seen)
         moves: Moves = {ref: refs.get(self.workspace.repo, ref) for ref in turned}
         moves |= heads.moved(self.workspace, self.connection, known, seen)
