@@ -178,10 +178,14 @@ def _add_bytes(work: Work, data: bytes, name: str, facts: Facts, executable: boo
         if large.path(work.session.workspace, kept.sha256) is None:
             large.put_bytes(work.session.workspace, data)
         return
-    journal.stage(work.session.folder, seal.staged(name), lambda aside: files.write(aside, data))
+    journal.stage(work.session.folder, seal.staged(name), lambda aside: _write(aside, data))
     _post(work, name, len(data), facts, executable=executable)
     if work.progress is not None:
         work.progress(len(data))
+
+
+def _write(aside: Path, data: bytes) -> None:
+    aside.write_bytes(data)
 
 
 def _name_object(work: Work, kept: Pointer, name: str, facts: Facts, executable: bool, begun_ns: int) -> None:
