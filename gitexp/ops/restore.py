@@ -112,29 +112,26 @@ def plan_one(run: Run, name: str, items: Sequence[Artifact], to: str) -> Plan:
 
 
 def _plan(run: Run, items: Sequence[Artifact], top: Path, parts: dict[str, Parts], *, given: str | None = None) -> Plan:
-    made, taken = Plan(run, top), dict[str, bool]()  # path below the top, in lower case: whether it is a folder
-    for item in items:
-        wanted = parts[item.name]
-        local = tuple(part if part == given or not _is_unsafe(part) else names.encode(part) for part in wanted)
-        if _is_taken(local, taken):
-            local = (
-                *local[:-1],
-                f"{local[-1][:150]}~{hashlib.sha256(item.stored.encode('utf-8', 'replace')).hexdigest()[:8]}",
-            )
-        if _is_taken(local, taken):
-            raise Conflict(f"{text.safe(item.name)!r} and another artifact have one path", hint="name one of them")
-        taken["/".join(local)] = False
-        taken |= {"/".join(local[:at]): True for at in range(1, len(local))}
-        made.files.append(File(item, local))
-        if local != wanted:
-            made.renamed.append((item.name, "/".join(local)))
+    made, taken = Plan(run, top), set[str]()
+    wanted = [tuple(_local(part, given) for part in parts[item.name]) for item in items]
+    folders = {"/".join(local[:at]) for local in wanted for at in range(1, len(local))}
+    for item, local in zip(items, wanted, strict=True):
+        path = "/".join(local)
+        if path in taken or path in folders:  # a file called as another's folder, or two of one name
+            digest = hashlib.sha256(item.stored.encode("utf-8", "replace")).hexdigest()[:8]
+            local = (*local[:-1], f"{local[-1][:60]}~{digest}")
+        file = File(item, local)
+        taken.add(file.path)
+        made.files.append(file)
+        if local != parts[item.name]:
+            made.renamed.append((item.name, file.path))
     made.folders = [below for below in _empty_folders(run, items) if not any(map(_is_unsafe, below))]
     return made
 
 
-def _is_taken(local: Parts, taken: dict[str, bool]) -> bool:
-    above = ("/".join(local[:at]) for at in range(1, len(local)))
-    return "/".join(local) in taken or any(taken.get(path) is False for path in above)
+def _local(part: str, given: str | None) -> str:
+    """Return what a part of a name is called here; what the user typed is as it is."""
+    return names.encode(part) if part != given and _is_unsafe(part) else part
 
 
 def _is_unsafe(part: str) -> bool:

@@ -13,9 +13,11 @@ from gitexp import ids
 from gitexp.errors import Damaged, GitexpError
 from gitexp.git import disk
 from gitexp.git import objects as git_objects
+from gitexp.ops import verify
 from gitexp.record import names
 from gitexp.record.pointer import Pointer
 from gitexp.store import live, runs
+from gitexp.store import objects as large
 from gitexp.store.runs import Run
 from gitexp.store.workspace import Workspace
 
@@ -178,11 +180,7 @@ def _running(workspace: Workspace) -> Iterator[Held]:
 
 def _stored(workspace: Workspace) -> dict[str, int]:
     """Return {sha256: bytes on the disk} of the objects that are here: sparse ones take less than they are long."""
-    found: dict[str, int] = {}
-    for folder, _, files in os.walk(workspace.objects):
-        for name in files:
-            found[name] = _on_disk(Path(folder, name))
-    return found
+    return {sha256: _on_disk(large.place(workspace, sha256)) for sha256 in verify.here(workspace)}
 
 
 def _on_disk(path: Path) -> int:
@@ -215,10 +213,10 @@ def _row(
     first, use = group[0]
     named = {EXPERIMENT: first.experiment, RUN: first.name, ARTIFACT: f"{ids.short(first.run_id)}:{use.name}"}
     row = Row(named[by], "" if by == EXPERIMENT else first.run_id, len({item.run_id for item, _ in group}))
-    large = {use.sha256 for _, use in group if use.sha256}
-    row.files = sum(1 for sha256 in large if sha256 in here)
-    row.file_bytes = sum(here.get(sha256, 0) for sha256 in large)
-    row.shared_bytes = sum(here.get(sha256, 0) for sha256 in large if users[sha256] > 1)
+    files = {use.sha256 for _, use in group if use.sha256}
+    row.files = sum(1 for sha256 in files if sha256 in here)
+    row.file_bytes = sum(here.get(sha256, 0) for sha256 in files)
+    row.shared_bytes = sum(here.get(sha256, 0) for sha256 in files if users[sha256] > 1)
     absent = {use.sha256: use.size_bytes for _, use in group if use.sha256 and use.sha256 not in here}
     row.elsewhere_bytes = sum(absent.values())
     row.record_bytes = sum(in_git.get(oid, 0) for oid in {use.oid for _, use in group if use.oid})

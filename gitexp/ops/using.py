@@ -66,7 +66,7 @@ def find(workspace: Workspace, said: str) -> Found:
             trouble = trouble or error
             continue
         try:
-            return _of_run(_whole_run(run), path, said)
+            return of_run(_whole_run(run), path, said)
         except NotFound as error:
             trouble = error
     raise trouble or NotFound(f"no artifact {text.safe(said)!r}", hint="name it as RUN:PATH")
@@ -90,7 +90,8 @@ def _splits(said: str) -> Iterator[tuple[str, str]]:
     yield said, ""
 
 
-def _of_run(run: Run, path: str, said: str) -> Found:
+def of_run(run: Run, path: str, said: str) -> Found:
+    """Return an artifact of a run by its name, or all those of a folder; "" is the only one. Raises NotFound."""
     known = {item.name: item for item in run.artifacts}
     if path in known:
         return Found(run, path, (known[path],), said)

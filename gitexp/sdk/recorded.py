@@ -94,6 +94,13 @@ class RecordedRun:
         """The files that it kept, and links to what stays elsewhere, by name."""
         return kept.of(self._run)
 
+    def artifact(self, name: str) -> RecordedArtifact:
+        """Return one file that it kept, a folder of them, or a link: `.path()`, `.read()`, `.get(to=…)`.
+
+        Raises NotFound with what there is.
+        """
+        return kept.one(self._run, name)
+
     @property
     def used(self) -> list[dict[str, Any]]:
         """The artifacts of other runs that it read: run (id), artifact, sha256, as (what was typed), time."""
