@@ -135,16 +135,16 @@ def outline(line: Any) -> None:
 
 
 def names(axes: Axes, points: Sequence[tuple[float, float, str]]) -> None:
-    """Name points beside them, where there is room for it: a name that would lie on another is left out."""
+    """Name points beside them where there is room: a name that would lie on another or on an axis is left out."""
     texts = []
     for x, y, name in points:
         text = axes.annotate(sheet.shorten(name, 24), (x, y), (4, 3), textcoords="offset points")
         text.set(fontsize=7, color=style.GREY)
         texts.append(text)
-    axes.gitexp_late = lambda: _thin_out(texts)  # type: ignore[attr-defined]  # where, layout decides
+    axes.gitexp_late = lambda: _thin_out(axes, texts)  # type: ignore[attr-defined]  # where, layout decides
 
 
-def _thin_out(texts: Sequence[Any]) -> None:
+def _thin_out(axes: Axes, texts: Sequence[Any]) -> None:
     taken: list[Any] = []
     for text in texts:
         for corner in (
@@ -156,7 +156,8 @@ def _thin_out(texts: Sequence[Any]) -> None:
             text.xyann = corner[:2]
             text.set(ha=corner[2], va=corner[3])
             box = text.get_window_extent()
-            if not any(box.overlaps(other) for other in taken):
+            is_inside = box.x0 >= axes.bbox.x0 and box.y0 >= axes.bbox.y0  # left of and below it are its ticks
+            if is_inside and not any(box.overlaps(other) for other in taken):
                 taken.append(box)
                 break
         else:

@@ -256,3 +256,4 @@ def test_names_of_points_do_not_lie_on_each_other() -> None:
     boxes = [text.get_window_extent() for text in axes.texts if text.get_visible()]
     assert 2 <= len(boxes) < 7
     assert not any(one.overlaps(other) for at, one in enumerate(boxes) for other in boxes[at + 1 :])
+    assert all(box.x0 >= axes.bbox.x0 and box.y0 >= axes.bbox.y0 for box in boxes)  # nor on the ticks
