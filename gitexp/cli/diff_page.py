@@ -60,7 +60,7 @@ def _echo_two(found: Comparison, every: bool, width: int) -> None:
 
 def _table(found: Comparison, every: bool) -> Iterator[str]:
     """Yield metrics and params: both have a value on each side, so they share their columns."""
-    metrics = [row for row in found.metrics if every or not row.equal]
+    metrics, more = diff_parts.metrics(found, every)
     params = [row for row in found.params if every or row.alias or not row.equal]
     shown = [(f"  {text.safe(row.label)}", diff_parts.numbers(row)) for row in metrics]
     values = {row.name: tuple(diff_parts.value(value) for value in row.values) for row in params}
@@ -69,6 +69,7 @@ def _table(found: Comparison, every: bool) -> Iterator[str]:
     left = max([_LABEL, *(tables.cell_width(name) + 1 for name, _ in shown + named)])
     wide = max([_VALUE, *(tables.cell_width(cell) for _, pair in shown + named for cell in pair)])
     yield from _metric_lines(found, metrics, left, wide)
+    yield from [more] if more else []
     equal = _equal(len(found.params) - len([row for row in found.params if not row.equal]), len(found.params), "param")
     yield _pad("params", left) + equal
     for row in params:

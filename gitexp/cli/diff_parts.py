@@ -17,6 +17,7 @@ from gitexp.ops.difference import MISSING, Dataset, MetricRow, Row
 
 _BAR = 20  # columns of a diffstat's pluses and minuses
 _LISTED = 10
+_METRICS = 100  # that are shown: thousands would bury what may be the cause
 
 
 def sections(found: Comparison, every: bool) -> Iterator[tuple[str, Iterable[str]]]:
@@ -28,6 +29,14 @@ def sections(found: Comparison, every: bool) -> Iterator[tuple[str, Iterable[str
     yield "environment", list(_environment(found, every))
     if found.artifacts:
         yield "artifacts", list(_artifacts(found, every))
+
+
+def metrics(found: Comparison, every: bool) -> tuple[list[MetricRow], str]:
+    """Return the metrics to show, those that matter first, and a line on how many more differ."""
+    rows = [row for row in found.metrics if every or not row.equal]
+    if every or len(rows) <= _METRICS:
+        return rows, ""
+    return rows[:_METRICS], f"  and {text.plural(len(rows) - _METRICS, 'metric')} more (--all, --metric NAMES)"
 
 
 def comment(row: MetricRow) -> str:

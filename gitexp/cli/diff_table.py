@@ -63,7 +63,8 @@ def _plain(cell: str | Cell) -> str:
 def _rows(found: Comparison, every: bool) -> Iterator[Cells]:
     """Yield the rows of all sections; a section of several rows has a title of its own."""
     count = len(found.runs)
-    metrics = [_metric(row) for row in found.metrics if every or not row.equal]
+    shown, more = diff_parts.metrics(found, every)
+    metrics = [*(_metric(row) for row in shown), *([(more, *[""] * count)] if more else [])]
     yield from _section("metrics", metrics, sum(row.equal for row in found.metrics), count)
     params = [row for row in found.params if every or row.alias or not row.equal]
     yield from _section("params", _cells(params), sum(row.equal for row in found.params), count)
@@ -79,8 +80,8 @@ def _rows(found: Comparison, every: bool) -> Iterator[Cells]:
     listed = [row for row in around if every or not row.equal]
     yield from _section("environment", _cells(listed), sum(row.equal for row in around), count)
     files = [row for row in found.artifacts if every or row.name not in found.same_artifacts]
-    shown = [cells for row in files for cells in _artifact(row)]
-    yield from _section("artifacts", shown, len(found.same_artifacts), count)
+    sizes = [cells for row in files for cells in _artifact(row)]
+    yield from _section("artifacts", sizes, len(found.same_artifacts), count)
 
 
 def _commands(found: Comparison) -> Iterator[str]:

@@ -569,3 +569,16 @@ def test_a_query_of_many_runs_compares_the_newest_and_says_so(project: Path, unt
     assert shown.stderr == "gitexp: more runs match than these 12; say how many: --limit 20\n"
     assert shown.lines[0].split()[2] == "churn/run2" and shown.lines[11].split()[2] == "churn/run13"
     assert support.gitexp("diff", "--where", "params.lr >= 0", "-n", "3").stderr == ""
+
+
+def test_thousands_of_metrics_do_not_bury_the_causes(project: Path, untouched: None) -> None:
+    for run, loss in (("kkkk", 0.5), ("llll", 0.25), ("mmmm", 0.75)):
+        many = {f"m{number:03}": [number + loss] for number in range(150)}
+        recording.record(project, run, run_id=run_id(run), metrics={**many, "loss": [loss]}, params={"lr": loss})
+    for runs in (["kkkk", "llll"], ["kkkk", "llll", "mmmm"]):
+        lines = support.gitexp("diff", *runs).lines
+        assert sum(":last" in line for line in lines) == 99
+        assert any("loss:min" in line for line in lines)
+        assert any(line.rstrip() == "  and 51 metrics more (--all, --metric NAMES)" for line in lines)
+        assert len(support.gitexp("diff", *runs, "--all").lines) > 150
+    assert len(support.gitexp("diff", "kkkk", "llll", "--name-only").lines) > 150
