@@ -235,7 +235,10 @@ def metrics(
     """Return the histories of several runs as one DataFrame: run (id), name, metric, step, time (UTC), value.
 
     names: a metric, or several; when left out, all. wide: a row a step and a column a run, where one name is given;
-    else a column a metric and run. Raises UsageError for a metric that none of the runs has.
+    else a column a metric and run. Raises UsageError for a metric that none of the runs has, and for what is no runs.
     """
-    found = [(run._run, run.name) for run in runs]
+    given = list(runs) if isinstance(runs, Iterable) else [None]
+    if not all(isinstance(run, RecordedRun) for run in given):
+        raise UsageError("metrics takes several runs", hint='gitexp.metrics([run], "loss"), or run.metrics()')
+    found = [(run._run, run.name) for run in given]
     return frames.metrics(found, [names] if isinstance(names, str) else names, wide=wide)

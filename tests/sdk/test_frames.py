@@ -6,6 +6,7 @@ import math
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -282,3 +283,14 @@ def test_a_record_that_does_not_parse_is_shown_as_unreadable(project: Path) -> N
     assert '<td style="text-align:left">unreadable</td>' in gitexp.runs()._repr_html_()
     assert "params.json does not parse" in gitexp.runs(where=f"id = '{bad.id}'")[0]._repr_html_()
     assert gitexp.runs().to_dataframe()["metrics.loss"].isna().tolist() == [False, True]
+
+
+@pytest.mark.parametrize("given", ["a", ["a"], None])
+def test_what_is_no_runs_is_misuse(project: Path, given: Any) -> None:
+    with pytest.raises(UsageError, match="metrics takes several runs"):
+        gitexp.metrics(given, "loss")
+
+
+def test_one_run_alone_is_misuse(project: Path) -> None:
+    with pytest.raises(UsageError, match="metrics takes several runs"):
+        gitexp.metrics(several(project)[0], "loss")  # type: ignore[arg-type]  # a script's
