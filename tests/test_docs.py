@@ -134,6 +134,8 @@ def printed_keys(value: object) -> Iterator[str]:
 def test_every_key_of_json_is_in_the_reference(project: Path, bare: Path) -> None:
     for loss in ("0.5", "0.25"):
         code = f"with gitexp.start_run('churn', params={{'lr': {loss}}}) as run: run.log({{'loss': {loss}}})"
+        code += "; run.log_dataset('data.csv')"
+        support.write(project / "data.csv", f"loss\n{loss}\n")
         support.python(project, f"import gitexp\n{code}\nrun.note('good')\nrun.log_artifact", env={"GITEXP_QUIET": "1"})
     lines = (
         "log", "show @", "diff", "importance loss", "status", "ref @", "tag @", "note @", "title @ fine",
@@ -142,7 +144,7 @@ def test_every_key_of_json_is_in_the_reference(project: Path, bare: Path) -> Non
         "bundle churn.zip", "unbundle churn.zip", "leaderboard", "leaderboard main",
         "plot -m loss", "plot --kind bar -m loss",
         "check --metric loss --baseline @~1 --require status='completed' --max-drop 9",
-        "report --pr main", "site ../site",
+        "data ls", "data ls @", "data diff @~1 @", "data check @", "report --pr main", "site ../site",
     )  # fmt: skip
     support.write(project / "gitexp.toml", '[leaderboard.main]\nmetric = "loss"\nfloors = ["loss < 0.3"]\n')
     page, missing = text("scripting.md"), set()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -225,17 +224,16 @@ def _verdict(workspace: Workspace, entry: Dataset, place: str | None, ask: bool)
         return _asked(entry) if ask else Verdict(entry, entry.uri, UNKNOWN, "its host was not asked: --ask")
     if place is None and (not entry.uri or entry.source.get("kind") == "feature-store"):
         return Verdict(entry, "", UNKNOWN, "it was no file: name one with --path")
-    path = Path(os.path.abspath(place)) if place is not None else _path(workspace, entry.uri)  # noqa: PTH100
+    path, shown = Path(place) if place is not None else _path(workspace, entry.uri), place or entry.uri
     if entry.sha256 is None:
-        return Verdict(entry, str(path), UNKNOWN, entry.unread or "the run recorded no hash")
+        return Verdict(entry, shown, UNKNOWN, entry.unread or "the run recorded no hash")
     if not path.exists():
-        return Verdict(entry, str(path), MISSING, "there is nothing")
-    follow = "outside" not in entry.source
-    found = data.check(path, reading.hasher(workspace), follow=follow)
+        return Verdict(entry, shown, MISSING, "there is nothing")
+    found = data.check(path, reading.hasher(workspace), follow="outside" not in entry.source)
     if found.sha256 is None:
-        return Verdict(entry, str(path), UNKNOWN, found.unread)
+        return Verdict(entry, shown, UNKNOWN, found.unread)
     state = SAME if found.sha256 == entry.sha256 else DIFFERS
-    return Verdict(entry, str(path), state, _how(entry, found) if state == DIFFERS else "", found.sha256)
+    return Verdict(entry, shown, state, _how(entry, found) if state == DIFFERS else "", found.sha256)
 
 
 def _path(workspace: Workspace, uri: str) -> Path:
