@@ -255,6 +255,7 @@ def _look(workspace: Workspace, plan: Plan, top: _Top, done: Done, force: bool) 
             state = ABSENT
         if state == THERE:
             done.there.append(file)
+            supply.used(workspace, file.item.sha256)
         elif state == ABSENT or force:
             wanted.append(file)
         else:

@@ -68,8 +68,10 @@ def _candidates(workspace: Workspace, wanted: Sequence[Pointer], named: str | No
     return list(dict.fromkeys([*first, *known.values()]))
 
 
-def used(workspace: Workspace, sha256: str) -> None:
+def used(workspace: Workspace, sha256: str | None) -> None:
     """Remember that an object is of use now: what was brought and is used least goes first when space is short."""
+    if not sha256:  # small ones stand in Git
+        return
     path = large.place(workspace, sha256)
     with suppress(OSError):  # read-only, or gone: no reason to fail
         os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))

@@ -100,8 +100,7 @@ class RecordedArtifact:
             if why:
                 raise RemoteError(f"of {self.name!r}, {why}", hint=f"gitexp get {found.label}")
         for item in found.items:
-            if item.sha256 is not None:
-                supply.used(workspace, item.sha256)
+            supply.used(workspace, item.sha256)
         return found
 
 

@@ -16,7 +16,7 @@ import pytest
 import gitexp
 from gitexp.errors import Conflict, Damaged, NotFound, WriteFailed
 from gitexp.git import objects
-from gitexp.ops import artifacts, restore
+from gitexp.ops import artifacts, find, restore
 from gitexp.record import run as run_json
 from gitexp.record.pointer import Pointer, encode
 from gitexp.store import objects as large
@@ -234,7 +234,7 @@ def test_the_object_of_the_store_is_never_the_users_file(project: Path) -> None:
 def test_a_running_run_gives_what_it_has(project: Path) -> None:
     session = recording.start(project, "base", artifacts={"a.txt": b"a", "model.pt": BIG})
     try:
-        get(artifacts.find.one(session.workspace, session.id))
+        get(find.one(session.workspace, session.id))
         assert written() == {"a.txt": b"a", "model.pt": BIG}
     finally:
         session.writer.close()
