@@ -99,9 +99,10 @@ def take(work: Work, aside: Path, name: str, facts: Facts) -> Kept:
 def add_files(work: Work, found: Sequence[File], name: str) -> Kept:
     """Keep files below the folder `name` ("" for the top): many small ones as one pack."""
     below = f"{name}/" if name else ""
-    small = [file for file in found if file.found.st_size <= work.limit]
+    limit = work.limit
+    small = [file for file in found if file.found.st_size <= limit]
     if work.packs and len(small) >= PACK_FILES:
-        later = [*(file for file in found if file.found.st_size > work.limit), *_pack(work, small, below)]
+        later = [*(file for file in found if file.found.st_size > limit), *_pack(work, small, below, limit)]
     else:
         later = list(found)
     for file in later:
@@ -202,14 +203,14 @@ def _post(work: Work, name: str, size: int, facts: Facts, **fields: Any) -> None
     work.kept.size_bytes += size
 
 
-def _pack(work: Work, found: Sequence[File], below: str) -> list[File]:
+def _pack(work: Work, found: Sequence[File], below: str, limit: int) -> list[File]:
     """Keep small files as one pack in the journal; returns those that cannot stand in it."""
     later, rows, size = [], [], 0
     folder = journal.packs(work.session.folder)
     with packs.Writer(folder) as writer:
         for file in found:
             try:
-                name, (data, changed) = names.check(below + file.below), read(file.path, work.limit)
+                name, (data, changed) = names.check(below + file.below), read(file.path, limit)
             except (OSError, UsageError) as error:
                 work.trouble(file.path, why(error))
                 continue
@@ -259,6 +260,8 @@ def read(path: str | os.PathLike[str], limit: int) -> tuple[bytes | None, bool]:
 def _upto(descriptor: int, count: int) -> bytes:
     """Return the first bytes of a file: reads may give less than is asked for."""
     data = os.pread(descriptor, count, 0)
+    if len(data) == os.fstat(descriptor).st_size:
+        return data
     while 0 < len(data) < count and (more := os.pread(descriptor, count - len(data), len(data))):
         data += more
     return data

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 
-HELD_BYTES = 256 << 20  # of the caller's bytes that wait in memory before the caller waits too
+HELD_BYTES = 128 << 20  # of the caller's bytes that wait in memory before the caller waits too
 HELD_FILES = 128  # files that are kept open while they wait
 Job = Callable[[], None]
 

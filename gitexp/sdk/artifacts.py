@@ -209,7 +209,7 @@ class Artifacts:
         role, caption, metadata. Raises UsageError for a path that does not exist and for a policy that cannot be meant.
         """
         self._check_open()
-        source, seen = self._existing(Path(path))
+        source, seen = Path(path), _existing(Path(path))
         number = None if value is None else float(values.number(value))
         policy = self._policy(metric, number, best if top is None else max(top, best or 0), last, mode)
         if self._session is None:
@@ -229,7 +229,11 @@ class Artifacts:
     def _keep_checkpoint(
         self, shelf: Shelf, source: Path, group: str, facts: dict[str, Any], policy: Policy, seen: Any, wait: bool
     ) -> None:
-        opened = _opened(source, seen)
+        try:
+            opened = _opened(source, seen)
+        except OSError as error:
+            self._artifact_lost(str(source), attach.why(error))
+            return
 
         def job() -> None:
             with opened as found:
@@ -313,7 +317,7 @@ class Artifacts:
         self._storer.take(self._named_job(lambda: attach.take(self._work(), aside, full, facts), full), wait=wait)
 
     def _keep_path(self, path: Path, name: str | None, facts: dict[str, Any], wait: bool) -> None:
-        source, seen = self._existing(path)
+        source, seen = path, _existing(path)
         given = name or (source.name if source.name not in ("", "..") else source.resolve().name) or "files"
         full = self._named(given.strip("/") if stat.S_ISDIR(seen.st_mode) else given)
         if self._session is None:
@@ -342,14 +346,6 @@ class Artifacts:
         assert session is not None
         job = self._named_job(lambda: attach.add_bytes(session, data, name, facts, executable), name)
         self._storer.take(job, held_bytes=len(data), wait=wait)
-
-    def _existing(self, path: Path) -> tuple[Path, os.stat_result]:
-        try:
-            return path, path.stat()
-        except (OSError, ValueError) as error:
-            raise UsageError(
-                f"there is no file {str(path)[:200]!r} to log", hint="look at the path, and at the current folder"
-            ) from error
 
     def _named(self, name: Any) -> str:
         """Return the full name of an artifact; raises UsageError for one that cannot be."""
@@ -407,6 +403,16 @@ class _opened:
     def __exit__(self, *_: object) -> None:
         if self._descriptor >= 0:
             os.close(self._descriptor)
+
+
+def _existing(path: Path) -> os.stat_result:
+    """Return what a path is; raises UsageError where there is nothing that can be looked at."""
+    try:
+        return path.stat()
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"there is no file {str(path)[:200]!r} to log", hint="look at the path, and at the current folder"
+        ) from error
 
 
 def _seen(found: os.stat_result) -> tuple[int, int] | None:

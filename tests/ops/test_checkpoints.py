@@ -108,7 +108,7 @@ def test_bytes_that_anything_else_names_stay(project: Path, tmp_path: Path) -> N
         run.log_checkpoint(path, step=0, last=1)  # the bytes of a recorded run
         path.write_bytes(b"b" * BIG)
         run.log_checkpoint(path, step=1, last=1)
-        run.log_artifact(path, "kept.pt")  # of the run itself
+        run.log_artifact(path, "kept.pt", wait=True)  # of the run itself
         path.write_bytes(b"c" * BIG)
         run.log_checkpoint(path, step=2, last=1)
         other.log_artifact(path, wait=True)  # of one that is running
