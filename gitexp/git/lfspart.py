@@ -130,9 +130,9 @@ class Sending:
             raise Trouble(DAMAGED)
         self._digest.update(data)
         self.size_bytes += len(data)
+        self._tell(len(data))
         if data and len(data) == left and self._digest.hexdigest() != self._item.sha256:
             raise Trouble(DAMAGED)
-        self._tell(len(data))
         return data
 
 
