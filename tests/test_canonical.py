@@ -29,6 +29,30 @@ def test_any_json_comes_back_with_its_types(value: Any) -> None:
     assert typed(canonical.loads(canonical.line(value))) == typed(value)
 
 
+ODD = [
+    "NaN", "[Infinity, -Infinity]", "1e999", "-0", "-0.0", "9223372036854775808", "-9223372036854775809",
+    "[1.5, 2e400]",
+    "18446744073709551616", "1" * 5000, '{"a": 1, "a": 2}', '"\\ud800"', '"\\ud83d\\ude00"', "[" * 200 + "]" * 200, "{",
+    "", "\ufeff1", '"\x00"', "0.1000000000000000055511151231257827", "[1,]", "01", "nul", "5e-324", "1 x", "'a'",
+]  # fmt: skip
+
+
+@given(st.sampled_from(ODD) | values.map(json.dumps) | st.text('0123456789-+.eE[],: "a{}', max_size=12))
+def test_json_that_is_parsed_in_haste_is_the_same(text: str) -> None:
+    def outcome(data: bytes | str) -> Any:
+        try:
+            return typed(canonical.loads(data))
+        except ValueError:
+            return "no JSON"
+
+    for data in (text, text.encode(), text.encode("utf-16"), text.encode().replace(b"a", b"\xff")):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(canonical, "_parse", json.loads)
+            plain = outcome(data)
+            canonical.hasten()
+            assert outcome(data) == plain
+
+
 @given(values)
 def test_writing_what_was_read_gives_the_same_bytes(value: Any) -> None:
     data = canonical.dumps(value)

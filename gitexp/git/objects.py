@@ -199,6 +199,13 @@ def size_of(repo: Repo, oid: str) -> int:
         raise _missing(repo, oid) from error
 
 
+def trust() -> None:
+    """Let this process take objects as they are, as Git itself does, instead of hashing each anew as it is read."""
+    import pygit2
+
+    pygit2.settings.enable_strict_hash_verification(False)
+
+
 def exists(repo: Repo, oid: str) -> bool:
     """Say whether an object is here."""
     return oid in repo.raw
