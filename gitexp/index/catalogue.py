@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from itertools import filterfalse
 
 from gitexp.index import schema
 
@@ -116,12 +117,10 @@ class Catalogue:
     def extend(self, wanted: Iterable[Key], metrics: Iterable[str] = ()) -> None:
         """Give numbers to what one run has and none had before; inside a transaction that writes."""
         brought = 0
-        for key in wanted:
-            if key not in self._singles:
-                brought += self._add(*key, 1, brought)
-        for name in metrics:
-            if name not in self._metrics:
-                brought += self._add(METRIC, name, "", len(AGGREGATES), brought)
+        for key in filterfalse(self._singles.__contains__, wanted):
+            brought += self._add(*key, 1, brought)
+        for name in filterfalse(self._metrics.__contains__, metrics):
+            brought += self._add(METRIC, name, "", len(AGGREGATES), brought)
 
     def _add(self, kind: str, name: str, aggregate: str, width: int, brought: int) -> int:
         is_wide = self._wide + width <= schema.COLUMN_CAP and brought + width <= OWN_COLUMNS

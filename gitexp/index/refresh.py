@@ -13,7 +13,7 @@ from typing import Any
 from gitexp import canonical, ids
 from gitexp.errors import Damaged, Unsupported
 from gitexp.git import objects, refs
-from gitexp.index import handed, heads, meta, rows, running, stamps, tables
+from gitexp.index import handed, heads, meta, rows, running, schema, stamps, tables
 from gitexp.index.catalogue import Catalogue
 from gitexp.index.heads import Moves
 from gitexp.index.readers import Readers
@@ -56,7 +56,9 @@ class Refresh:
         self.catalogue = catalogue
         self.doubtful: set[str] = set()  # refs that may be lost
         self.experiments: dict[str, str] = meta.get(connection, "experiments", {})
+        self.has_runs = connection.execute("SELECT 1 FROM run").fetchone() is not None
         self._environments: dict[str, int | None] = {}
+        self._paths: set[str] = set()
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -66,12 +68,18 @@ class Refresh:
     def all(self, known: Stamps, seen: Stamps) -> bool:
         """Take in what changed between two looks; False where the time was up before all was read."""
         state = seen, self.connection.execute("PRAGMA data_version").fetchone()[0]
+        is_first = known == Stamps()
+        if is_first and self.has_runs and self.readers.state != state:
+            schema.add_indexes(self.connection)  # what follows looks runs up, and another process has read some
         if self.readers.state == state:
             wanted = self.readers.unread
             self.connection.executemany("INSERT OR REPLACE INTO loose VALUES (?, ?, ?)", self.readers.loose)
         else:
             wanted = self._differing(self._moves(known, seen))
-        done = self._read(wanted) and self._read(self._differing(self._elsewhere()))
+        done = self._read(wanted)
+        if done and is_first:
+            schema.add_indexes(self.connection)
+        done = done and self._read(self._differing(self._elsewhere()))
         if done and seen.remotes != known.remotes:
             self._push_anew()
         self.readers.state = state
@@ -119,15 +127,18 @@ class Refresh:
         many = self.connection.executemany
         many("DELETE FROM logged WHERE ref = ?", [(ref,) for ref in touched if ref not in state])
         many("INSERT OR REPLACE INTO logged VALUES (?, ?, ?)", [(ref, *state[ref]) for ref in touched if ref in state])
-        many("UPDATE run SET own = ? WHERE ref = ?", [(state[ref][1] if ref in state else 0, ref) for ref in touched])
+        if self.has_runs:
+            own_of = [(state[ref][1] if ref in state else 0, ref) for ref in touched]
+            many("UPDATE run SET own = ? WHERE ref = ?", own_of)
         self.doubtful.update(touched)
         meta.put(self.connection, "log", (offset, inode))
 
     def _by_ref(self, query: str, wanted: Collection[str]) -> list[Any]:
-        """Return the rows of some refs: looked up one by one, or all at once where there are many."""
+        """Return the rows of some refs: looked up together, or among all where there are many."""
         if len(wanted) > _MANY:
             return [row for row in self.connection.execute(query + " WHERE ref IS NOT NULL") if row[0] in wanted]
-        return [row for ref in wanted for row in self.connection.execute(query + " WHERE ref = ?", (ref,))]
+        marks = ", ".join("?" * len(wanted))
+        return self.connection.execute(f"{query} WHERE ref IN ({marks})", list(wanted)).fetchall() if wanted else []
 
     def _journals(self, known: Stamps, seen: Stamps) -> list[str]:
         """Take in the runs that are running here; returns the refs of those that began or ended."""
@@ -285,9 +296,9 @@ class Refresh:
     def _know_experiments(self, paths: Iterable[str]) -> None:
         """Look for the names of experiments that had no runs before: only now they have a path."""
         query = "SELECT 1 FROM run WHERE path = ?"
-        if any(
-            path not in self.experiments and not self.connection.execute(query, (path,)).fetchone() for path in paths
-        ):
+        new = {path for path in paths if path not in self._paths}
+        self._paths |= new
+        if any(path not in self.experiments and not self.connection.execute(query, (path,)).fetchone() for path in new):
             self._name_experiments()
 
     def _environment(self, oid: str) -> int | None:

@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 from gitexp import canonical
@@ -170,7 +171,9 @@ def _add_params(found: dict[Key, Stored], nested: Mapping[str, Any], above: str)
     for key, value in nested.items():
         path = above + (params.escape(key) if "." in key or "\\" in key else key)
         kind = type(value)
-        if kind is dict and value:
+        if kind is float and value == value:  # what most of them are, without a call for each
+            found[catalogues.PARAM, path, ""] = value
+        elif kind is dict and value:
             _add_params(found, value, path + ".")
         elif kind is str:
             plain = canonical.special(value)
@@ -193,18 +196,21 @@ def _metrics(data: bytes) -> dict[str, tuple[Stored, ...]]:
 def _plain_aggregates(item: Any) -> tuple[Stored, ...] | None:
     """Return the aggregates of a metric of plain floats, None for all others."""
     try:
-        found = item["last"], item["min"], item["max"], item["mean"], item["first"]
-        total, count = sum(found), item["count"]
-        steps = item["first_step"], item["last_step"], item["min_step"], item["max_step"], count
+        found: tuple[Any, ...] = _aggregates_of(item)
+        steps = _steps_of(item)
     except (KeyError, TypeError):
         return None
-    # NaN must not reach SQLite; a total that is none tells that no part of it is.
-    if {*map(type, found)} != _FLOAT or {*map(type, steps)} != _INT or total != total or "set" in item:
+    if (*map(type, found), *map(type, steps)) != _PLAIN or "set" in item:
         return None
-    return (*found, count) if 0 <= count < _MANY_POINTS else None
+    # NaN must not reach SQLite; a total that is none tells that no part of it is.
+    total = sum(found)
+    return found if total == total and 0 <= found[-1] < _MANY_POINTS else None
 
 
-_FLOAT, _INT, _MANY_POINTS = {float}, {int}, 1 << 53
+_aggregates_of = itemgetter(*catalogues.AGGREGATES)
+_steps_of = itemgetter("first_step", "last_step", "min_step", "max_step")
+_PLAIN = (*[float] * 5, *[int] * 5)
+_MANY_POINTS = 1 << 53
 
 
 def _aggregates(value: Aggregate) -> tuple[Stored, ...]:

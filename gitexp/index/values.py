@@ -54,7 +54,7 @@ def clean(text: str) -> str:
 
 def spelled(text: str) -> int | float | None:
     """Return the number that a text spells, as in `'0.001'` or `'1e-3'`; None where it is none."""
-    if len(text) > _MAX_SPELLED or not _NUMBER.fullmatch(text):
+    if not text or text[0].isalpha() or len(text) > _MAX_SPELLED or not _NUMBER.fullmatch(text):
         return None
     try:
         found: int | float = int(text)
@@ -82,4 +82,6 @@ def real(value: Any) -> float | int | None:
 
 def text(value: Any) -> str | None:
     """Return a text, None for anything else and for an empty one."""
+    if type(value) is str and value.isascii():
+        return value or None
     return clean(value) if isinstance(value, str) and value else None

@@ -153,9 +153,9 @@ _DAY_MINUTES = 1440
 def _of_kinds(value: Mapping[str, Any], kinds: Mapping[str, type]) -> dict[str, Any]:
     """Return those of some keys that are there and not null; raises ValueError where one is of another kind."""
     found = {}
-    for key, kind in kinds.items():
-        item = value.get(key)
-        if item is None:
+    for key, item in value.items():
+        kind = kinds.get(key)
+        if kind is None or item is None:
             continue
         if type(item) is not kind and (not isinstance(item, kind) or kind is int):
             raise ValueError(f"{key[:40]!r} is not a {kind.__name__}")

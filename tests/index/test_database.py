@@ -235,6 +235,12 @@ def test_several_processes_refresh_and_record_at_once(workspace: Workspace, proj
     assert len(agreement.check(workspace)) == 18
 
 
+def assert_all_indexes(index: database.Index) -> None:
+    """Check that the indexes of `run` are there, which are made once all runs have been read."""
+    names = {row[1] for row in index.rows("PRAGMA index_list(run)")}
+    assert {"run_ref", "run_id", "run_start", "run_own", "run_slug", "run_commit", "run_path", "run_live"} <= names
+
+
 def test_a_process_killed_in_the_middle_of_a_refresh_leaves_what_can_be_gone_on_from(project: Path) -> None:
     synthetic.make(project, 600)
     code = "from gitexp.index import refresh; refresh.BUSY_SECONDS = 0.01\n" + CODE
@@ -243,12 +249,14 @@ def test_a_process_killed_in_the_middle_of_a_refresh_leaves_what_can_be_gone_on_
             time.sleep(wait)
             process.send_signal(signal.SIGKILL)
     agreement.check(workspaces.open(project))
+    assert_all_indexes(database.of(workspaces.open(project)))
 
 
 def test_a_long_refresh_gives_others_their_turn(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synthetic.make(project, 600)
     monkeypatch.setattr(refresh, "BUSY_SECONDS", 0.0)
     agreement.check(workspaces.open(project))
+    assert_all_indexes(database.of(workspaces.open(project)))
 
 
 def test_every_thread_has_a_connection_of_its_own(workspace: Workspace) -> None:
