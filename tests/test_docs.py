@@ -113,6 +113,7 @@ CHOSEN = {
     "left_out",
     "columns",
     "values",
+    "parts",
 }
 
 
@@ -145,6 +146,8 @@ def test_every_key_of_json_is_in_the_reference(project: Path, bare: Path) -> Non
         "plot -m loss", "plot --kind bar -m loss",
         "check --metric loss --baseline @~1 --require status='completed' --max-drop 9",
         "data ls", "data ls @", "data diff @~1 @", "data check @", "report --pr main", "site ../site",
+        "artifact add @ README.md", "artifact ls @", "artifact verify @", "artifact diff @~1 @",
+        "artifact get @ --to got", "get @:README.md --to again.md", "artifact drop @", "du", "du --by artifact",
     )  # fmt: skip
     support.write(project / "gitexp.toml", '[leaderboard.main]\nmetric = "loss"\nfloors = ["loss < 0.3"]\n')
     page, missing = text("scripting.md"), set()
