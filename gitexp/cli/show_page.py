@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -21,6 +21,7 @@ from gitexp.store.workspace import Workspace
 
 _PIPE_WIDTH = 100  # what the layout goes by in a pipe; nothing is cut there
 _LISTED = 10
+_SHOWN = 50  # artifacts, and links, that the page names
 _MAIN_PACKAGES = (
     "torch", "tensorflow", "jax", "lightgbm", "xgboost", "catboost", "transformers", "lightning",
     "scikit-learn", "numpy",
@@ -242,12 +243,20 @@ def _params(run: Run) -> list[str]:
 def _results(workspace: Workspace, found: Page) -> list[str]:
     run = found.run
     lines = _metrics(workspace, run)
-    if run.artifacts:
-        total = text.size(sum(artifact.size_bytes for artifact in run.artifacts))
-        rows = tuple(_artifact(workspace, found, artifact) for artifact in run.artifacts)
-        listed = tables.plain(Table((Column(""), Column("", right=True), Column("")), rows))
-        lines += [f"artifacts ({len(run.artifacts)}, {total})", *(f"  {line}" for line in listed)]
+    if run.artifacts or run.links:
+        lines += _files(workspace, found)
     return lines
+
+
+def _files(workspace: Workspace, found: Page) -> list[str]:
+    run = found.run
+    total = text.size(sum(artifact.size_bytes for artifact in run.artifacts))
+    rows = [_artifact(workspace, found, artifact) for artifact in run.artifacts[:_SHOWN]]
+    rows += [_link(name, link) for name, link in sorted(run.links.items())[:_SHOWN]]
+    listed = tables.plain(Table((Column(""), Column("", right=True), Column("")), tuple(rows)))
+    more = len(run.artifacts) + len(run.links) - len(rows)
+    listed += [f"and {more:,} more: gitexp artifact ls {ids.short(run.id)}"] if more else []
+    return [f"artifacts ({len(run.artifacts) + len(run.links)}, {total})", *(f"  {line}" for line in listed)]
 
 
 def _metrics(workspace: Workspace, run: Run) -> list[str]:
@@ -275,7 +284,23 @@ def _metric(workspace: Workspace, name: str, aggregate: Aggregate) -> tuple[str 
 
 
 def _artifact(workspace: Workspace, found: Page, artifact: Artifact) -> tuple[str | Cell, ...]:
-    return (text.safe(artifact.name), text.size(artifact.size_bytes), _where(workspace, found, artifact))
+    said = (_about(found.run.facts_of(artifact.name)), _where(workspace, found, artifact))
+    return (text.safe(artifact.name), text.size(artifact.size_bytes), "; ".join(filter(None, said)))
+
+
+def _link(name: str, link: Mapping[str, Any]) -> tuple[str | Cell, ...]:
+    size = link.get("size")
+    said = (_about(link), f"stays at {text.safe(str(link.get('uri', '')))}")
+    return (text.safe(name), text.size(size) if isinstance(size, int) else "-", "; ".join(filter(None, said)))
+
+
+def _about(facts: Mapping[str, Any]) -> str:
+    """Return what is said of an artifact, in short: `image, step 3`."""
+    words = [str(facts[key]) for key in ("type", "role") if facts.get(key)]
+    words += [f"step {facts['step']}"] if "step" in facts else []
+    words += [f"{facts['metric']} {text.value(facts.get('value'))}"] if "metric" in facts else []
+    words += ["changed while it was kept"] if facts.get("changed") else []
+    return text.safe(", ".join(words))
 
 
 def _where(workspace: Workspace, found: Page, artifact: Artifact) -> str:

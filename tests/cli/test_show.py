@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import gitexp
 from gitexp.store import objects as large
 from gitexp.store import workspace as workspaces
 from tests import stored, support
@@ -211,3 +212,19 @@ def test_the_ref_is_for_plain_git(run: str, project: Path) -> None:
     assert support.gitexp("ref", "--json").json == [
         {"id": A, "ref": ref, "commit": commit, "code": support.git(project, "rev-parse", "HEAD")}
     ]
+
+
+def test_what_is_said_of_artifacts_and_where_links_lead_is_shown(project: Path) -> None:
+    with gitexp.start_run(name="files") as run:
+        run.log_artifact(b"w", "model.pt", type="model", role="best", step=3)
+        run.log_artifact(b"plain", "notes.txt")
+        run.log_checkpoint("train.py", step=7, value=0.5, metric="auc")
+        run.link_artifact("s3://bucket/big.bin", size=5_000_000)
+        for number in range(60):
+            run.log_text("x", f"zz/{number:02}.txt")
+    found = [" ".join(line.split()) for line in support.gitexp("show", run.id).lines]
+    assert any("artifacts (64, " in line for line in found)
+    assert any(line.endswith("model.pt 1 byte model, best, step 3") for line in found)
+    assert any(line.endswith("bytes checkpoint, step 7, auc 0.5") for line in found)
+    assert any(line.endswith("big.bin 5.0 MB stays at s3://bucket/big.bin") for line in found)
+    assert any(line.endswith(f"and 13 more: gitexp artifact ls {run.id[:7]}") for line in found)
