@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TypeVar
 
 from gitexp.git.lfspart import Stop
 from gitexp.record.pointer import Failure
 
 Item = TypeVar("Item")
+_PATIENCE_SECONDS = 2.0  # after Ctrl-C, for threads that wait for a server
 
 
 def each(items: Sequence[Item], work: Callable[[Item], Failure | None], parallel: int, stop: Stop) -> list[Failure]:
@@ -20,13 +22,37 @@ def each(items: Sequence[Item], work: Callable[[Item], Failure | None], parallel
     stop.clear()
     if len(items) < 2 or parallel < 2:
         return [failure for item in items if (failure := work(item)) is not None]
-    with ThreadPoolExecutor(min(parallel, len(items)), thread_name_prefix="gitexp-lfs") as pool:
-        futures = [pool.submit(work, item) for item in items]
-        try:
-            for future in as_completed(futures):
-                future.result()
-        except BaseException:
-            stop.set()
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-    return [failure for future in futures if (failure := future.result()) is not None]
+    waiting, done, errors = deque(enumerate(items)), dict[int, Failure](), list[BaseException]()
+
+    def serve() -> None:
+        while waiting and not stop.is_set():
+            try:
+                number, item = waiting.popleft()
+            except IndexError:  # another thread was faster
+                return
+            try:
+                if (failure := work(item)) is not None:
+                    done[number] = failure
+            except BaseException as error:
+                errors.append(error)
+                stop.set()
+
+    _join([threading.Thread(target=serve, name="gitexp-transfer", daemon=True) for _ in items[:parallel]], stop)
+    if errors:
+        raise errors[0]
+    return [done[number] for number in sorted(done)]
+
+
+def _join(threads: Sequence[threading.Thread], stop: Stop) -> None:
+    """Start threads and wait for them; on Ctrl-C only a moment, for they end with the process."""
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    except BaseException:
+        stop.set()
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join(_PATIENCE_SECONDS / len(threads))
+        raise

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gitexp.errors import RemoteError
+from gitexp.errors import RemoteError, WriteFailed
 from gitexp.git import lfs
 from gitexp.git.transport import Options
 from gitexp.record.pointer import Failure, Pointer
@@ -393,6 +393,19 @@ def test_a_host_that_cannot_be_reached_is_named(client: Client) -> None:
     client.config("lfs.url", "http://127.0.0.1:1/acme/churn")
     with pytest.raises(RemoteError, match=r"127\.0\.0\.1:1 cannot be reached"):
         client.send(client.keep())
+
+
+def test_a_full_disk_ends_the_download_and_keeps_what_is_whole(client: Client, server: Server, tmp_path: Path) -> None:
+    items = there(server, 4)
+    with support.small_disk(tmp_path / "disk", "5m") as disk:
+        client.folder = disk / "parts"
+        client.config("lfs.concurrenttransfers", 2)
+        with pytest.raises(WriteFailed, match="No space left on device"):
+            client.bring(items)
+        assert all(hashlib.sha256(data).hexdigest() == sha256 for sha256, data in client.came.items())
+    client.folder = tmp_path / "parts"
+    assert client.bring(items) == []
+    assert set(client.came) == {item.sha256 for item in items}
 
 
 def test_two_processes_do_not_write_one_partial_file(client: Client, server: Server) -> None:

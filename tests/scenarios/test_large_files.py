@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -153,6 +154,18 @@ def test_a_fetch_that_is_killed_leaves_no_object_and_the_next_one_goes_on(
     ranges = [item["headers"].get("Range") for item in server.requests if item["method"] == "GET"]
     assert sum(word is not None and word.startswith("bytes=400000-") for word in ranges) == 3
     assert list(parts.glob("*.part")) == []
+
+
+@pytest.mark.slow
+def test_ctrl_c_does_not_wait_for_a_server_that_says_nothing(ours: Workspace, project: Path, server: Server) -> None:
+    large_run(ours)
+    support.git(project, "config", "lfs.url", server.url)
+    server.faults(verify={"hang": 60})
+    process = sharing.start_gitexp(project, "push", "--yes")
+    sharing.wait_for(lambda: sum("verify" in item["path"] for item in server.requests) == 3)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=15)  # the silence that a server may keep is 30 s
+    assert process.returncode != 0
 
 
 @pytest.mark.parametrize("kind", ["path", "file", "http"])
