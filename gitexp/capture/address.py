@@ -9,17 +9,19 @@ from __future__ import annotations
 import re
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Mapping
+from datetime import timedelta
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit, urlunsplit
 
 from gitexp import redact
 
 SECONDS = 10.0
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,30}://")
 _COMMIT = re.compile(r"[0-9a-f]{64}")
+_STATUS = re.compile(r"status code: (\d{3})")
 _BUCKETS = {"s3": "s3", "s3a": "s3", "s3n": "s3", "gs": "gs", "gcs": "gs", "az": "az", "abfs": "az", "abfss": "az"}
 _BLOCK_BYTES = 1 << 20
 
@@ -54,13 +56,16 @@ def source(address: str) -> dict[str, Any]:
     return {"kind": kind} | ({"version": version} if version else {})
 
 
-def ask(address: str) -> dict[str, Any]:
-    """Return what the host says of an address: `etag`, `version`, `size`, `modified`; raises Unreachable."""
+def ask(address: str, config: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the host says of an address: `etag`, `version`, `size`, `modified`; raises Unreachable.
+
+    `config` is what S3 needs beside the environment: where it is, and who asks.
+    """
     scheme = urlsplit(address).scheme.lower()
     if scheme in ("http", "https"):
         return _head(address)
     if scheme in _BUCKETS:
-        return _bucket(address)
+        return _bucket(address, config if _BUCKETS[scheme] == "s3" else {})
     if scheme == "lakefs":
         said = source(address)
         if "version" not in said:
@@ -148,25 +153,33 @@ def _why(error: BaseException) -> Unreachable:
     return Unreachable(f"not reached: {redact.text(str(said))[:200]}")
 
 
-def _bucket(address: str) -> dict[str, Any]:
+def _bucket(address: str, config: Mapping[str, str]) -> dict[str, Any]:
     try:
         from obstore import store
     except ImportError:
         raise Unreachable("buckets are asked where obstore is: pip install 'gitexp[s3]'") from None
     parts = urlsplit(address)
-    path = parts.path.lstrip("/")
+    path = unquote(parts.path.lstrip("/"))
     if not path or path.endswith("/"):
         raise Unreachable("a prefix has no version: name one object")
-    options = {"timeout": f"{SECONDS:.0f}s", "connect_timeout": "5s", "allow_http": True}
-    open_store: Callable[..., Any] = store.from_url
+    open_store: Any = store.from_url
     try:
         bucket = open_store(
             f"{_BUCKETS[parts.scheme.lower()]}://{parts.netloc.rpartition('@')[2]}",
-            client_options=options,
-            retry_config={"max_retries": 1},
+            config=dict(config),
+            client_options={"timeout": f"{SECONDS:.0f}s", "connect_timeout": "5s", "allow_http": True},
+            retry_config={"max_retries": 1, "retry_timeout": timedelta(seconds=2 * SECONDS)},
         )
         found = bucket.head(path)
     except Exception as error:  # obstore raises a class of its own for each way in which a host can fail
-        raise Unreachable(f"not reached: {redact.text(str(error).split(chr(10))[0])[:200]}") from None
+        raise Unreachable(_bucket_why(str(error))) from None
     said = {"etag": found.get("e_tag"), "version": found.get("version"), "size": found.get("size")}
     return {key: value for key, value in said.items() if value is not None}
+
+
+def _bucket_why(said: str) -> str:
+    """Return in short what obstore says at length, with addresses and their queries."""
+    if any(host in said for host in ("169.254.169.254", "metadata.google.internal")):
+        return "there are no credentials for it here"
+    status = _STATUS.search(said)
+    return f"the host answered {status[1]}" if status else "not reached: " + redact.text(said.split(":")[0])[:100]

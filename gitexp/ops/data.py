@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from gitexp import ids, text
+from gitexp import canonical, ids, text
 from gitexp.capture import address, data, digest, frames, pointers, tables
 from gitexp.capture.data import Hashed, Hasher
 from gitexp.errors import GitexpError, UsageError
@@ -101,13 +101,11 @@ def source(workspace: Workspace, given: Any, options: Options) -> Source:
 def _of_path(workspace: Workspace, path: Path, base: Dataset, options: Options) -> Source:
     pointed = pointers.pointed(path) if pointers.is_dvc(path) else None
     if pointed is not None:
-        path, said = pointed
-    else:
-        if not path.exists() and not path.with_name(path.name + ".dvc").is_file():
-            raise UsageError(f"there is no data at {str(path)!r}", hint="look at the path, and at the current folder")
-        said = pointers.dvc(path) or {}
+        path, base = pointed[0], replace(base, source={**pointed[1], **base.source})
+    elif not path.exists() and not path.with_name(path.name + ".dvc").is_file():
+        raise UsageError(f"there is no data at {str(path)!r}", hint="look at the path, and at the current folder")
     absolute = Path(os.path.abspath(path))  # noqa: PTH100 - as it was named: a link is not resolved
-    named = _named(replace(base, source={**said, **base.source}), options, absolute.name or "data")
+    named = _named(base, options, absolute.name or "data")
     return Source(replace(named, uri=_uri(workspace, absolute)), path=absolute, options=options)
 
 
@@ -169,6 +167,8 @@ def read(session: Session, found: Source, stop: Stop, work: Work) -> Dataset:
 
 def _read_path(session: Session, found: Source, path: Path, stop: Stop, work: Work) -> Dataset:
     base = found.entry
+    if "kind" not in base.source:
+        base = replace(base, source={**(pointers.dvc(path) or {}), **base.source})
     if base.source.get("kind") == "dvc" and not path.exists():
         return replace(base, unread="the data is not here, only what DVC says of it: dvc pull")
     hashing = hasher(session.workspace, stop)
@@ -238,7 +238,7 @@ def _store_frame(session: Session, frame: Any, entry: Dataset, work: Work) -> Da
 def _read_address(session: Session, found: Source, stop: Stop, work: Work) -> Dataset:
     if not found.options.download:
         try:
-            said = address.ask(found.address)
+            said = ask(found.address)
         except address.Unreachable as error:
             return replace(found.entry, unread=f"unverified: {error}")
         return _with(found.entry, said)
@@ -251,6 +251,11 @@ def _read_address(session: Session, found: Source, stop: Stop, work: Work) -> Da
         return replace(found.entry, unread=f"unverified: {error}")
     finally:
         aside.unlink(missing_ok=True)
+
+
+def ask(place: str) -> dict[str, Any]:
+    """Return what the host of an address says of it now; raises address.Unreachable."""
+    return address.ask(place, {})
 
 
 def _with(entry: Dataset, said: Mapping[str, Any]) -> Dataset:
@@ -289,7 +294,9 @@ def _earlier(workspace: Workspace, ref: str, name: str) -> tuple[str, Dataset] |
     commit = refs.get(workspace.repo, ref)
     try:
         run = runs.load(workspace, commit, ref) if commit else None
-        found = dataset.read(run.data) if run else []
+        if run is None or canonical.line(name) not in (run.file("data.json") or b""):  # cheaper than to parse it
+            return None
+        found = dataset.read(run.data)
     except GitexpError:  # a record that does not parse tells nothing
         return None
-    return next(((run.id, item) for item in found if run and item.name == name), None)
+    return next(((run.id, item) for item in found if item.name == name), None)

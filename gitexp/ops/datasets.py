@@ -253,7 +253,7 @@ def _how(entry: Dataset, found: Dataset) -> str:
 def _asked(entry: Dataset) -> Verdict:
     """Ask the host of an address for its version, and compare that."""
     try:
-        said = address.ask(entry.uri)
+        said = reading.ask(entry.uri)
     except address.Unreachable as error:
         return Verdict(entry, entry.uri, UNKNOWN, str(error))
     for key in ("version", "etag"):
