@@ -16,7 +16,7 @@ git init --quiet --initial-branch=main "$place/digits" && cd "$place/digits"
 git config user.name >/dev/null || git config user.name "Demo"
 git config user.email >/dev/null || git config user.email "demo@example.com"
 cp "$here/train.py" "$here/forest.py" .
-printf 'outputs/\n' >.gitignore
+printf 'outputs/\ncurves.png\nreport.html\n' >.gitignore
 git add . && git commit --quiet -m "train a network on digits"
 git log --oneline
 
@@ -42,6 +42,13 @@ try git exp log
 best=$(git exp log --best val_accuracy -n 1 --format '{id}' | cut -c 1-7)
 try git exp show "$best"
 try git exp diff "$best" @~1
+
+say "Ask: filter by params, rank by a metric; what a param does; curves; one page for others"
+try "git exp log --where 'params.lr <= 0.003 and status = \"completed\"' --sort -metrics.val_accuracy -n 3"
+try git exp log --group-by params.lr --columns val_accuracy
+try "git exp plot --where 'params.lr > 0' --metric loss,val_accuracy -o curves.png"
+try "git exp report 'lr0*' -o report.html"
+try git exp check "$best" --metric val_accuracy --min 0.9
 
 say "Plain Git knows all of it: a run is a commit, its parent the code"
 try "git show --stat \$(git exp ref $best)"
