@@ -121,6 +121,9 @@ def _take(
 ) -> None:
     ours = runs.listing(workspace)
     purged = {ids.short(run_id) for run_id in said.purged(workspace)}
+    replaced = said.ledger(workspace).replaced
+    stale = [ref for ref, oid in came.items() if ours.get(ref) != oid and oid in replaced]
+    came = {ref: oid for ref, oid in came.items() if ref not in stale}
     wanted = {ref: oid for ref, oid in came.items() if ours.get(ref) != oid and ref[-ids.SHORT :] not in purged}
     theirs, mine = held.get(notes.REF), refs.get(workspace.repo, notes.REF)
     facts = {notes.REF: theirs} if theirs is not None and theirs != mine else {}
@@ -131,6 +134,7 @@ def _take(
         gone = {ids.short(run_id) for run_id in said.purged(workspace)}
         fit = {ref: oid for ref, oid in wanted.items() if ref[-ids.SHORT :] not in gone}
         fetched.landed = land.land(workspace, "fetch", fit)
+    fetched.landed.skipped += [(ref, land.STALE) for ref in stale]
     if len(fetched.landed.new) > _PACK_FROM:
         command.run(workspace.repo, "pack-refs", "--all", check=False)
 

@@ -17,11 +17,13 @@ from gitexp.git import objects, refs
 from gitexp.record import message
 from gitexp.record import run as run_json
 from gitexp.record.run import Parent, RunRecord
+from gitexp.store import annotations as said_of
 from gitexp.store import reflog, runs
 from gitexp.store.workspace import Workspace
 
 _REF = re.compile(r"refs/experiments(?:-live)?/.+/.*-([k-z]{7})")
 _TRIES = 5
+STALE = "an artifact of it was purged, and this still has it: the same gitexp purge with --remote"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +95,12 @@ def _apply(workspace: Workspace, word: str, moves: Sequence[_Move]) -> None:
 
 def _decide(workspace: Workspace, came: Mapping[str, str], ours: Mapping[str, str]) -> tuple[Landed, list[_Move]]:
     landed, moves = Landed(), []
+    replaced = said_of.ledger(workspace).replaced
     for ref, theirs in came.items():
         mine = ours.get(ref)
         if mine == theirs:
             continue
-        if why := unfit(workspace, ref, theirs):
+        if why := unfit(workspace, ref, theirs) or _cut_apart(workspace, mine, theirs, replaced):
             landed.skipped.append((ref, why))
         elif mine is None:
             landed.new.append(ref)
@@ -137,6 +140,23 @@ def unfit(workspace: Workspace, ref: str, commit: str) -> str:
     if head is None:
         return "its commit is no run's"
     return "" if ids.short(head.id) == named[1] else f"it holds the run {ids.short(head.id)}"
+
+
+def _cut_apart(workspace: Workspace, mine: str | None, theirs: str, replaced: Mapping[str, str]) -> str:
+    """Return why a run of which an artifact was purged is not taken: with the old commits the bytes would come back."""
+    if not replaced:
+        return ""
+    if chain(workspace, theirs) & replaced.keys():
+        return STALE
+    if mine is not None and chain(workspace, mine) & replaced.keys():
+        return "an artifact of it was purged elsewhere: gitexp purge --follow"
+    return ""
+
+
+def holds_purged(workspace: Workspace, commit: str) -> bool:
+    """Say whether a run commit, or one before it, still has an artifact that was purged from the run."""
+    replaced = said_of.ledger(workspace).replaced
+    return bool(replaced) and bool(chain(workspace, commit) & replaced.keys())
 
 
 def chain(workspace: Workspace, commit: str) -> set[str]:

@@ -8,20 +8,17 @@ from typing import Any
 
 from gitexp import ids, text
 from gitexp.errors import Damaged, NotFound, Unsupported
-from gitexp.git import erase, lfslocal, notes, objects, refs
+from gitexp.git import erase, notes, objects, refs
 from gitexp.git.transport import Options
 from gitexp.index import database
-from gitexp.ops import annotate, find, land, recover, sync
-from gitexp.record import pointer
+from gitexp.ops import annotate, find, land, recover, sync, uproot
 from gitexp.store import annotations as said
 from gitexp.store import journal, live, reflog, remotes, runs
-from gitexp.store import objects as large
 from gitexp.store.remotes import Remote
 from gitexp.store.runs import Run
 from gitexp.store.workspace import Workspace
 
 _OWN_REFS = (runs.REF_PREFIX, sync.LIVE_PREFIX, "refs/gitexp/")
-_SNAPSHOT_EMAIL = "gitexp@localhost"  # as git/snapshot.py signs them
 _KEPT_FACTS = "refs/gitexp/remotes/"
 
 
@@ -49,21 +46,19 @@ class Plan:
 
 
 @dataclass(slots=True)
-class Purged:
+class Purged(uproot.Erased):
     """What was done, and what could not be reached."""
 
-    runs: list[str]
+    runs: list[str] = field(default_factory=list)
     refs: int = 0
-    objects: int = 0
-    files: int = 0
-    size_bytes: int = 0
     remotes: list[str] = field(default_factory=list)
-    left: list[str] = field(default_factory=list)
+    artifacts: list[dict[str, Any]] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """Return what `gitexp purge --json` prints."""
         return {
             "runs": self.runs,
+            "artifacts": self.artifacts,
             "refs": self.refs,
             "objects": self.objects,
             "files": self.files,
@@ -132,57 +127,22 @@ def execute(workspace: Workspace, planned: Plan, reason: str, options: Options |
 
     Interrupted at any point, the same command completes it.
     """
-    done = Purged([target.id for target in planned.targets])
+    done = Purged(runs=[target.id for target in planned.targets])
     said.purge(workspace, done.runs, reason)
+    said.sign(workspace)
+    there = frozenset[str]()
     for remote in planned.remotes:
-        _at_remote(workspace, remote, planned.targets, options or Options())
+        there |= _at_remote(workspace, remote, planned.targets, options or Options())
         done.remotes.append(remote.label)
     _drop_refs(workspace, planned.targets, done)
     _drop_traces(workspace, done.runs)
-    _drop_objects(workspace, planned.targets, done)
+    _drop_objects(workspace, planned, there, done, options or Options())
     done.left += _out_of_reach(workspace, planned)
     return done
 
 
-def _objects(workspace: Workspace, commits: frozenset[str]) -> set[str]:
-    """Return the objects that make these run commits and their snapshots, but for those of the user's own code."""
-    repo, found, code = workspace.repo, set[str](), set[str]()
-    for commit in commits:
-        found |= _tree_of(workspace, commit)
-        for parent in objects.read_commit(repo, commit).parents:
-            if parent in commits or not objects.exists(repo, parent):
-                continue
-            if _is_snapshot(workspace, parent):
-                found |= _tree_of(workspace, parent)
-                code |= {oid for base in objects.read_commit(repo, parent).parents for oid in _tree_of(workspace, base)}
-            else:
-                code |= _tree_of(workspace, parent)
-    return found - code
-
-
-def _tree_of(workspace: Workspace, commit: str) -> set[str]:
-    repo = workspace.repo
-    if not objects.exists(repo, commit):
-        return set()
-    tree = objects.read_commit(repo, commit).tree
-    found, waiting = {commit, tree}, [tree]
-    while waiting:
-        folder = waiting.pop()
-        for entry in objects.entries(repo, folder) if objects.exists(repo, folder) else ():
-            if entry.mode == objects.TREE and entry.oid not in found:
-                waiting.append(entry.oid)
-            if entry.mode != objects.SUBMODULE:
-                found.add(entry.oid)
-    return found
-
-
-def _is_snapshot(workspace: Workspace, commit: str) -> bool:
-    """Say whether gitexp made a commit: it signs snapshots with a name that no user has."""
-    return objects.read_commit(workspace.repo, commit).author.email == _SNAPSHOT_EMAIL
-
-
-def _at_remote(workspace: Workspace, remote: Remote, targets: Sequence[Target], options: Options) -> None:
-    """Delete the runs' refs at a remote and give it the facts without them."""
+def _at_remote(workspace: Workspace, remote: Remote, targets: Sequence[Target], options: Options) -> frozenset[str]:
+    """Delete the runs' refs at a remote and give it the facts without them; returns what these refs held."""
     held = sync.look(workspace, remote, options)
     theirs = held.get(notes.REF)
     gone: dict[str, str | None] = {ref: None for ref in held for target in targets if target.is_ref(ref)}
@@ -190,8 +150,10 @@ def _at_remote(workspace: Workspace, remote: Remote, targets: Sequence[Target], 
         if theirs is not None:
             said.merge(workspace, theirs)
         told = said.outgoing(workspace, theirs, ())
+        told = said.signed(workspace, told) if told else None
     sync.rewrite(workspace, remote, {**gone, **({notes.REF: told} if told else {})}, options)
     remotes.replace(workspace, remote, remotes.seen(workspace, remote))
+    return frozenset(held[ref] for ref in gone)
 
 
 def _drop_refs(workspace: Workspace, targets: Iterable[Target], done: Purged) -> None:
@@ -219,8 +181,11 @@ def _drop_traces(workspace: Workspace, run_ids: Iterable[str]) -> None:
         refs.delete(workspace.repo, ref, old=oid)
 
 
-def _drop_objects(workspace: Workspace, targets: Sequence[Target], done: Purged) -> None:
+def _drop_objects(
+    workspace: Workspace, planned: Plan, at_remotes: frozenset[str], done: Purged, options: Options
+) -> None:
     """Erase the runs' commits, also those that lost their ref before, what only they need, and old lines of notes."""
+    targets = planned.targets
     commits = frozenset(commit for target in targets for commit in target.commits)
     words = [word % target.id.encode() for target in targets for word in (b'"run":"%s"', b"\nRun: %s")]
     try:
@@ -228,23 +193,16 @@ def _drop_objects(workspace: Workspace, targets: Sequence[Target], done: Purged)
     except Unsupported:
         stray, doomed = set(), set()
     commits |= {commit for commit in stray if any(_is_record(workspace, commit, target.id) for target in targets)}
-    doomed |= _objects(workspace, commits)
-    pointers = {oid: found for oid in doomed if (found := _pointer(workspace, oid)) is not None}
-    sizes = {oid: objects.size_of(workspace.repo, oid) for oid in doomed if objects.exists(workspace.repo, oid)}
-    erased = erase.erase(workspace.repo, doomed)
-    done.objects = len(erased.gone)
-    done.size_bytes = sum(sizes[oid] for oid in erased.gone)
-    busy = _in_journals(workspace)
-    for oid in erased.gone & pointers.keys():
-        if pointers[oid].sha256 not in busy:
-            done.files += _drop_file(workspace, pointers[oid].sha256)
+    doomed |= uproot.objects_of(workspace.repo, commits)
+    meant = uproot.meant_by(workspace.repo, doomed)
+    erased = uproot.erase_here(workspace, doomed, meant, done)
+    gone = tuple(pointer for oid, pointer in meant.items() if oid in erased.gone)
+    for remote in planned.remotes:
+        there = uproot.Doomed(commits | at_remotes, frozenset(doomed), frozenset(), gone)
+        done.left += uproot.erase_there(workspace, remote, there, options)
     if commits & erased.needed:
         held = erase.holders(workspace.repo, commits & erased.needed)
         done.left.append(f"its commits here, which are held by {', '.join(held) or 'a reflog'}")
-    if erased.left:
-        done.left.append(
-            f"{text.plural(len(erased.left), 'object')} in packs that cannot be rewritten: git repack -a -d"
-        )
 
 
 def _is_record(workspace: Workspace, commit: str, run_id: str) -> bool:
@@ -255,35 +213,7 @@ def _is_record(workspace: Workspace, commit: str, run_id: str) -> bool:
         return False
 
 
-def _pointer(workspace: Workspace, oid: str) -> pointer.Pointer | None:
-    repo = workspace.repo
-    if not objects.exists(repo, oid) or objects.size_of(repo, oid) > pointer.MAX_BYTES:
-        return None
-    try:
-        return pointer.decode(objects.read_blob(repo, oid))
-    except Damaged:  # a tree or a commit
-        return None
-
-
-def _in_journals(workspace: Workspace) -> set[str]:
-    """Return the large files that running runs have logged."""
-    return {item.sha256 for run in live.listing(workspace) for item in run.artifacts if item.sha256}
-
-
-def _drop_file(workspace: Workspace, sha256: str) -> int:
-    lfslocal.take_back(workspace.repo, sha256)
-    path = large.path(workspace, sha256)
-    if path is None:
-        return 0
-    path.unlink(missing_ok=True)
-    return 1
-
-
 def _out_of_reach(workspace: Workspace, planned: Plan) -> list[str]:
     short = " ".join(target.id for target in planned.targets)
     lines = [f"{name} still holds it: gitexp purge {short} --remote {name}" for name in planned.elsewhere]
-    lines += [
-        f"{remote.label} keeps the objects until it collects garbage, and large files in its LFS store: ask its host"
-        for remote in planned.remotes
-    ]
-    return [*lines, "other clones keep what they fetched until there: gitexp fetch; gitexp purge --follow; bundles too"]
+    return [*lines, uproot.OTHERS]

@@ -147,7 +147,7 @@ def _reasons(workspace: Workspace, remote: Remote, choice: Choice) -> Callable[[
 
     def why(head: Head) -> str:
         state = states.get(head.id, facts.EMPTY)
-        if state.purge is not None:
+        if state.purge is not None or (state.cuts and land.holds_purged(workspace, head.commit)):
             return PURGED
         if head.dirty and (choice.clean or refused):
             if refused and choice.names:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,8 @@ MAX_KEY = 250  # characters of a tag's key, a posted number's name, a verdict's 
 MAX_TEXT = 15_000  # characters of a text: below the line's limit at four bytes each
 MAX_CLOCK = 2**48  # a line that claims more is damaged, or nothing could ever come after it
 
+CUT = "purge_artifact"
+_COMMIT, _SHA256 = re.compile(r"[0-9a-f]{40}"), re.compile(r"[0-9a-f]{64}")
 _OWN_KEYS = frozenset({"id", RUN, EXPERIMENT, "clock", "time", "author", "op"})
 
 
@@ -61,6 +64,21 @@ class Removal:
 
 
 @dataclass(frozen=True, slots=True)
+class Cut:
+    """Bytes that were purged from a run: what they were, why, and {run commit: the one in its place}.
+
+    `artifact` is the name under which they were given up, "" where their hash was: then all of them went.
+    """
+
+    time_ms: int
+    author: Author
+    reason: str
+    artifact: str
+    sha256: tuple[str, ...]
+    commits: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """What all facts about one run or experiment come to."""
 
@@ -73,6 +91,7 @@ class State:
     favourite: bool = False
     removal: Removal | None = None
     purge: Removal | None = None
+    cuts: tuple[Cut, ...] = ()
     posts: dict[str, int | float] = field(default_factory=dict)
     verdicts: dict[str, str] = field(default_factory=dict)
     name: str | None = None  # of an experiment: its display name now
@@ -200,6 +219,7 @@ class _Draft:
     favourite: bool = False
     removal: Removal | None = None
     purge: Removal | None = None
+    cuts: list[Cut] = field(default_factory=list)
     posts: dict[str, int | float] = field(default_factory=dict)
     verdicts: dict[str, str] = field(default_factory=dict)
     first_name: str | None = None
@@ -219,6 +239,7 @@ class _Draft:
             favourite=self.favourite,
             removal=self.removal,
             purge=self.purge,
+            cuts=tuple(self.cuts),
             posts=dict(sorted(self.posts.items())),
             verdicts=dict(sorted(self.verdicts.items())),
             name=self.names[-1] if self.names else self.first_name,
@@ -286,6 +307,17 @@ def _purge(draft: _Draft, fact: Fact) -> None:
     draft.purge = Removal(fact.time_ms, fact.author, _argument(fact, "reason"))
 
 
+def _cut(draft: _Draft, fact: Fact) -> None:
+    commits, hashes = fact.arguments.get("commits"), fact.arguments.get("sha256")
+    pairs = commits.items() if isinstance(commits, dict) else ()
+    if not all(isinstance(new, str) and _COMMIT.fullmatch(old) and _COMMIT.fullmatch(new) for old, new in pairs):
+        raise ValueError("not commits")
+    if not isinstance(hashes, list) or not all(isinstance(item, str) and _SHA256.fullmatch(item) for item in hashes):
+        raise ValueError("not hashes")
+    reason, artifact = _argument(fact, "reason"), _argument(fact, "artifact")
+    draft.cuts.append(Cut(fact.time_ms, fact.author, reason, artifact, tuple(hashes), dict(pairs)))
+
+
 def _create(draft: _Draft, fact: Fact) -> None:
     name = _experiment_name(fact)
     if ids.experiment_id(name) != fact.target:
@@ -316,6 +348,7 @@ _OPS: dict[str, Callable[[_Draft, Fact], None]] = {
     "post": _post,
     "verdict": _verdict,
     "purge": _purge,
+    CUT: _cut,
     "create": _create,
     "rename": _rename,
 }

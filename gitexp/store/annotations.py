@@ -297,6 +297,24 @@ def purge(workspace: Workspace, run_ids: Collection[str], reason: str) -> tuple[
     return tombstones
 
 
+def signed(workspace: Workspace, commit: str) -> str:
+    """Return a commit of the notes that follows this one, says the same and is signed, where `gitexp.sign` is on.
+
+    Git's signature covers the tree, so it is one of all that is said: of a tombstone above all.
+    """
+    if not workspace.settings.flag("sign"):
+        return commit
+    signature = _signature(who(workspace), clock.now_ms())
+    words = f"sign what is said\n\nClock: {notes.reached(workspace.repo, commit) or greatest_clock(workspace)}\n"
+    tree = objects.read_commit(workspace.repo, commit).tree
+    return runs.sign(workspace, objects.Commit(tree, (commit,), signature, signature, words))
+
+
+def sign(workspace: Workspace) -> None:
+    """Sign the notes as they stand."""
+    notes.change(workspace.repo, notes.REF, lambda tip: signed(workspace, tip) if tip is not None else None)
+
+
 def _line(fact: Fact) -> bytes:
     try:
         return facts.encode_line(fact)

@@ -98,6 +98,20 @@ class Ledger:
         """The ids of purged runs."""
         return frozenset(row[41:].decode() for row in self._rows.get(_PURGED, ()))
 
+    @cached_property
+    def cuts(self) -> dict[str, tuple[facts.Cut, ...]]:
+        """{run id: what was purged from it} of the runs that lost something and not all."""
+        word = facts.CUT.encode()
+        if word not in self._data:
+            return {}
+        runs = (key.decode() for key, rows in self._rows.items() if len(key) == 16 and any(word in row for row in rows))
+        return {run_id: found for run_id in runs if (found := self.state(facts.RUN, run_id).cuts)}
+
+    @cached_property
+    def replaced(self) -> dict[str, str]:
+        """{run commit: the one in its place}: what may not come back, since something in it was purged."""
+        return {old: new for cuts in self.cuts.values() for cut in cuts for old, new in cut.commits.items()}
+
     @property
     def damaged(self) -> int:
         """How many lines no reader understands."""

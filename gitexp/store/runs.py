@@ -447,12 +447,12 @@ def _write_commit(workspace: Workspace, draft: Draft, tree: str) -> str:
     text = message.encode(record, draft.summary)
     commit = Commit(tree, tuple(parent.commit for parent in record.parents), people[0], people[1], text)
     if workspace.settings.flag("sign"):
-        return _signed(workspace, commit)
+        return sign(workspace, commit)
     return objects.write_commit(workspace.repo, commit)
 
 
-def _signed(workspace: Workspace, commit: Commit) -> str:
-    """Let git sign: it knows the user's keys and agents."""
+def sign(workspace: Workspace, commit: Commit) -> str:
+    """Write a commit that git signs: it knows the user's keys and agents."""
     env: dict[str, str] = {}
     for role, person in (("AUTHOR", commit.author), ("COMMITTER", commit.committer)):
         sign, minutes = "-" if person.offset_min < 0 else "+", abs(person.offset_min)

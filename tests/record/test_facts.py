@@ -80,6 +80,7 @@ def test_the_golden_lines_of_format_1_are_read_and_written_as_they_stand() -> No
         description="what it is",
         favourite=True,
         purge=facts.Removal(1_795_184_545_123, bo, "a key"),
+        cuts=(facts.Cut(1_795_184_545_123, bo, "a person asked", "keys/id.pem", ("ab" * 32,), {"1" * 40: "2" * 40}),),
         posts={"uplift": 0.02, "users": 3, "worst": -math.inf},
         verdicts={"reproduced": "yes"},
         ignored=1,
