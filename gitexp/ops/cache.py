@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gitexp.errors import RemoteError
@@ -16,6 +17,7 @@ from gitexp.store.remotes import Remote
 from gitexp.store.workspace import Workspace
 
 _ASKED = 200  # objects that a remote is asked about at once
+_GRACE_NS = 60_000_000_000  # since an object was of use: whoever brought it is still at it
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +43,17 @@ def copies(workspace: Workspace) -> list[Copy]:
     return sorted(found, key=lambda item: (item.used_ns, item.pointer.sha256))
 
 
-def trim(workspace: Workspace, remote: Remote, spare: Collection[str], options: Options) -> int:
+def trim(workspace: Workspace, remote: Remote, options: Options) -> int:
     """Bring what came from remotes under the limit again; returns the bytes that went.
 
-    Only what the remote has now goes, and nothing of `spare` (sha256), which was brought a moment ago. A remote that
-    cannot be asked leaves it to the next time.
+    Only what the remote has now goes, and nothing that was brought or used in the last minute. A remote that cannot be
+    asked leaves it to the next time.
     """
     limit = workspace.settings.size_bytes("artifactsCacheLimit")
     here = copies(workspace) if limit else []
     over = sum(item.pointer.size_bytes for item in here) - limit
-    waiting, gone = [item.pointer for item in here if item.pointer.sha256 not in spare], 0
+    before_ns, gone = time.time_ns() - _GRACE_NS, 0
+    waiting = [item.pointer for item in here if item.used_ns < before_ns]
     try:
         while gone < over and waiting:
             asked = _enough(waiting, over - gone)

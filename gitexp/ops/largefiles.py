@@ -111,10 +111,9 @@ def bring(workspace: Workspace, remote: Remote, items: Sequence[Pointer], option
     finally:
         meter.end()
     failed = {failure.item for failure in failures}
-    came = [item.sha256 for item in items if item not in failed]
-    whereabouts.came(workspace, remote, came)
+    whereabouts.came(workspace, remote, [item.sha256 for item in items if item not in failed])
     whereabouts.saw(workspace, remote, (), [failure.item.sha256 for failure in failures if failure.missing])
-    cache.trim(workspace, remote, set(came), options)
+    cache.trim(workspace, remote, options)
     return Moved(len(items) - len(failures), _why(failures, len(items), "gitexp fetch --artifacts"))
 
 

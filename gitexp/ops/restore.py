@@ -346,7 +346,7 @@ def _fill(workspace: Workspace, run: Run, item: Artifact, descriptor: int) -> No
     if (copied.sha256, copied.size_bytes) != (item.sha256, item.size_bytes):
         raise Damaged(
             f"the bytes of {text.safe(item.name)} ({item.sha256[:12]}) are damaged in this clone",
-            hint="gitexp fsck",
+            hint="gitexp fsck --repair",
         )
     supply.used(workspace, item.sha256)
 

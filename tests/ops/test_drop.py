@@ -114,7 +114,12 @@ def here(workspace: Workspace) -> list[str]:
 
 
 def get(name: str) -> None:
+    """Get the file of a run; after that two minutes go by for all that is here."""
     support.gitexp("get", f"{name}:model.pt", "--to", f"{name}.pt", "--force")
+    for path in Path(".git/gitexp/objects").rglob("*"):
+        if path.is_file():
+            seen = path.stat()
+            os.utime(path, ns=(seen.st_atime_ns - 120 * 10**9, seen.st_mtime_ns - 120 * 10**9))
 
 
 def test_beyond_the_limit_what_was_used_least_goes(clone: Path) -> None:
@@ -138,6 +143,16 @@ def test_the_limit_takes_nothing_that_the_remote_has_lost_or_that_was_recorded_h
     get("run2")
     assert here(workspace) == ["run0", "run2"]
     assert artifacts.is_here(workspace, find.one(workspace, own.id).artifacts[0])
+
+
+def test_what_was_used_a_moment_ago_stays_beyond_the_limit(clone: Path) -> None:
+    support.git(clone, "config", "gitexp.artifactsCacheLimit", "1")
+    for seed in range(3):
+        support.gitexp("get", f"run{seed}:model.pt", "--to", f"run{seed}.pt")
+    assert here(workspaces.open(clone)) == ["run0", "run1", "run2"]
+    get("run0")
+    get("run3")
+    assert here(workspaces.open(clone)) == ["run3"]
 
 
 def test_without_a_limit_everything_stays(clone: Path) -> None:
