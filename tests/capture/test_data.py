@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
 import socket
 import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gitexp.capture import data, folder
 from gitexp.capture.data import Hashed
-from gitexp.record import pointer
+from gitexp.record import merkle, pointer
 from gitexp.record.dataset import Dataset
+from gitexp.record.merkle import Leaf
 from gitexp.record.pointer import Pointer
 from tests import support
 
@@ -43,6 +47,26 @@ def test_a_folder_has_the_hash_of_its_content_not_of_times_and_modes(tmp_path: P
     assert (one.files, one.size_bytes) == (2, 2)
     support.write(other / "c", "")
     assert one.sha256 != read(other).sha256
+
+
+NAMES = st.text("aäÄZ.-_ é\u0301", min_size=1, max_size=4).filter(lambda name: name.strip(".") != "")
+TREE = st.dictionaries(st.tuples(NAMES, NAMES), st.tuples(st.binary(max_size=3), st.integers(0, 2**31)), max_size=5)
+
+
+@given(found=TREE, chance=st.randoms(use_true_random=False))
+def test_real_folders_have_one_hash_in_whatever_order_time_and_mode(
+    tmp_path_factory: pytest.TempPathFactory, found: dict[tuple[str, str], tuple[bytes, int]], chance: random.Random
+) -> None:
+    wanted = merkle.root(
+        Leaf("/".join(path), hashlib.sha256(content).hexdigest()) for path, (content, _) in found.items()
+    )
+    top = tmp_path_factory.mktemp("tree")
+    for path in chance.sample(sorted(found), len(found)):
+        content, seconds = found[path]
+        file = support.write(top.joinpath(*path), content)
+        file.chmod(chance.choice([0o600, 0o644, 0o755]))
+        os.utime(file, (seconds, seconds))
+    assert read(top).sha256 == wanted
 
 
 def test_links_inside_count_as_what_they_mean(tmp_path: Path) -> None:
