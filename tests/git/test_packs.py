@@ -50,7 +50,7 @@ def test_a_pack_that_is_not_finished_leaves_nothing(tmp_path: Path) -> None:
 
 def test_a_full_disk_leaves_no_half_pack(tmp_path: Path) -> None:
     with support.small_disk(tmp_path / "disk", "2m") as disk:
-        with pytest.raises(OSError, match="No space"), packs.Writer(disk / "packs") as writer:  # noqa: PT012
+        with pytest.raises(OSError, match="No space"), packs.Writer(disk / "packs") as writer:
             for _ in range(100):
                 writer.add(os.urandom(50_000))
             writer.finish()
