@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from gitexp import files
-from gitexp.git import lfs, lfsendpoint, lfslocal
+from gitexp.git import lfslocal
 from gitexp.git.transport import Options
+from gitexp.ops import depots
 from gitexp.record.pointer import Pointer
 from gitexp.store import objects as large
 from gitexp.store import whereabouts
@@ -89,9 +90,8 @@ def sure(workspace: Workspace, remote: Remote, items: Sequence[Pointer], options
     """
     if not items:
         return []
-    folder = lfsendpoint.find(workspace.repo, remote.name, lfsendpoint.DOWNLOAD).folder
-    depot = lfs.open(workspace.repo, remote.name, options, lfsendpoint.DOWNLOAD)
-    lacking = set(depot.lacks(items))
+    folder = depots.folder(workspace, remote)
+    lacking = set(depots.open(workspace, remote, options).lacks(items))
     there = [item for item in items if item not in lacking]
     if folder is not None:
         there = [] if _is_ours(workspace, folder) else [item for item in there if _is_whole(folder, item)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gitexp import text
 from gitexp.errors import Damaged, Unconfirmed, Unsupported
 from gitexp.git import command, objects
-from gitexp.ops import largefiles
+from gitexp.ops import depots, largefiles
 from gitexp.store import remotes, runs
 from gitexp.store.remotes import Remote
 from gitexp.store.runs import Head
@@ -16,6 +16,7 @@ from gitexp.store.workspace import Workspace
 
 RUNS, DIRTY, UNTRACKED, COMMITS, ARTIFACTS = "runs", "dirty", "untracked", "commits", "artifacts"
 KINDS = frozenset({RUNS, DIRTY, UNTRACKED, COMMITS, ARTIFACTS})
+_TO = ARTIFACTS + " to "  # and where: each bucket is agreed to by itself, whoever has chosen it
 _NAMED = 3  # files and branches named in one line
 
 
@@ -30,6 +31,12 @@ class Exposure:
     commits: int = 0
     branches: tuple[str, ...] = ()
     artifact_bytes: int = 0
+    depot: str = depots.LFS_LABEL  # where those bytes go
+
+    @property
+    def artifacts(self) -> str:
+        """The kind that the bytes of artifacts are."""
+        return _artifacts(self.depot)
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -39,7 +46,7 @@ class Exposure:
             DIRTY: self.dirty,
             UNTRACKED: self.untracked,
             COMMITS: self.commits,
-            ARTIFACTS: self.artifact_bytes,
+            self.artifacts: self.artifact_bytes,
         }
         return frozenset(kind for kind, count in counts.items() if count)
 
@@ -52,10 +59,21 @@ class _Code:
     branch: str
 
 
+def _artifacts(depot: str) -> str:
+    """Return the kind of exposure that the bytes of artifacts are."""
+    return ARTIFACTS if depot == depots.LFS_LABEL else _TO + depot
+
+
+def kinds(workspace: Workspace, remote: Remote) -> frozenset[str]:
+    """Return all kinds of exposure that a push to this remote can have."""
+    depot = depots.label(workspace, remote)
+    return KINDS - {ARTIFACTS} | ({_artifacts(depot)} if depot else frozenset())
+
+
 def approved(workspace: Workspace, remote: Remote) -> frozenset[str]:
     """Return the kinds that may go to this remote without asking."""
     if workspace.settings.raw(f"push.{remote.name.lower()}") == "approved":
-        return KINDS
+        return kinds(workspace, remote)
     return remotes.agreement(workspace, remote).kinds
 
 
@@ -65,6 +83,8 @@ def measure(workspace: Workspace, remote: Remote, heads: Sequence[Head], held: S
     new = _unpublished(workspace, remote, [code.commit for code in codes if code.commit], held)
     files = {name for code in codes for name in code.untracked}
     branches = {code.branch for code in codes if code.commit in new and code.branch}
+    depot = depots.label(workspace, remote)
+    going = largefiles.here(workspace, [head.commit for head in heads]) if depot else ()
     return Exposure(
         runs=len(heads),
         dirty=sum(code.dirty for code in codes),
@@ -72,7 +92,8 @@ def measure(workspace: Workspace, remote: Remote, heads: Sequence[Head], held: S
         files=tuple(sorted(files)),
         commits=len(new),
         branches=tuple(sorted(branches)),
-        artifact_bytes=sum(item.size_bytes for item in largefiles.here(workspace, [head.commit for head in heads])),
+        artifact_bytes=sum(item.size_bytes for item in going),
+        depot=depot,
     )
 
 
@@ -113,7 +134,8 @@ def check(workspace: Workspace, remote: Remote, exposure: Exposure, *, yes: bool
         remotes.agree(workspace, remote, exposure.kinds)
         return
     if RUNS in before:
-        news = "new there: " + ", ".join(words for kind, words in _NEW.items() if kind in missing)
+        new = _NEW | ({exposure.artifacts: exposure.artifacts} if exposure.artifact_bytes else {})
+        news = "new there: " + ", ".join(words for kind, words in new.items() if kind in missing)
     else:
         news = "first push of experiments from this clone"
     plan = describe(remote, exposure, news)
@@ -138,7 +160,7 @@ def describe(remote: Remote, exposure: Exposure, news: str) -> list[str]:
         of = f" of {_some(exposure.branches)}" if exposure.branches else ""
         lines.append(f"  also {text.plural(exposure.commits, 'commit')}{of} that {remote.label} does not have")
     if exposure.artifact_bytes:
-        lines.append(f"  {text.size(exposure.artifact_bytes)} of artifacts to Git LFS")
+        lines.append(f"  {text.size(exposure.artifact_bytes)} of artifacts to {exposure.depot}")
     return lines
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from gitexp import text
 from gitexp.errors import RemoteError
-from gitexp.git import lfs, lfsendpoint, lfslocal
+from gitexp.git import lfsendpoint, lfslocal
 from gitexp.git import objects as git_objects
 from gitexp.git.transport import Options
-from gitexp.ops import cache
+from gitexp.ops import cache, depots
 from gitexp.record import pointer
 from gitexp.record.pointer import Failure, Pointer
 from gitexp.store import objects, runs, whereabouts
@@ -67,13 +67,13 @@ def here(workspace: Workspace, commits: Iterable[str]) -> list[Pointer]:
 
 
 def upload(workspace: Workspace, remote: Remote, commits: Iterable[str], options: Options) -> str:
-    """Give the bytes of these runs to the remote's LFS store; returns why that could not be, "" when it was."""
+    """Give the bytes of these runs to the remote's depot; returns why that could not be, "" when it was."""
     items = here(workspace, commits)
     if not items:
         return ""
     meter = _Meter("sending", items, options)
     try:
-        depot = lfs.open(workspace.repo, remote.name, options, lfsendpoint.UPLOAD)
+        depot = depots.open(workspace, remote, options, lfsendpoint.UPLOAD)
         failures = depot.send(items, lambda item: objects.place(workspace, item.sha256), meter.tell)
     except RemoteError as error:
         return f"{error.message}; {error.hint}" if error.hint else error.message
@@ -87,7 +87,7 @@ def upload(workspace: Workspace, remote: Remote, commits: Iterable[str], options
 def download(
     workspace: Workspace, remote: Remote, commits: Sequence[str], options: Options, *, artifacts: bool
 ) -> Moved:
-    """Bring what these runs keep beside their commits, as far as the remote's LFS store has it.
+    """Bring what these runs keep beside their commits, as far as the remote's depot has it.
 
     Curves, output and the like belong to the record; the files a run produced come only with `artifacts`.
     """
@@ -99,12 +99,12 @@ def download(
 
 
 def bring(workspace: Workspace, remote: Remote, items: Sequence[Pointer], options: Options) -> Moved:
-    """Bring these objects from the remote's LFS store."""
+    """Bring these objects from the remote's depot."""
     if not items:
         return Moved()
     meter = _Meter("fetching", items, options)
     try:
-        depot = lfs.open(workspace.repo, remote.name, options, lfsendpoint.DOWNLOAD)
+        depot = depots.open(workspace, remote, options)
         failures = depot.bring(items, lambda *found: _arrive(workspace, *found), workspace.tmp, meter.tell)
     except RemoteError as error:
         return Moved(0, f"{error.message}; {error.hint}" if error.hint else error.message)

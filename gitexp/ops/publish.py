@@ -168,7 +168,7 @@ def _is_live(ref: str, run_id: str) -> bool:
 
 def _check(workspace: Workspace, remote: Remote, ref: str, commit: str) -> None:
     head = runs.head(workspace, ref, commit)
-    if head is not None and not exposure.approved(workspace, remote) >= exposure.KINDS:
+    if head is not None and not exposure.approved(workspace, remote) >= exposure.kinds(workspace, remote):
         held = [oid for name, oid in remotes.seen(workspace, remote).items() if name.startswith(runs.REF_PREFIX)]
         exposure.check(workspace, remote, exposure.measure(workspace, remote, [head], held))
 

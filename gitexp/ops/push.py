@@ -96,7 +96,7 @@ def plan(workspace: Workspace, remote: Remote, choice: Choice, options: Options,
     lacking = _lacking(local, held, wanted)
     kept, left_out = _part(workspace, lacking, _reasons(workspace, remote, choice))
     shown = None
-    if measure or not exposure.approved(workspace, remote) >= exposure.KINDS:
+    if measure or not exposure.approved(workspace, remote) >= exposure.kinds(workspace, remote):
         commits = [oid for ref, oid in held.items() if ref.startswith(runs.REF_PREFIX)]
         shown = exposure.measure(workspace, remote, kept, commits)
     return Plan(remote, choice, tuple(kept), left_out, shown)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from gitexp import files as bytes_of
 from gitexp import ids, text
-from gitexp.git import lfs, lfsendpoint
 from gitexp.git.transport import Options
+from gitexp.ops import depots
 from gitexp.ops.pointed import Use
 from gitexp.record.pointer import Pointer
 from gitexp.store import objects as large
@@ -118,6 +118,5 @@ def held(workspace: Workspace, remote: Remote, lacking: Sequence[Bad]) -> frozen
     items = [Pointer(bad.sha256, bad.size_bytes) for bad in lacking]
     if not items:
         return frozenset()
-    depot = lfs.open(workspace.repo, remote.name, Options(), lfsendpoint.DOWNLOAD)
-    away = {item.sha256 for item in depot.lacks(items)}
+    away = {item.sha256 for item in depots.open(workspace, remote, Options()).lacks(items)}
     return frozenset(item.sha256 for item in items if item.sha256 not in away)

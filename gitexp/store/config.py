@@ -77,6 +77,13 @@ SETTINGS = _table(
     ("sourceSuffixes", "list", "", "endings of untracked files that count as source, beside the built-in ones"),
     ("inlineLimit", "size", "100k", "record files over this are stored as pointers, their bytes beside the commit"),
     (
+        "artifacts",
+        "text",
+        "auto",
+        "where the bytes of large files go: auto (the remote's Git LFS), lfs, none, s3://BUCKET/PREFIX, gs://…, az://… "
+        "or file:///FOLDER; gitexp.artifacts.REMOTE for one remote",
+    ),
+    (
         "artifactsCacheLimit",
         "size",
         "0",
