@@ -32,7 +32,7 @@ class File:
 
 @dataclass(slots=True)
 class Listing:
-    """The files of a folder by name, then those of the folders in it, and the paths of its empty folders ("." is itself)."""
+    """The files of a folder by name, then those of the folders in it; and its empty folders ("." is itself)."""
 
     files: list[File] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
