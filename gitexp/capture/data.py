@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import stat
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -96,10 +97,11 @@ def _file_hash(path: Path, base: Dataset, hasher: Hasher) -> Dataset:
 
 
 def _pointer(path: Path) -> pointers.Pointer | None:
-    """Return the LFS pointer that stands in the place of a file."""
-    if path.stat().st_size > pointers.MAX_BYTES:
+    """Return the LFS pointer that stands in the place of a file; waits for no pipe."""
+    found = path.stat()
+    if found.st_size > pointers.MAX_BYTES or not stat.S_ISREG(found.st_mode):
         return None
-    with open(path, "rb") as file:
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
         return pointers.decode(file.read(pointers.MAX_BYTES + 1))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,9 @@ def test_check_tells_by_its_exit_code_whether_the_data_is_what_it_was(two: tuple
     (project / "test.csv").unlink()
     said = support.gitexp("data", "check", two[1], "--json", expect=12).json
     assert said["passed"] is False and [item["state"] for item in said["data"]] == ["missing", "same"]
+    os.mkfifo(project / "pipe")
+    piped = support.gitexp("data", "check", two[0], "--path", "train=pipe", expect=12)  # test.csv is gone
+    assert "unknown" in piped.lines[1] and "regular" in piped.lines[1]
     assert support.gitexp("data", "check", two[0], "--path", "val=x", expect=4).stderr
     assert support.gitexp("data", "check", two[0], "--path", "val", expect=2).stderr
 
