@@ -24,7 +24,7 @@ from gitexp.ops.attach import Work
 from gitexp.ops.lifecycle import Session
 from gitexp.record import dataset, values
 from gitexp.record.dataset import Dataset
-from gitexp.store import hashes, reflog, runs
+from gitexp.store import awsfiles, hashes, reflog, runs
 from gitexp.store import workspace as workspaces
 from gitexp.store.workspace import Workspace
 
@@ -255,7 +255,7 @@ def _read_address(session: Session, found: Source, stop: Stop, work: Work) -> Da
 
 def ask(place: str) -> dict[str, Any]:
     """Return what the host of an address says of it now; raises address.Unreachable."""
-    return address.ask(place, {})
+    return address.ask(place, awsfiles.read() if place.lower().startswith("s3") else {})
 
 
 def _with(entry: Dataset, said: Mapping[str, Any]) -> Dataset:

@@ -1,0 +1,69 @@
+"""What hosts say of data, and what addresses say of themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gitexp.capture import address
+from tests import s3server
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("s3://b/x.csv?versionId=3", {"kind": "s3", "version": "3"}),
+        ("s3a://b/x.csv", {"kind": "s3"}),
+        ("gs://b/x.csv?generation=7", {"kind": "gs", "version": "7"}),
+        ("abfss://c@acme.dfs.core.windows.net/x", {"kind": "az"}),
+        ("https://acme.io/x.csv", {"kind": "https"}),
+        ("hf://datasets/acme/x", {"kind": "hf"}),
+        ("lakefs://repo/main/a/b.csv", {"kind": "lakefs", "repository": "repo", "ref": "main", "path": "a/b.csv"}),
+        ("lakefs://repo", {"kind": "lakefs", "repository": "repo"}),
+    ],
+)
+def test_what_an_address_says_of_itself(text: str, said: dict[str, Any]) -> None:
+    assert address.is_address(text) and address.source(text) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://ana:hunter22@acme.io/x", "https://acme.io/x"),
+        ("s3://AKIA:secret@b/x", "s3://b/x"),
+        ("https://acme.io/x?sig=0123456789abcdef0123&v=1", "https://acme.io/x?sig=[redacted]&v=1"),
+        ("s3://b/x?versionId=3", "s3://b/x?versionId=3"),
+    ],
+)
+def test_credentials_of_an_address_are_not_shown(text: str, shown: str) -> None:
+    assert address.shown(text) == shown
+
+
+@pytest.mark.parametrize("text", ["data/train.csv", "/a/b", "C:\\data", "a:b", "://x", "x"])
+def test_paths_are_no_addresses(text: str) -> None:
+    assert not address.is_address(text)
+
+
+@pytest.mark.slow
+def test_a_bucket_is_asked_for_the_version_of_one_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    with s3server.process() as port, s3server.proxied(port) as server:
+        for name, value in {**s3server.KEYS, "AWS_ENDPOINT_URL": server.url}.items():
+            monkeypatch.setenv(name, value)
+        at = f"s3://{s3server.BUCKET}"
+        server.ask("PUT", f"/{s3server.BUCKET}?versioning", b"<VersioningConfiguration><Status>Enabled</Status>"
+                   b"</VersioningConfiguration>")  # fmt: skip
+        server.ask("PUT", f"/{s3server.BUCKET}/dir/x.csv", b"a,b\n1,2\n")
+        found = address.ask(f"{at}/dir/x.csv", {})
+        assert found["size"] == 8 and found["etag"] and found["version"]
+        assert [method for method, *_ in server.asked] == ["HEAD"]
+        with pytest.raises(address.Unreachable, match="the host answered 404"):
+            address.ask(f"{at}/nothing.csv", {})
+        with pytest.raises(address.Unreachable, match="a prefix has no version"):
+            address.ask(f"{at}/dir/", {})
+        server.refuse = lambda method, path: (403, "AccessDenied")
+        with pytest.raises(address.Unreachable, match="the host answered 403"):
+            address.ask(f"{at}/dir/x.csv", {})
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(address.Unreachable, match="not reached"):
+        address.ask(f"{at}/dir/x.csv", {})
