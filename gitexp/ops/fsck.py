@@ -19,7 +19,7 @@ from gitexp.ops.verify import Bad
 from gitexp.ops.vetruns import GROUP, Moved, Vet
 from gitexp.record import facts
 from gitexp.store import annotations as annotated
-from gitexp.store import events, journal, live, reflog, runs
+from gitexp.store import events, journal, live, reflog, runs, whereabouts
 from gitexp.store import objects as large
 from gitexp.store.journal import Start
 from gitexp.store.remotes import Remote
@@ -219,15 +219,15 @@ def _is_torn(path: Path) -> bool:
 def _files(
     workspace: Workspace, uses: Mapping[str, list[Use]], at: Remote | None, report: Report, progress: Progress
 ) -> None:
-    """Look at every large file; what is not here is asked of the remote, where one is named."""
+    """Look at every large file; what is not here is sought at `at`, else where remotes were last seen to have it."""
     found = verify.files(workspace, uses, quick=report.quick, progress=progress)
     report.files, report.bytes = found.count, found.size_bytes
     lacking = [bad for bad in found.bad if bad.what == verify.LACKING]
-    there = verify.held(workspace, at, lacking) if at is not None else frozenset()
+    there = verify.held(workspace, at, lacking) if at is not None else frozenset(whereabouts.holders(workspace))
     for bad in found.bad:
         own = any(use.recorded_here for use in bad.uses)
         fault = Fault("file", bad.sha256, bad.message, _hint(workspace, bad, at))
-        if bad.sha256 in there:
+        if bad.what == verify.LACKING and bad.sha256 in there:
             report.elsewhere.append(fault)
         elif bad.what != verify.LACKING or own:
             report.damaged.append(fault)

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from gitexp import ids, text
+from gitexp.capture import data
 from gitexp.errors import Ambiguous, GitexpError, NotFound, UsageError
 from gitexp.git import objects
 from gitexp.index import database, kept
 from gitexp.index.database import Index
 from gitexp.index.kept import Made, Member, Read
+from gitexp.ops import data as hashed
 from gitexp.ops import digests, find, using
 from gitexp.ops.digests import Content
 from gitexp.store.runs import Run
@@ -98,16 +100,17 @@ def _of_path(walk: _Walk, said: str, trouble: GitexpError) -> Graph:
     if path.is_file():
         return _of_content(walk, digests.of_file(path), path.name)
     if path.is_dir():
-        raise UsageError(
-            f"{text.safe(said)} is a folder", hint=f"name a file in it: gitexp lineage {text.safe(said)}/…"
-        )
+        found = data.check(path, hashed.hasher(walk.workspace))
+        if found.sha256 is None:
+            raise UsageError(f"{text.safe(said)} cannot be hashed: {found.unread}", hint="name a file in it")
+        return _of_content(walk, Content(found.sha256), path.name + "/")
     if not re.search(r".[:@].", said):
         raise trouble
-    found = using.find(walk.workspace, said)
-    if found.name.endswith("/"):
-        raise NotFound(f"{found.label} is a folder", hint=f"gitexp lineage {found.label}FILE")
-    item = found.items[0]
-    content = Content(using.sha256_of(found.run, item), item.oid if item.sha256 is None else "")
+    asked = using.find(walk.workspace, said)
+    if asked.name.endswith("/"):
+        raise NotFound(f"{asked.label} is a folder", hint=f"gitexp lineage {asked.label}FILE")
+    item = asked.items[0]
+    content = Content(using.sha256_of(asked.run, item), item.oid if item.sha256 is None else "")
     return _of_content(walk, content, item.name)
 
 

@@ -349,13 +349,15 @@ def test_damaged_bytes_are_put_aside_and_fetched_again(one: Path, bare: Path, da
     assert support.gitexp("fsck").stdout.startswith("all is well: 1 run")
 
 
-def test_a_lost_file_of_our_own_is_fetched_again(one: Path, bare: Path, untouched: None) -> None:
+def test_a_file_that_is_gone_here_and_known_to_be_at_a_remote_is_no_damage(
+    one: Path, bare: Path, untouched: None
+) -> None:
     send(one)
     found = model(one)
     found.unlink()
-    report = support.gitexp("fsck", "--repair", "--json").json
-    assert (report["repaired"], report["quarantined"], report["damaged"]) == ([found.name], {}, [])
-    assert found.read_bytes() == MODEL
+    report = support.gitexp("fsck", "--json").json
+    assert ([fault["name"] for fault in report["elsewhere"]], report["damaged"]) == ([found.name], [])
+    assert "1 at the remote only" in support.gitexp("fsck").stdout
 
 
 def test_what_no_remote_has_stays_damaged_and_its_bytes_are_kept(one: Path, bare: Path) -> None:

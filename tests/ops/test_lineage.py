@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+import gitexp
 from gitexp import canonical, ids
-from gitexp.errors import Ambiguous, NotFound, UsageError
+from gitexp.errors import Ambiguous, NotFound
 from gitexp.ops import annotate, find, fold, lineage
 from gitexp.ops.lineage import Graph
 from gitexp.record import used
@@ -151,8 +152,6 @@ def test_a_run_that_was_removed_is_marked_and_one_that_is_not_here_is_named(work
 
 
 def test_a_resumed_run_says_from_where_it_went_on(workspace: Workspace) -> None:
-    import gitexp
-
     with gitexp.start_run("churn", name="long") as run:
         run.log({"loss": 1.0})
     first = run.commit
@@ -216,9 +215,17 @@ def test_two_hashes_that_begin_alike_are_listed(workspace: Workspace) -> None:
     raise AssertionError("no two of three thousand begin alike")
 
 
-def test_a_folder_has_to_be_named_file_by_file(workspace: Workspace, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is a folder"):
-        lineage.of(workspace, str(tmp_path))
+def test_a_folder_is_known_by_its_hash(workspace: Workspace, tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    support.write(folder / "a.png", b"1")
+    support.write(folder / "deep/b.png", b"2")
+    with gitexp.start_run("churn", name="reader") as run:
+        run.log_dataset(folder, name="train")
+    graph = lineage.of(workspace, str(folder))
+    assert pairs(graph) == {("images/", "read", "churn/reader")}
+    support.write(folder / "a.png", b"3")
+    with pytest.raises(NotFound, match="no run made or read images/"):
+        lineage.of(workspace, str(folder))
 
 
 def test_names_of_records_reach_neither_terminal_nor_picture(workspace: Workspace) -> None:
