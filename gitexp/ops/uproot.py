@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 
 from gitexp import text
 from gitexp.errors import Damaged, RemoteError, Unsupported
-from gitexp.git import discover, erase, lfs, lfsendpoint, lfslocal, objects
+from gitexp.git import discover, erase, lfsendpoint, lfslocal, objects
 from gitexp.git.repo import Repo
 from gitexp.git.transport import Options
-from gitexp.ops import land, repair, using
+from gitexp.ops import depots, land, repair, using
 from gitexp.record import pointer
 from gitexp.record.pointer import Pointer
 from gitexp.store import live
@@ -174,7 +174,7 @@ def _drop_bytes(workspace: Workspace, remote: Remote, items: Sequence[Pointer], 
         return []
     files = text.plural(len(unique), "large file")
     try:
-        depot = lfs.open(workspace.repo, remote.name, options, lfsendpoint.UPLOAD)
+        depot = depots.open(workspace, remote, options, lfsendpoint.UPLOAD)
         failures = depot.drop(unique)
     except RemoteError as error:
         return [f"{files} at {remote.label}: {error.message}"]

@@ -244,6 +244,20 @@ def test_a_store_that_never_deletes_is_named_with_the_hash(
     assert f"1 large file in the LFS store of origin, which never deletes: ask its host ({sha256[:12]})" in done.left
 
 
+def test_a_folder_or_bucket_that_has_the_bytes_loses_them(
+    workspace: Workspace, project: Path, bare: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    store.mkdir()
+    support.git(project, "config", "gitexp.artifacts", store.as_uri())
+    make(workspace)
+    send(sharing.opened(project))
+    assert sum(SECRET in path.read_bytes() for path in store.rglob("*") if path.is_file()) == 1
+    cut(sharing.opened(project), "leak:keys", at="origin")
+    assert sum(SECRET in path.read_bytes() for path in store.rglob("*") if path.is_file()) == 0
+    assert traces(bare) == []
+
+
 def test_other_clones_do_not_bring_it_back_and_follow_when_told(
     workspace: Workspace, project: Path, bare: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
