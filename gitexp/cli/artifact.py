@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.group("artifact")
 def command() -> None:
-    """Look after the files that runs kept: list, get, add, verify, compare, drop.
+    """Look after the files that runs kept.
 
     PATH is a name, a folder, or a pattern: '*.png' in any folder, 'plots/*.png' in one, 'plots/**' in all below.
     """

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 
 @click.command("du")
-@click.option("--by", type=click.Choice(["experiment", "run", "artifact"]), default="experiment", show_default=True)
+@click.option(
+    "--by",
+    type=click.Choice(["experiment", "run", "artifact"]),
+    default="experiment",
+    show_default=True,
+    help="What a row stands for.",
+)
 @click.option("-n", "--limit", type=click.IntRange(0), default=30, show_default=True, help="Rows shown; 0: all.")
 @context.json_option
 def command(by: str, limit: int, as_json: bool) -> None:

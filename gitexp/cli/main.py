@@ -25,7 +25,7 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("status", "status", "Show what is running, what needs help, and what each remote lacks."),
         ("watch", "watch", "Watch a running run: its latest metrics, and a small curve of each."),
         ("get", "get", "Write a file or folder of a run here, as cp would."),
-        ("artifact", "artifact", "Look after the files that runs kept: list, get, add, verify, compare, drop."),
+        ("artifact", "artifact", "Look after the files that runs kept."),
         ("ref", "ref", "Print the ref of a run, for plain Git: git show $(gitexp ref @)."),
     ),
     "Compare and go back": (

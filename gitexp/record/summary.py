@@ -82,6 +82,8 @@ class Aggregate:
     @property
     def mean(self) -> float:
         """The arithmetic mean of all values but NaN."""
+        if self.numbers == 1:
+            return self.total  # also a whole number that no float can hold
         return self.total / self.numbers if self.numbers else math.nan
 
     @property
