@@ -13,6 +13,7 @@ from gitexp.git.lfsendpoint import DOWNLOAD
 from gitexp.git.lfsfiles import FolderDepot
 from gitexp.git.lfshttp import Tuning
 from gitexp.git.transport import Options
+from gitexp.record.pointer import Pointer
 from gitexp.store import bucket
 from gitexp.store.bucket import BucketDepot
 from gitexp.store.config import FILES
@@ -57,6 +58,17 @@ def folder(workspace: Workspace, remote: Remote) -> Path | None:
     if chosen == LFS:
         return lfsendpoint.find(workspace.repo, remote.name, DOWNLOAD).folder
     return _path(chosen) if chosen.startswith("file:") else None
+
+
+def deletion(workspace: Workspace, remote: Remote, item: Pointer) -> str:
+    """Return the command that deletes an object of a bucket or folder."""
+    chosen = _chosen(workspace, remote)
+    if chosen.startswith("file:"):
+        return f"rm {shlex.quote(str(_path(chosen) / item.sha256[:2] / item.sha256[2:4] / item.sha256))}"
+    at = bucket.Address.of(chosen)
+    if at.scheme == "az":
+        return f"az storage blob delete --container-name {at.bucket} --name {at.key(item)}"
+    return f"{'aws s3' if at.scheme == 's3' else 'gcloud storage'} rm {at.scheme}://{at.bucket}/{at.key(item)}"
 
 
 def _chosen(workspace: Workspace, remote: Remote) -> str:

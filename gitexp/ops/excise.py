@@ -434,7 +434,7 @@ def _erase(workspace: Workspace, planned: Plan, mapping: dict[str, str], done: P
     if planned.part.sha256 and not _still_named(workspace, planned, erased):
         uproot.drop_file(workspace, planned.part.sha256, done)
     gone = tuple(pointer for oid, pointer in meant.items() if oid in erased.gone or not oid)
-    there = uproot.Doomed(frozenset(mapping), frozenset(doomed), frozenset(planned.blobs), gone)
+    there = uproot.Doomed(frozenset(mapping), frozenset(doomed), frozenset(planned.blobs), gone, named=True)
     for remote in planned.remotes:
         done.left += uproot.erase_there(workspace, remote, there, options)
     if left := (planned.blobs & erased.needed) if not planned.also else set():

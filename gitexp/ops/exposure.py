@@ -77,14 +77,19 @@ def approved(workspace: Workspace, remote: Remote) -> frozenset[str]:
     return remotes.agreement(workspace, remote).kinds
 
 
-def measure(workspace: Workspace, remote: Remote, heads: Sequence[Head], held: Sequence[str]) -> Exposure:
-    """Return what goes along with these runs to a remote that holds the commits `held` and its own branches."""
+def measure(
+    workspace: Workspace, remote: Remote, heads: Sequence[Head], held: Sequence[str], owed: Sequence[str] = ()
+) -> Exposure:
+    """Return what goes along with these runs to a remote that holds the commits `held` and its own branches.
+
+    `owed` are runs that are there already, whose large files are not.
+    """
     codes = [_code(workspace, head) for head in heads]
     new = _unpublished(workspace, remote, [code.commit for code in codes if code.commit], held)
     files = {name for code in codes for name in code.untracked}
     branches = {code.branch for code in codes if code.commit in new and code.branch}
     depot = depots.label(workspace, remote)
-    going = largefiles.here(workspace, [head.commit for head in heads]) if depot else ()
+    going = largefiles.here(workspace, [*(head.commit for head in heads), *owed]) if depot else ()
     return Exposure(
         runs=len(heads),
         dirty=sum(code.dirty for code in codes),

@@ -98,7 +98,7 @@ def plan(workspace: Workspace, remote: Remote, choice: Choice, options: Options,
     shown = None
     if measure or not exposure.approved(workspace, remote) >= exposure.kinds(workspace, remote):
         commits = [oid for ref, oid in held.items() if ref.startswith(runs.REF_PREFIX)]
-        shown = exposure.measure(workspace, remote, kept, commits)
+        shown = exposure.measure(workspace, remote, kept, commits, list(_owed(workspace, remote).values()))
     return Plan(remote, choice, tuple(kept), left_out, shown)
 
 
@@ -198,13 +198,17 @@ def _send_bytes(workspace: Workspace, remote: Remote, wanted: Mapping[str, str],
 
     Bytes go before refs: a host may refuse commits whose pointers it cannot follow.
     """
-    known = remotes.agreement(workspace, remote).owed
-    owed = {ref: commit for ref in known if (commit := refs.get(workspace.repo, ref)) is not None}
-    commits = {**owed, **wanted}
+    commits = {**_owed(workspace, remote), **wanted}
     why = largefiles.upload(workspace, remote, commits.values(), options)
     with_bytes = (ref for ref, commit in commits.items() if largefiles.here(workspace, [commit]))
     remotes.owe(workspace, remote, with_bytes if why else ())
     return why
+
+
+def _owed(workspace: Workspace, remote: Remote) -> dict[str, str]:
+    """Return the runs that went without their large files."""
+    known = remotes.agreement(workspace, remote).owed
+    return {ref: commit for ref in known if (commit := refs.get(workspace.repo, ref)) is not None}
 
 
 def _attempt(workspace: Workspace, planned: Plan, sending: sync.Sending, options: Options) -> list[Result]:

@@ -131,12 +131,16 @@ def drop_shown(workspace: Workspace, commits: Iterable[str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Doomed:
-    """What is to go: run commits, all objects that only they need, the blobs that matter, and large files."""
+    """What is to go: run commits, all objects that only they need, the blobs that matter, and large files.
+
+    `named`: these very bytes are to go; else they are no longer needed here, which says nothing of other repositories.
+    """
 
     commits: frozenset[str]
     objects: frozenset[str]
     blobs: frozenset[str]
     items: tuple[Pointer, ...]
+    named: bool = False
 
 
 def erase_there(workspace: Workspace, remote: Remote, doomed: Doomed, options: Options) -> list[str]:
@@ -144,7 +148,7 @@ def erase_there(workspace: Workspace, remote: Remote, doomed: Doomed, options: O
     repo = _on_disk(workspace, remote)
     if repo is None:
         left = [f"{remote.label} keeps the objects until it collects garbage: ask its host"]
-        return left + _drop_bytes(workspace, remote, doomed.items, options)
+        return left + _drop_bytes(workspace, remote, doomed.items, options, named=doomed.named)
     elsewhere = replace(workspace, repo=repo)
     tips = [commit for commit in doomed.commits if objects.exists(repo, commit)]
     wanted = doomed.objects | objects_of(repo, {commit for tip in tips for commit in land.chain(elsewhere, tip)})
@@ -154,7 +158,8 @@ def erase_there(workspace: Workspace, remote: Remote, doomed: Doomed, options: O
     left = [f"{text.plural(len(stays), 'object')} at {remote.label}, which other refs need"] if stays else []
     held = {meant[oid].sha256 for oid in erased.needed & meant.keys()}
     gone = [*doomed.items, *(meant[oid] for oid in erased.gone & meant.keys())]
-    return left + _drop_bytes(workspace, remote, [item for item in gone if item.sha256 not in held], options)
+    free = [item for item in gone if item.sha256 not in held]
+    return left + _drop_bytes(workspace, remote, free, options, named=doomed.named)
 
 
 def _on_disk(workspace: Workspace, remote: Remote) -> Repo | None:
@@ -168,17 +173,23 @@ def _on_disk(workspace: Workspace, remote: Remote) -> Repo | None:
     return found if is_it else None
 
 
-def _drop_bytes(workspace: Workspace, remote: Remote, items: Sequence[Pointer], options: Options) -> list[str]:
+def _drop_bytes(
+    workspace: Workspace, remote: Remote, items: Sequence[Pointer], options: Options, *, named: bool
+) -> list[str]:
     unique = list(dict.fromkeys(items))
     if not unique:
         return []
-    files = text.plural(len(unique), "large file")
+    files, where = text.plural(len(unique), "large file"), depots.label(workspace, remote)
+    shared = where not in ("", depots.LFS_LABEL)
+    if shared and not named:
+        why = f"in {where}, where other runs and repositories may need it; if none does"
+        return [f"a large file {why}: {depots.deletion(workspace, remote, item)}" for item in unique]
     try:
-        depot = depots.open(workspace, remote, options, lfsendpoint.UPLOAD)
-        failures = depot.drop(unique)
+        failures = depots.open(workspace, remote, options, lfsendpoint.UPLOAD).drop(unique)
     except RemoteError as error:
         return [f"{files} at {remote.label}: {error.message}"]
     if failures is None:
         hashes = ", ".join(item.sha256[:12] for item in unique[:5])
         return [f"{files} in the LFS store of {remote.label}, which never deletes: ask its host ({hashes})"]
-    return [f"{failure.item.sha256[:12]} at {remote.label}: {failure.why}" for failure in failures]
+    older = [f"older versions of {files}, if {where} keeps versions"] if shared and "file:" not in where else []
+    return older + [f"{failure.item.sha256[:12]} at {remote.label}: {failure.why}" for failure in failures]

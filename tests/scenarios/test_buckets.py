@@ -122,7 +122,26 @@ def test_where_bytes_are_to_stay_they_stay_and_go_when_that_changes(
         "large files stay here: gitexp.artifacts is none; git config gitexp.artifacts auto",
     ]
     use(project, URL)
+    assert f"  2.0 MB of artifacts to {URL}" in support.gitexp("push", expect=11).stderr
+    assert server.asked == []
     support.gitexp("push", "--yes")
+    assert there(server).count("<Key>") == 1
+
+
+def test_a_purge_leaves_in_a_bucket_what_others_may_share_and_takes_what_is_named(
+    ours: Workspace, project: Path, bare: Path, server: Server
+) -> None:
+    run, item = large_run(ours)
+    use(project, URL)
+    support.gitexp("push", "--yes")
+    said = support.gitexp("purge", run.id, "--remote", "origin", "--reason", "leak", "--yes").stdout
+    gone = f"aws s3 rm {URL}/{item.sha256[:2]}/{item.sha256[2:4]}/{item.sha256}"
+    assert f"a large file in {URL}, where other runs and repositories may need it; if none does: {gone}" in said
+    assert item.sha256 in there(server)
+    second = sharing.make_run(ours, "second", files={"artifacts/model.bin": objects.put_bytes(ours, b"k" * 200_000)})
+    support.gitexp("push")
+    assert there(server).count("<Key>") == 2
+    support.gitexp("purge", f"{second.id}:model.bin", "--remote", "origin", "--reason", "leak", "--yes")
     assert there(server).count("<Key>") == 1
 
 
