@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -135,17 +136,19 @@ def plot(bench: Bench) -> list[Row]:
 
 
 def add(first: int) -> None:
-    """Add a few runs to the repository here, with loose refs, as a fetch leaves them."""
+    """Add a few runs to the repository here as a fetch leaves them: loose refs, the packed ones as they were."""
     from tests import synthetic
 
-    made, packed = set(synthetic.make(Path(), FEW, first=first)), Path(".git/packed-refs")
-    lines = packed.read_text().splitlines()
-    for line in lines:
-        oid, _, ref = line.partition(" ")
+    packed, kept = Path(".git/packed-refs"), Path(".git/packed-refs.kept")
+    packed.rename(kept)
+    shutil.copyfile(kept, packed)
+    made = set(synthetic.make(Path(), FEW, first=first))
+    lines = [line.partition(" ") for line in packed.read_text().splitlines()]
+    kept.replace(packed)
+    for oid, _, ref in lines:
         if ref in made:
             Path(".git", ref).parent.mkdir(parents=True, exist_ok=True)
             Path(".git", ref).write_text(oid + "\n")
-    packed.write_text("\n".join(line for line in lines if line.partition(" ")[2] not in made) + "\n")
 
 
 if __name__ == "__main__":
