@@ -9,7 +9,7 @@ from gitexp.cli import context
 
 @click.command("fetch", short_help="Bring runs from a remote.")
 @click.argument("words", nargs=-1, metavar="[REMOTE] [RUN|PATTERN]...")
-@click.option("--artifacts", is_flag=True, help="Also the large files that the runs produced, from Git LFS.")
+@click.option("--artifacts", is_flag=True, help="Also the large files that the runs produced.")
 @context.json_option
 def command(words: tuple[str, ...], artifacts: bool, as_json: bool) -> None:
     """Bring runs from a remote.

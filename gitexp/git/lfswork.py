@@ -14,13 +14,21 @@ Item = TypeVar("Item")
 _PATIENCE_SECONDS = 2.0  # after Ctrl-C, for threads that wait for a server
 
 
-def each(items: Sequence[Item], work: Callable[[Item], Failure | None], parallel: int, stop: Stop) -> list[Failure]:
+def each(
+    items: Sequence[Item],
+    work: Callable[[Item], Failure | None],
+    parallel: int,
+    stop: Stop,
+    *,
+    apart: bool = False,
+) -> list[Failure]:
     """Do `work` for every item, `parallel` at once, and return the failures in the order of the items.
 
     An error that ends everything (no disk, no way in, Ctrl-C) stops the others at their next block, and is raised.
+    `apart`: in threads even where one would do, for work that Ctrl-C cannot interrupt in the main one.
     """
     stop.clear()
-    if len(items) < 2 or parallel < 2:
+    if not items or (not apart and (len(items) < 2 or parallel < 2)):
         return [failure for item in items if (failure := work(item)) is not None]
     waiting, done, errors = deque(enumerate(items)), dict[int, Failure](), list[BaseException]()
 

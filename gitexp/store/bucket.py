@@ -93,7 +93,7 @@ class BucketDepot:
             return None
 
         self._reachable()
-        lfswork.each(list(dict.fromkeys(items)), look, _ASKED_AT_ONCE, self._stop)
+        lfswork.each(list(dict.fromkeys(items)), look, _ASKED_AT_ONCE, self._stop, apart=True)
         return [item for item in items if item in gone]
 
     def send(self, items: Sequence[Pointer], source: Callable[[Pointer], Path], tell: Tell) -> list[Failure]:
@@ -153,7 +153,7 @@ class BucketDepot:
             return None
 
         self._reachable()
-        return lfswork.each(items, tried, parallel, self._stop)
+        return lfswork.each(items, tried, parallel, self._stop, apart=True)
 
     def _reachable(self) -> None:
         """Raise RemoteError where there is no such bucket: of an object, S3 says the same as of one that is missing."""
