@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -179,6 +181,24 @@ def test_a_push_killed_in_the_middle_is_completed_by_the_next(
     held[0] = False
     assert support.gitexp("push", "--yes").stdout == "origin: 1 run sent\n"
     assert item.sha256 in there(server)
+
+
+@pytest.mark.slow
+def test_ctrl_c_does_not_wait_for_a_bucket_that_says_nothing(ours: Workspace, project: Path, server: Server) -> None:
+    large_run(ours)
+    use(project, URL)
+    released = threading.Event()
+
+    def refuse(method: str, path: str) -> tuple[int, str] | None:
+        return (500, "InternalError") if method == "PUT" and released.wait(60) else None
+
+    server.refuse = refuse
+    pushing = sharing.start_gitexp(project, "push", "--yes")
+    sharing.wait_for(lambda: server.count("PUT") == 1)
+    os.killpg(pushing.pid, signal.SIGINT)
+    pushing.communicate(timeout=30)
+    assert not released.is_set() and pushing.returncode != 0
+    released.set()
 
 
 @pytest.mark.slow
