@@ -49,14 +49,18 @@ class Sum:
         return merged
 
 
-def of(folder: Path, offsets: Mapping[str, int] | None = None) -> Sum:
+def of(folder: Path, offsets: Mapping[str, int] | None = None, ends: Mapping[str, int] | None = None) -> Sum:
     """Return what the events in a journal add up to, from `offsets` on ({file name: bytes} that are committed already).
 
-    Lines that do not parse are counted as lost.
+    With `ends` only up to these, and no file that they do not name. Lines that do not parse are counted as lost.
     """
     total = Sum()
     for writer in journal.writers(folder):
-        for event in _events(folder / f"events-{writer}.jsonl", total, offsets or {}):
+        path = folder / f"events-{writer}.jsonl"
+        if ends is not None and path.name not in ends:
+            continue
+        part = slice((offsets or {}).get(path.name, 0), None if ends is None else ends[path.name])
+        for event in _events(path, total, part):
             try:
                 for one in _listed(folder, event) if event.get("op") == "pack" else (event,):
                     _take(total, one, is_main=writer == journal.MAIN)
@@ -65,10 +69,8 @@ def of(folder: Path, offsets: Mapping[str, int] | None = None) -> Sum:
     return total
 
 
-def _events(path: Path, total: Sum, offsets: Mapping[str, int]) -> Iterator[Mapping[str, Any]]:
-    for line in path.read_bytes()[offsets.get(path.name, 0) :].split(b"\n")[
-        :-1
-    ]:  # what follows the last newline was torn
+def _events(path: Path, total: Sum, part: slice) -> Iterator[Mapping[str, Any]]:
+    for line in path.read_bytes()[part].split(b"\n")[:-1]:  # what follows the last newline was torn
         try:
             event = canonical.loads(line)
         except ValueError:
@@ -136,11 +138,13 @@ def _count(total: Sum, reason: str, count: int = 1) -> None:
     total.lost[reason] = total.lost.get(reason, 0) + count
 
 
-def read_points(path: Path, lost: dict[str, int] | None = None, offset: int = 0) -> Iterator[Point]:
-    """Yield the points of a journal's CSV from a byte offset; damaged lines are counted in `lost["points"]`."""
+def read_points(
+    path: Path, lost: dict[str, int] | None = None, offset: int = 0, end: int | None = None
+) -> Iterator[Point]:
+    """Yield the points of a journal's CSV from a byte offset on; damaged lines are counted in `lost["points"]`."""
     with open(path, "rb") as file:
         file.seek(offset)
-        text = file.read().decode("utf-8", "replace")
+        text = file.read(-1 if end is None else max(0, end - offset)).decode("utf-8", "replace")
     return points_in(text, lost)
 
 

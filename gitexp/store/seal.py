@@ -37,6 +37,7 @@ class _Work:
     previous: Run | None
     late: bool = False
     offsets: dict[str, int] = field(default_factory=dict)
+    ends: dict[str, int] = field(default_factory=dict)
     files: dict[str, Content] = field(default_factory=dict)
     executable: set[str] = field(default_factory=set)
     names: dict[str, str] = field(default_factory=dict)
@@ -82,12 +83,33 @@ def _begin(workspace: Workspace, folder: Path) -> _Work:
         offsets = said["offsets"]
         # Others may have added to the run since: what is late comes after whatever is there.
         start = replace(start, previous=refs.get(workspace.repo, start.ref) or said["tip"])
-    total = events.of(folder, offsets)
+    ends = _ends(folder)
+    total = events.of(folder, offsets, ends)
     start = _renamed(workspace, start, total.renamed)
-    work = _Work(workspace, folder, start, total, None, late, offsets)
+    work = _Work(workspace, folder, start, total, None, late, offsets, ends)
     if start.previous is not None and not start.replaces:
         work.previous = runs.load(workspace, start.previous, start.ref)
     return work
+
+
+def _ends(folder: Path) -> dict[str, int]:
+    """Return {file: bytes} of what is committed now: whole lines of processes that still write, all of the others."""
+    found = {}
+    for writer in journal.writers(folder):
+        writes = writer != journal.MAIN and journal.held(folder, writer)
+        for name in (f"events-{writer}.jsonl", f"metrics-{writer}.csv", f"system-{writer}.csv"):
+            path = folder / name
+            if path.exists():
+                found[name] = _whole_lines(path) if writes else path.stat().st_size
+    return found
+
+
+def _whole_lines(path: Path) -> int:
+    """Return up to where the last whole line of a file that grows ends."""
+    with open(path, "rb") as file:
+        start = max(0, file.seek(0, 2) - files.BLOCK_BYTES)
+        file.seek(start)
+        return start + file.read().rfind(b"\n") + 1
 
 
 def _renamed(workspace: Workspace, start: Start, renamed: Mapping[str, str]) -> Start:
@@ -148,7 +170,7 @@ def _kept(work: _Work, path: Path) -> Path | Pointer:
 
 def _shards(work: _Work, kind: str) -> list[Path]:
     paths = [work.folder / f"{kind}-{writer}.csv" for writer in journal.writers(work.folder)]
-    return [path for path in paths if path.exists()]
+    return [path for path in paths if path.name in work.ends]
 
 
 def _series(work: _Work, kind: str) -> dict[str, Aggregate]:
@@ -176,7 +198,8 @@ def _all_points(work: _Work, kind: str, shards: Sequence[Path]) -> Iterator[Poin
     if work.previous is not None:
         yield from work.previous.points() if kind == "metrics" else work.previous.system()
     for path in shards:
-        yield from events.read_points(path, work.total.lost, work.offsets.get(path.name, 0))
+        offset, end = work.offsets.get(path.name, 0), work.ends[path.name]
+        yield from events.read_points(path, work.total.lost, offset, end)
 
 
 def _artifacts(work: _Work) -> None:
@@ -295,10 +318,16 @@ def expect_late(folder: Path, tip: str, offsets: Mapping[str, int] | None = None
 
 
 def _leave(work: _Work, run: Run) -> None:
-    """Remove the journal, or leave it to the processes that still write: what they add becomes one more commit."""
+    """Remove the journal, or leave it to the processes that still write: what they add becomes one more commit.
+
+    One may also have joined, written and ended while the commit was made.
+    """
     others = [writer for writer in journal.writers(work.folder) if writer != journal.MAIN]
-    if not any(journal.held(work.folder, writer) for writer in others):
+    now = {name: size for name, size in _ends(work.folder).items() if name.split("-", 1)[1].rsplit(".", 1)[0] in others}
+    grown = any(size > work.ends.get(name, 0) for name, size in now.items())
+    if not grown and not any(journal.held(work.folder, writer) for writer in others):
         journal.remove(work.folder)
         return
     sizes = {path.name: path.stat().st_size for path in work.folder.iterdir() if path.is_file()}
+    sizes |= {name: work.ends.get(name, 0) for name in now}
     expect_late(work.folder, str(run.commit), sizes)
