@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gitexp import canonical, ids, text
-from gitexp.errors import NotFound, Refused
+from gitexp.errors import NotFound, Refused, UsageError
 from gitexp.git import erase, notes, objects, refs
 from gitexp.git.objects import Entry
 from gitexp.git.transport import Options
@@ -71,7 +71,7 @@ def parse(workspace: Workspace, name: str) -> Part | None:
     for at in (at for at, char in enumerate(name) if char in ":@" and at):
         try:
             run = find.one(workspace, name[:at], removed=True)
-        except NotFound:
+        except (NotFound, UsageError):  # not here: the mark is one of @{min:loss}
             continue
         annotate.refuse_live([run], "purged")
         return Part(name, run=run.id, path=name[at + 1 :].rstrip("/"))

@@ -396,7 +396,7 @@ def test_a_host_that_cannot_be_reached_is_named(client: Client) -> None:
 
 
 def test_a_full_disk_ends_the_download_and_keeps_what_is_whole(client: Client, server: Server, tmp_path: Path) -> None:
-    items = there(server, 4)
+    items = [*there(server, 2), *there(server, 1, size=6 << 20)]
     with support.small_disk(tmp_path / "disk", "5m") as disk:
         client.folder = disk / "parts"
         client.config("lfs.concurrenttransfers", 2)
