@@ -210,7 +210,8 @@ def _began_ns(_pid: int) -> int:
     """Return when this process began, or the one it was forked from, whose modules it holds."""
     try:
         fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
-        since_boot = int(fields[19]) / os.sysconf("SC_CLK_TCK")
+        # Whole ticks, rounded down: Python itself takes longer to load its first module than the one that is added.
+        since_boot = (int(fields[19]) + 1) / os.sysconf("SC_CLK_TCK")
         began = time.time() - (time.clock_gettime(time.CLOCK_BOOTTIME) - since_boot)
     except (OSError, AttributeError, ValueError, IndexError):  # not Linux: this module's own import is near enough
         return _IMPORTED_NS
