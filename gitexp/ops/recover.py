@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gitexp import canonical, files, ids
+from gitexp import canonical, ids
 from gitexp.errors import Conflict, GitexpError
 from gitexp.git import objects, refs
 from gitexp.index import database, handed
@@ -177,12 +177,3 @@ def drop_code_ref(workspace: Workspace, run_id: str) -> None:
         old = refs.get(workspace.repo, ref)
         if old is not None:
             refs.delete(workspace.repo, ref, old=old)
-
-
-def set_aside(workspace: Workspace, folder: Path) -> Path:
-    """Move a journal that cannot be read out of the way, keeping every byte; returns where to."""
-    target = workspace.home / "damaged" / folder.name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    folder.rename(target)
-    files.sync_folder(target.parent)
-    return target

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from gitexp import clock
@@ -90,11 +90,6 @@ def expected(workspace: Workspace) -> dict[str, str]:
         else:
             found[line.ref] = line.new
     return found
-
-
-def lost(workspace: Workspace, refs: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return the (ref, oid) that gitexp set, never deleted, and that are gone; `refs` is what stands now."""
-    return [(ref, oid) for ref, oid in expected(workspace).items() if ref not in refs]
 
 
 def recorded(workspace: Workspace) -> dict[str, int]:
