@@ -5,17 +5,35 @@ from __future__ import annotations
 import click
 
 from gitexp.cli import context
+from gitexp.record import globs
 
 
-@click.command("fetch", short_help="Bring runs from a remote.")
+class _Fetch(click.Command):
+    """Takes `--artifacts` with and without `=PATTERN`; the word after it is a remote or a run."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Write `--artifacts` out as what it means."""
+        end = args.index("--") if "--" in args else len(args)
+        whole = [f"{word}={globs.EVERY}" if word == "--artifacts" else word for word in args[:end]]
+        return super().parse_args(ctx, [*whole, *args[end:]])
+
+
+@click.command("fetch", cls=_Fetch, short_help="Bring runs from a remote.")
 @click.argument("words", nargs=-1, metavar="[REMOTE] [RUN|PATTERN]...")
-@click.option("--artifacts", is_flag=True, help="Also the large files that the runs produced.")
+@click.option(
+    "--artifacts",
+    metavar="[PATTERN]",
+    multiple=True,
+    help="Also the large files that the runs produced, or with =PATTERN those of such names.",
+)
 @context.json_option
-def command(words: tuple[str, ...], artifacts: bool, as_json: bool) -> None:
+def command(words: tuple[str, ...], artifacts: tuple[str, ...], as_json: bool) -> None:
     """Bring runs from a remote.
 
     Without names: all runs that are new or went on there, and what is said of runs. Nothing of yours is overwritten or
     deleted. The remote is gitexp.remote, else the one that `git push` would take.
+
+    Patterns of files are those of `gitexp artifact get`: --artifacts='*.pt', --artifacts=plots, --artifacts='out/**'.
     """
     from gitexp.git import transport
     from gitexp.ops import fetch

@@ -69,9 +69,9 @@ def chosen(run: Run, patterns: Sequence[str]) -> list[Artifact]:
     found: dict[str, Artifact] = {}
     for pattern in patterns:
         taken = [item for item in every if _is_meant(item.name, pattern.strip("/"))]
-        if not taken and globs.is_one(pattern):
-            matches = globs.compile(pattern)
-            taken = [item for item in every if matches(item.name)]
+        if not taken:
+            means = globs.means(pattern)
+            taken = [item for item in every if means(item.name)]
         if not taken:
             raise _nothing(run, pattern)
         found |= {item.name: item for item in taken}

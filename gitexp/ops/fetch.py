@@ -10,10 +10,10 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from gitexp import ids, text
-from gitexp.errors import NotFound
+from gitexp.errors import GitexpError, NotFound
 from gitexp.git import command, notes, refs
 from gitexp.git.transport import Options
-from gitexp.ops import land, largefiles, sync
+from gitexp.ops import find, land, largefiles, sync
 from gitexp.ops.land import Landed
 from gitexp.store import annotations as said
 from gitexp.store import remotes, runs
@@ -34,6 +34,7 @@ class Fetched:
     running: int = 0
     files: int = 0
     bytes_left: str = ""  # why large bytes stayed there
+    meaningless: list[str] = field(default_factory=list)  # patterns that mean no file of these runs
 
     def experiments(self) -> dict[str, int]:
         """Return {experiment path: how many runs are new}."""
@@ -48,6 +49,7 @@ class Fetched:
             "running": self.running,
             "files": self.files,
             "bytes_left": self.bytes_left or None,
+            "meaningless": self.meaningless,
         }
 
 
@@ -56,23 +58,57 @@ def fetch(
     remote: Remote,
     names: Sequence[str] = (),
     *,
-    artifacts: bool = False,
+    artifacts: Sequence[str] = (),
     options: Options | None = None,
 ) -> Fetched:
-    """Bring the runs that the names mean (default: all) and all facts; raises RemoteError, NotFound."""
+    """Bring the runs that the names mean (default: all) and all facts; raises RemoteError, NotFound.
+
+    `artifacts` are names, folders and patterns of large files that these runs produced, which come too.
+    """
     options = options or Options()
     fetched = Fetched(remote.label)
     with remotes.busy(workspace, remote):
         before = remotes.seen(workspace, remote)
         held = sync.look(workspace, remote, options)
-        came = select(held, names, remote)
+        came = _chosen(workspace, held, names, remote)
         _take(workspace, remote, held, came, fetched, options)
         if not names:
             _take_running(workspace, remote, held, before, fetched, options)
-        commits = [held[ref] for ref in (came if artifacts else [*fetched.landed.new, *fetched.landed.updated])]
-        moved = largefiles.download(workspace, remote, commits, options, artifacts=artifacts)
+        wanted = _with_files(workspace, came, fetched, everything=not names) if artifacts else _arrived(fetched)
+        commits = [held[ref] for ref in wanted]
+        moved = largefiles.download(workspace, remote, commits, options, artifacts)
         fetched.files, fetched.bytes_left = moved.count, moved.why
+        if not moved.count:
+            fetched.meaningless = largefiles.meaningless(workspace, commits, artifacts)
     return fetched
+
+
+def _arrived(fetched: Fetched) -> list[str]:
+    return [*fetched.landed.new, *fetched.landed.updated]
+
+
+def _with_files(workspace: Workspace, came: Mapping[str, str], fetched: Fetched, *, everything: bool) -> list[str]:
+    """Return the runs whose files are wanted: those that were taken, and removed ones only by name."""
+    skipped = {ref for ref, _ in fetched.landed.skipped}
+    removed = {ids.short(run_id) for run_id in (said.removed if everything else said.purged)(workspace)}
+    return [ref for ref in came if ref not in skipped and ref[-ids.SHORT :] not in removed]
+
+
+def _chosen(workspace: Workspace, held: Mapping[str, str], names: Sequence[str], remote: Remote) -> dict[str, str]:
+    """Return the run refs of a remote that the names mean there or, where they mean none, here (`@`, `@{best:auc}`)."""
+    chosen: dict[str, str] = {}
+    for name in names:
+        try:
+            chosen |= select(held, [name], remote)
+        except NotFound as error:
+            try:
+                known = [run.ref for run in find.many(workspace, [name]) if run.ref in held]
+            except GitexpError:
+                known = []
+            if not known:
+                raise error
+            chosen |= {ref: held[ref] for ref in known if ref is not None}
+    return chosen if names else select(held, (), remote)
 
 
 def select(held: Mapping[str, str], names: Sequence[str], remote: Remote) -> dict[str, str]:
@@ -197,4 +233,5 @@ def describe(fetched: Fetched) -> list[str]:
         lines.append(f"{text.plural(fetched.files, 'large file')}")
     first = f"{fetched.remote}: " + (", ".join(lines) or "nothing new")
     left = [f"large files stay there: {fetched.bytes_left}"] if fetched.bytes_left else []
-    return [first, *left, *land.describe(landed)]
+    nothing = [f"no run there has a file {text.safe(pattern)!r}" for pattern in fetched.meaningless]
+    return [first, *left, *nothing, *land.describe(landed)]

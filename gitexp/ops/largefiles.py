@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitexp import text
-from gitexp.errors import RemoteError
+from gitexp.errors import Damaged, RemoteError, Unsupported
 from gitexp.git import lfsendpoint, lfslocal
 from gitexp.git import objects as git_objects
 from gitexp.git.transport import Options
 from gitexp.ops import cache, depots
-from gitexp.record import pointer
+from gitexp.record import globs, pointer
 from gitexp.record.pointer import Failure, Pointer
 from gitexp.store import objects, runs, whereabouts
 from gitexp.store.remotes import Remote
+from gitexp.store.runs import Artifact, Run
 from gitexp.store.workspace import Workspace
 
 _NEVER = ("run.json", ".gitattributes")  # files of a record that are no pointers
@@ -85,17 +86,26 @@ def upload(workspace: Workspace, remote: Remote, commits: Iterable[str], options
 
 
 def download(
-    workspace: Workspace, remote: Remote, commits: Sequence[str], options: Options, *, artifacts: bool
+    workspace: Workspace, remote: Remote, commits: Sequence[str], options: Options, patterns: Sequence[str] = ()
 ) -> Moved:
     """Bring what these runs keep beside their commits, as far as the remote's depot has it.
 
-    Curves, output and the like belong to the record; the files a run produced come only with `artifacts`.
+    Curves, output and the like belong to the record; of the files that a run produced those come whose names are meant.
     """
-    every = (item for commit in commits for item in _missing(workspace, commit, artifacts=artifacts))
+    every = (item for commit in commits for item in _missing(workspace, commit, patterns))
     wanted = {item.sha256: item for item in every}
     near = [item for item in wanted.values() if _take_over(workspace, item)]
     found = bring(workspace, remote, [item for item in wanted.values() if item not in near], options)
     return Moved(len(near) + found.count, found.why)
+
+
+def meaningless(workspace: Workspace, commits: Sequence[str], patterns: Sequence[str]) -> list[str]:
+    """Return the patterns that mean no file of these runs, small ones included."""
+    left = {pattern: globs.means(pattern) for pattern in patterns if pattern != globs.EVERY}
+    for commit in commits:
+        names = [item.name for item in _artifacts(runs.load(workspace, commit))] if left else []
+        left = {pattern: test for pattern, test in left.items() if not any(map(test, names))}
+    return list(left)
 
 
 def bring(workspace: Workspace, remote: Remote, items: Sequence[Pointer], options: Options) -> Moved:
@@ -122,13 +132,30 @@ def _arrive(workspace: Workspace, item: Pointer, file: Path) -> None:
     lfslocal.lend(workspace.repo, item, objects.place(workspace, item.sha256))
 
 
-def _missing(workspace: Workspace, commit: str, *, artifacts: bool) -> list[Pointer]:
-    if artifacts:
+def _missing(workspace: Workspace, commit: str, patterns: Sequence[str]) -> list[Pointer]:
+    if globs.EVERY in patterns:
         found = list(named(workspace, [commit]))
     else:
         run = runs.load(workspace, commit)
         found = [item for name in run.entries if name not in _NEVER and (item := run.pointer(name)) is not None]
+        found += _meant(run, patterns)
     return [item for item in found if objects.path(workspace, item.sha256) is None]
+
+
+def _meant(run: Run, patterns: Sequence[str]) -> list[Pointer]:
+    tests = [globs.means(pattern) for pattern in patterns]
+    return [
+        Pointer(item.sha256, item.size_bytes)
+        for item in (_artifacts(run) if tests else ())
+        if item.sha256 is not None and any(test(item.name) for test in tests)
+    ]
+
+
+def _artifacts(run: Run) -> list[Artifact]:
+    try:
+        return run.artifacts
+    except (Damaged, Unsupported):  # names of a record that does not parse mean nothing
+        return []
 
 
 def _take_over(workspace: Workspace, item: Pointer) -> bool:

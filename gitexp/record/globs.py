@@ -6,12 +6,20 @@ import re
 from collections.abc import Callable
 from functools import cache
 
+EVERY = "**"
 _CLASS = re.compile(r"\[([!^]?)(\]?[^]/]*)\]")
 
 
 def is_one(text: str) -> bool:
     """Say whether a text has the marks of a pattern."""
     return any(mark in text for mark in "*?[")
+
+
+def means(pattern: str) -> Callable[[str], bool]:
+    """Return the test of a name, a folder or a pattern: that name, all below it, and what the pattern matches."""
+    path = pattern.strip("/")
+    matches = compile(pattern) if is_one(pattern) else None
+    return lambda name: name == path or name.startswith(path + "/") or (matches is not None and matches(name))
 
 
 @cache

@@ -87,7 +87,7 @@ def a_clone(bare: Path, name: str) -> Workspace:
     path = bare.with_name(name)
     support.git(bare.parent, "clone", "--quiet", str(bare), str(path))
     other = sharing.opened(path)
-    fetch.fetch(other, remotes.choose(other), artifacts=True)
+    fetch.fetch(other, remotes.choose(other), artifacts=["**"])
     return other
 
 

@@ -75,6 +75,45 @@ def test_records_come_with_a_fetch_and_artifacts_when_they_are_wanted(
     assert support.gitexp("-C", top(theirs), "fetch", "--artifacts").stdout == "origin: nothing new\n"
 
 
+def test_only_the_files_that_are_meant_come(
+    ours: Workspace, project: Path, bare: Path, server: Server, tmp_path: Path
+) -> None:
+    _, items = large_run(ours)
+    other, more = large_run(ours, "other")
+    support.git(project, "config", "lfs.url", server.url)
+    support.gitexp("push", "--yes")
+    theirs = clone(bare, tmp_path / "theirs", server)
+
+    def fetched(*args: str) -> str:
+        return support.gitexp("-C", top(theirs), "fetch", *args).stdout
+
+    assert fetched("--artifacts=*.bin", "large").endswith("origin: 1 new run (churn 1), 3 large files\n")
+    assert whole(theirs, items) and not objects.path(theirs, more[0].sha256)
+    assert fetched("--artifacts=deep", "origin", "other") == "origin: 1 new run (churn 1), 2 large files\n"
+    assert whole(theirs, more[1:]) and not objects.path(theirs, more[0].sha256)
+    assert fetched("--artifacts=*.pt", "--artifacts=deep/**") == "origin: nothing new\nno run there has a file '*.pt'\n"
+    assert fetched("--artifacts", other.id) == "origin: 1 large file\n"
+    assert support.gitexp("-C", top(theirs), "fetch", "--artifacts=x", "--json").json["meaningless"] == ["x"]
+
+
+def test_runs_can_be_named_as_they_are_known_here_and_removed_ones_bring_no_files(
+    ours: Workspace, project: Path, bare: Path, server: Server, tmp_path: Path
+) -> None:
+    run, items = large_run(ours)
+    _, more = large_run(ours, "other")
+    support.git(project, "config", "lfs.url", server.url)
+    support.gitexp("push", "--yes")
+    theirs = clone(bare, tmp_path / "theirs", server)
+    support.gitexp("-C", top(theirs), "fetch")
+    support.gitexp("-C", top(theirs), "rm", "large")
+    assert support.gitexp("-C", top(theirs), "fetch", "--artifacts").stdout == "origin: 2 large files\n"
+    assert whole(theirs, more) and not objects.path(theirs, items[0].sha256)
+    support.gitexp("-C", top(theirs), "undelete", "large")
+    said = support.gitexp("-C", top(theirs), "fetch", "--artifacts", str(run.commit)).stdout
+    assert said == "origin: 2 large files\n"
+    assert whole(theirs, items)
+
+
 def test_what_did_not_come_is_said_and_comes_next_time(
     ours: Workspace, project: Path, bare: Path, server: Server, tmp_path: Path
 ) -> None:
