@@ -20,6 +20,7 @@ SHORT = 7
 MAX_NAME = 250  # characters of a run or experiment name
 MAX_SLUG = 60  # bytes of one path component of a ref: with "-<id7>.lock" far below 255
 DEFAULT_EXPERIMENT = "default"
+MODELS = "refs/models/"
 
 
 def new_run_id() -> str:
@@ -94,6 +95,27 @@ def experiment_slug(name: str) -> str:
     if path != name:
         path += "-" + experiment_id(name)[:4]
     return path
+
+
+def check_model(name: str) -> str:
+    """Return a model's name or raise UsageError: as an experiment's, without `:` and `@`, which name its versions."""
+    name = check_name(name, "model")
+    if any(not part.strip() or part.strip() in (".", "..") for part in name.split("/")):
+        raise UsageError(f"model name {name!r} has an empty, '.' or '..' part", hint="for example: churn")
+    if ":" in name or "@" in name:
+        raise UsageError(f"model name {name!r} has ':' or '@', which name a version", hint="for example: churn")
+    return name
+
+
+def model_ref(name: str) -> str:
+    """Return the ref of the model first called `name`: refs/models/<slug>, and a digest where the slug is not the name.
+
+    One level only, so a model `a` and a model `a/b` can both exist.
+    """
+    plain = slug(name)
+    if plain != name or _LEAF.search(plain):
+        plain += "-" + hashlib.sha256(b"gitexp model\0" + name.encode()).hexdigest()[:SHORT].translate(_TO_LETTERS)
+    return MODELS + plain
 
 
 def run_ref(experiment_path: str, name: str, run_id: str) -> str:

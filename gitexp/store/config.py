@@ -106,6 +106,12 @@ SETTINGS = _table(
     ("autoPush", "bool", "false", "whether each run is pushed after its end, in the background"),
     ("remote", "text", "", "the remote that experiments are pushed to and fetched from"),
     ("runsBranch", "text", "", "one branch for all runs, for hosts that refuse custom refs: gitexp/runs"),
+    (
+        "rulesBranch",
+        "text",
+        "",
+        "the branch whose gitexp.toml has the rules of the registry (default: the remote's default branch)",
+    ),
     ("pushDirty", "choice", "allow", "whether runs of dirty trees may be pushed", ("allow", "refuse")),
     ("pushWithGit", "bool", "false", "whether the pre-push hook pushes experiments along"),
     ("runTrailer", "choice", "offer", "what prepare-commit-msg does with the newest run", ("offer", "fill", "off")),

@@ -1,0 +1,117 @@
+"""The rules of the registry as the project reviewed them: from the branch that `gitexp.rulesBranch` names."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+
+from gitexp import text
+from gitexp.errors import Damaged, GitexpError, UsageError
+from gitexp.git import objects, refs
+from gitexp.record import rules as ruling
+from gitexp.record.rules import Rules
+from gitexp.store import remotes
+from gitexp.store.config import FILES
+from gitexp.store.workspace import Workspace
+
+_LIMIT_BYTES = 1 << 20
+_USUAL = ("main", "master")
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """The rules in force: `branch` is the full ref they come from, `commit` its tip, None where there is none."""
+
+    rules: Rules
+    commit: str | None = None
+    branch: str | None = None
+
+
+def now(workspace: Workspace) -> Rulebook:
+    """Return the rules in force; raises UsageError where they cannot be read: no gate stands open for that."""
+    branch = find_branch(workspace)
+    commit = refs.get(workspace.repo, branch) if branch else None
+    return Rulebook(at(workspace, commit), commit, branch)
+
+
+def at(workspace: Workspace, commit: str | None) -> Rules:
+    """Return the rules as a commit has them; raises UsageError where it is not here, or they cannot be read."""
+    if commit is None:
+        return ruling.EMPTY
+    try:
+        found = _file_at(workspace, commit)
+    except Damaged as error:
+        raise UsageError(f"the commit of its rules, {commit[:7]}, is not here", hint="git fetch") from error
+    if found is None:
+        return ruling.EMPTY
+    name, blob = found
+    return _parsed(objects.read_blob(workspace.repo, blob, limit_bytes=_LIMIT_BYTES), name)
+
+
+def file(workspace: Workspace, commit: str | None, path: str) -> bytes | None:
+    """Return the content of a file as a commit has it, None where it has none."""
+    if commit is None:
+        return None
+    entry = objects.entry(workspace.repo, objects.tree_of(workspace.repo, commit), path)
+    if entry is None or entry.mode not in (objects.FILE, objects.EXECUTABLE):
+        return None
+    return objects.read_blob(workspace.repo, entry.oid, limit_bytes=_LIMIT_BYTES)
+
+
+def _file_at(workspace: Workspace, commit: str) -> tuple[str, str] | None:
+    tree = objects.tree_of(workspace.repo, commit)
+    for entry in objects.entries(workspace.repo, tree):
+        if entry.name in FILES and entry.mode in (objects.FILE, objects.EXECUTABLE):
+            return entry.name, entry.oid  # in Git's order gitexp.toml comes first, as it does in the work tree
+    return None
+
+
+@lru_cache(maxsize=64)
+def _parsed(data: bytes, name: str) -> Rules:
+    return ruling.read(data, name)
+
+
+def find_branch(workspace: Workspace) -> str | None:
+    """Return the full ref of the branch of the rules: as configured, else the remote's default branch, else our own."""
+    named = workspace.settings.text("rulesBranch")
+    remote = _remote(workspace)
+    if named:
+        found = _first(workspace, _meanings(named, remote))
+        if found is None:
+            raise UsageError(f"gitexp.rulesBranch is {text.safe(named)!r}, and there is none", hint="git fetch")
+        return found
+    candidates = [f"refs/remotes/{remote}/{name}" for name in _defaults(workspace, remote)] if remote else []
+    head = workspace.repo.head().branch if workspace.repo.work_tree is None else None  # of a bare one: its default
+    own = [f"refs/heads/{name}" for name in ([head] if head else []) + _defaults(workspace, None)]
+    return _first(workspace, [*candidates, *own])
+
+
+def _meanings(named: str, remote: str | None) -> list[str]:
+    if named.startswith("refs/"):
+        return [named]
+    there = [f"refs/remotes/{remote}/{named}"] if remote else []
+    return [*there, f"refs/heads/{named}", f"refs/remotes/{named}"]
+
+
+def _defaults(workspace: Workspace, remote: str | None) -> list[str]:
+    """Return the names that a default branch may have, the surest first."""
+    known: list[str] = []
+    if remote:
+        path = workspace.repo.common_dir / "refs/remotes" / remote / "HEAD"
+        with suppress(FileNotFoundError, NotADirectoryError):
+            known.append(path.read_text().strip().removeprefix(f"ref: refs/remotes/{remote}/"))
+    configured = workspace.repo.config("init.defaultBranch")
+    return [*known, *([configured] if configured else []), *_USUAL]
+
+
+def _remote(workspace: Workspace) -> str | None:
+    try:
+        remote = remotes.choose(workspace)
+    except GitexpError:
+        return None
+    return remote.name if remote.configured else None
+
+
+def _first(workspace: Workspace, names: list[str]) -> str | None:
+    return next((name for name in names if refs.get(workspace.repo, name) is not None), None)
