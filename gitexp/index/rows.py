@@ -19,8 +19,9 @@ from gitexp.git.folders import Folder
 from gitexp.index import catalogue as catalogues
 from gitexp.index import stamps, values
 from gitexp.index.values import Stored
-from gitexp.record import dataset, params, pointer, summary, used
+from gitexp.record import dataset, logged, params, pointer, summary, used
 from gitexp.record.facts import EMPTY, State
+from gitexp.record.logged import Logged
 from gitexp.record.run import RunRecord
 from gitexp.record.summary import Aggregate
 from gitexp.record.used import Use
@@ -46,6 +47,7 @@ class Row:
     artifacts: list[tuple[Any, ...]] = field(default_factory=list)
     datasets: list[tuple[Any, ...]] = field(default_factory=list)
     used: list[tuple[Any, ...]] = field(default_factory=list)
+    logged: list[tuple[str, str, str]] = field(default_factory=list)  # kind, id of the model, JSON
     environment: str | None = None  # the blob of environment.json
 
 
@@ -106,6 +108,7 @@ def _of_folder(run: Run, folder: Folder) -> Row | None:
     row.environment = folder.entries.get("environment.json")
     row.datasets = _datasets(folder.files.get("data.json"))
     row.used = _used_in(folder.files.get("used.json"))
+    row.logged = _logged_in(folder.files.get("logged-models.json"), folder.files.get("data.json"))
     return row
 
 
@@ -117,7 +120,7 @@ def files_of(run: Run) -> Folder | None:
     return folder
 
 
-_OPTIONAL = ("data.json", "used.json")  # without them a run can be listed
+_OPTIONAL = ("data.json", "used.json", "logged-models.json")  # without them a run can be listed
 _READ = ("run.json", "params.json", "summary.json", *_OPTIONAL)
 
 
@@ -151,6 +154,7 @@ def live(run: LiveRun, metrics: Mapping[str, Aggregate]) -> Row:
     _add_rest(row, run.record)
     row.artifacts, row.datasets = artifacts_of(run), _datasets(run.file("data.json"))
     row.used = _used(run.used)
+    row.logged = _logged(run.logged, run.data)
     content = run.file("environment.json")
     if content is not None:
         row.environment = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
@@ -318,6 +322,27 @@ def _used(found: Sequence[Use]) -> list[tuple[Any, ...]]:
     return [
         (use.run, values.clean(use.artifact), use.sha256 or None, values.clean(use.said)) for use in found[:MAX_ITEMS]
     ]
+
+
+def _logged_in(data: bytes | None, datasets: bytes | None) -> list[tuple[str, str, str]]:
+    try:
+        found = canonical.loads(datasets) if datasets is not None and b'"mlflow"' in datasets else []
+        return _logged(logged.decode(data) if data is not None else Logged(), found)
+    except (Damaged, ValueError):
+        return []
+
+
+def _logged(found: Logged, datasets: Any) -> list[tuple[str, str, str]]:
+    """Return what a run says of logged models, and the datasets that MLflow described."""
+    whole = found.to_json()
+    rows = [("model", key, item) for key, item in whole.get("models", {}).items()]
+    rows += [("input", key, {}) for key in found.inputs]
+    rows += [("output", item["model"], item) for item in whole.get("outputs", ())]
+    rows += [("metrics", item["model"], item) for item in whole.get("metrics", ())]
+    for item in datasets if isinstance(datasets, list) else ():
+        if isinstance(item, dict) and isinstance(said := _folder(item, "metadata").get("mlflow"), dict):
+            rows.append(("dataset", str(said.get("name", "")), said))
+    return [(kind, values.clean(key), canonical.line(item).decode()) for kind, key, item in rows[:MAX_ITEMS]]
 
 
 def _dataset(item: Mapping[str, Any]) -> tuple[Any, ...]:

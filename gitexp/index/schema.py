@@ -9,7 +9,7 @@ from gitexp.version import __version__
 if TYPE_CHECKING:  # a training that ends wants VERSION only
     import sqlite3
 
-VERSION = 5
+VERSION = 6
 COLUMN_CAP = 1500  # numbered columns; SQLite's own limit for a table is 2,000
 
 FIELDS = (
@@ -42,6 +42,9 @@ _TABLES = (
     "CREATE INDEX used_run ON used (run)",
     "CREATE INDEX used_source ON used (source)",
     "CREATE INDEX used_sha256 ON used (sha256) WHERE sha256 IS NOT NULL",
+    "CREATE TABLE logged_model (run INTEGER, kind TEXT, id TEXT, body TEXT)",
+    "CREATE INDEX logged_model_run ON logged_model (run)",
+    "CREATE INDEX logged_model_id ON logged_model (id)",
     "CREATE TABLE dataset (run INTEGER, name TEXT, role TEXT, uri TEXT, sha256 TEXT, rows, size_bytes, files)",
     "CREATE INDEX dataset_run ON dataset (run)",
     "CREATE INDEX dataset_sha256 ON dataset (sha256) WHERE sha256 IS NOT NULL",
@@ -71,7 +74,8 @@ _INDEXES = (  # of `run`: put in when many runs are in, they cost a fraction of 
     "CREATE INDEX IF NOT EXISTS run_live ON run (live) WHERE live",
 )
 
-PARTS = ("overflow", "tag", "verdict", "note", "artifact", "dataset", "used")  # the tables with rows of a run
+# The tables with rows of a run.
+PARTS = ("overflow", "tag", "verdict", "note", "artifact", "dataset", "used", "logged_model")
 
 
 def create(connection: sqlite3.Connection) -> None:

@@ -41,6 +41,7 @@ def insert(
     _many(connection, "artifact", 5, [(key, *item) for key, row, _ in found for item in row.artifacts])
     _many(connection, "dataset", 8, [(key, *item) for key, row, _ in found for item in row.datasets])
     _many(connection, "used", 5, [(key, *item) for key, row, _ in found for item in row.used])
+    _many(connection, "logged_model", 4, [(key, *item) for key, row, _ in found for item in row.logged])
 
 
 def _insert_runs(connection: sqlite3.Connection, catalogue: Catalogue, found: Sequence[Keyed]) -> None:

@@ -11,7 +11,7 @@ from gitexp.errors import GitexpError
 from gitexp.git import objects
 from gitexp.git.batch import Batch
 from gitexp.git.objects import Commit, Entry
-from gitexp.record import message, params, pointer, points, run, summary, used
+from gitexp.record import logged, message, params, pointer, points, run, summary, used
 from gitexp.record.message import Trailers
 from gitexp.record.run import RunRecord
 from gitexp.store import runs
@@ -24,7 +24,7 @@ MAX_CHAIN = 1000  # new commits of one run
 MAX_FOLDERS = 10_000  # folders of artifacts in one group
 _REF = re.compile(r"refs/experiments/(?:[^/]+/)+[^/]+-([k-z]{7})")
 _FILES = (objects.FILE, objects.EXECUTABLE)
-_JSON = ("run.json", "params.json", "summary.json", "environment.json", "data.json", "used.json")
+_JSON = ("run.json", "params.json", "summary.json", "environment.json", "data.json", "used.json", "logged-models.json")
 _CSV = ("metrics.csv", "system.csv")
 _READ = (*_JSON, *_CSV, ".gitattributes")
 # A whole metrics.csv as gitexp writes it; possessive, so time is linear: ten times as fast as reading the rows.
@@ -287,6 +287,7 @@ _PARSERS: dict[str, Callable[[bytes], object]] = {
     "environment.json": canonical.loads,
     "data.json": canonical.loads,
     "used.json": used.decode,
+    "logged-models.json": logged.decode,
 }
 
 

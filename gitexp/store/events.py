@@ -10,6 +10,7 @@ from typing import Any
 from gitexp import canonical
 from gitexp.record import params as nested
 from gitexp.record import points
+from gitexp.record.logged import Logged
 from gitexp.record.points import Point
 from gitexp.record.summary import Aggregate
 from gitexp.record.used import Use
@@ -39,6 +40,7 @@ class Sum:
     renamed: dict[str, str] = field(default_factory=dict)
     used: list[Use] = field(default_factory=list)
     datasets: list[dict[str, Any]] = field(default_factory=list)
+    logged: list[Mapping[str, Any]] = field(default_factory=list)  # events about logged models
 
     @property
     def merged_params(self) -> dict[str, Any]:
@@ -93,6 +95,10 @@ def _take(total: Sum, event: Mapping[str, Any], *, is_main: bool) -> None:
         _take_artifact(total, op, event)
     elif op == "dataset":
         total.datasets.append(dict(event["entry"]))
+    elif op == "logged":
+        int(event["time"])
+        Logged().take(event)  # one that makes no sense is lost here, not where all are folded
+        total.logged.append(event)
     elif op == "used":
         total.used.append(Use.from_json({**event, "time": canonical.iso(event["time"])}))
     elif op == "description":

@@ -12,7 +12,8 @@ from gitexp import clock
 from gitexp.errors import Damaged
 from gitexp.git import objects, packs
 from gitexp.git.objects import Entry
-from gitexp.record import dataset, used
+from gitexp.record import dataset, logged, used
+from gitexp.record.logged import Logged
 from gitexp.record.points import Point
 from gitexp.record.run import RunRecord
 from gitexp.record.summary import Aggregate
@@ -89,6 +90,12 @@ class LiveRun(Run):
         before = self.start.previous
         earlier = Run(self.workspace, before).used if before is not None else []
         return used.once([*earlier, *self._total.used])
+
+    @cached_property
+    def logged(self) -> Logged:
+        """What it has said of logged models so far."""
+        before = self.start.previous
+        return logged.fold(self._total.logged, Run(self.workspace, before).logged if before is not None else None)
 
     @property
     def set_values(self) -> dict[str, int | float]:

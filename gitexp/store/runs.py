@@ -15,9 +15,10 @@ from gitexp import canonical, ids
 from gitexp.errors import Conflict, Damaged, Unsupported
 from gitexp.git import command, lfslocal, objects, packs, refs
 from gitexp.git.objects import Commit, Entry, Signature
-from gitexp.record import message, names, params, points, summary, used
+from gitexp.record import logged, message, names, params, points, summary, used
 from gitexp.record import pointer as pointers
 from gitexp.record import run as run_json
+from gitexp.record.logged import Logged
 from gitexp.record.pointer import Pointer
 from gitexp.record.points import Point
 from gitexp.record.run import RunRecord
@@ -153,6 +154,12 @@ class Run:
         """used.json: the artifacts of other runs that it read, [] where there are none."""
         data = self.file("used.json")
         return [] if data is None else used.decode(data)
+
+    @cached_property
+    def logged(self) -> Logged:
+        """logged-models.json: what it says of models as MLflow knows them."""
+        data = self.file("logged-models.json")
+        return Logged() if data is None else logged.decode(data)
 
     def points(self) -> Iterator[Point]:
         """Yield the metric points in the order stored; raises Damaged, also where their bytes are not here."""

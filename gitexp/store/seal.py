@@ -12,7 +12,7 @@ from typing import Any
 from gitexp import canonical, files, ids
 from gitexp.git import objects, packs, refs
 from gitexp.git.objects import Entry
-from gitexp.record import dataset, names, params, points, summary, used
+from gitexp.record import dataset, logged, names, params, points, summary, used
 from gitexp.record.pointer import Pointer
 from gitexp.record.points import Point
 from gitexp.record.run import Parent, RunRecord
@@ -58,12 +58,15 @@ def seal(workspace: Workspace, folder: Path, own: Mapping[str, Aggregate] | None
     _artifacts(work)
     if read := [*(work.previous.used if work.previous else ()), *work.total.used]:
         work.files["used.json"] = used.encode(read)
+    if work.total.logged:
+        before = work.previous.logged if work.previous else None
+        work.files["logged-models.json"] = logged.encode(logged.fold(work.total.logged, before))
     for name in ("environment.json", "requirements.txt", "data.json", "output.log"):
         if (folder / name).exists():
             work.files[name] = folder / name
     if work.total.datasets:
-        before = work.previous.data if work.previous is not None else []
-        work.files["data.json"] = dataset.encode(dataset.merge(before, datasets(folder, work.total)))
+        earlier = work.previous.data if work.previous is not None else []
+        work.files["data.json"] = dataset.encode(dataset.merge(earlier, datasets(folder, work.total)))
     record = _record(work)
     start = work.start
     if start.previous is not None:
