@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from gitexp import locks
 from gitexp.errors import Conflict, Damaged
-from gitexp.git import command, objects, reffiles, refs
+from gitexp.git import objects, reffiles, refs, transport
 
 if TYPE_CHECKING:
     from gitexp.git.repo import Repo
@@ -287,21 +287,7 @@ def prefetch(repo: Repo, oids: Collection[str]) -> None:
     remote = next((e.name.split(".", 1)[1].rsplit(".", 1)[0] for e in repo.settings if _promises(e.name)), None)
     if not missing or remote is None:
         return
-    command.run(
-        repo,
-        *(
-            "-c",
-            "fetch.negotiationAlgorithm=noop",
-            "fetch",
-            "--quiet",
-            "--no-tags",
-            "--no-prune",
-            "--no-write-fetch-head",
-        ),
-        *("--recurse-submodules=no", "--no-auto-maintenance", "--filter=blob:none", "--stdin", remote),
-        input="".join(oid + "\n" for oid in missing).encode(),
-        check=False,
-    )
+    transport.bring(repo, remote, missing)
 
 
 def _promises(name: str) -> bool:

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 from gitexp import canonical, clock, files, ids, text
 from gitexp.errors import Damaged, NotFound, Unsupported
-from gitexp.git import notes, refs, transport
+from gitexp.git import bundles, notes, refs, transport
 from gitexp.git.transport import Options
 from gitexp.ops import fetch, find, land, largefiles
 from gitexp.ops.land import Landed
@@ -119,7 +119,7 @@ def _facts(workspace: Workspace, chosen: Mapping[str, str]) -> str | None:
 def _packed(workspace: Workspace, held: Mapping[str, str]) -> Iterator[Path]:
     with _aside(workspace) as path:
         with open(path, "xb") as file:
-            transport.write_bundle(workspace.repo, held, file)
+            bundles.write(workspace.repo, held, file)
         yield path
 
 
@@ -180,7 +180,7 @@ def _land(workspace: Workspace, archive: zipfile.ZipFile, manifest: Mapping[str,
     with _aside(workspace) as path:
         with open(path, "xb") as file:
             _copy(archive, _BUNDLE, file, archive.getinfo(_BUNDLE).file_size)
-        transport.verify_bundle(workspace.repo, path)
+        bundles.verify(workspace.repo, path)
         try:
             _fetch(workspace, path)
             came = refs.listing(workspace.repo, _INCOMING)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gitexp.git import discover, transport
+from gitexp.git import discover, stock, transport
 from gitexp.git.transport import Result
 from tests import support
 
@@ -25,7 +25,7 @@ Done
 
 def test_each_line_of_a_push_says_what_became_of_a_ref() -> None:
     found = {
-        result.ref.split("/")[-1]: (result.status, result.reason, result.behind) for result in transport.parse_push(OUT)
+        result.ref.split("/")[-1]: (result.status, result.reason, result.behind) for result in stock.parse_push(OUT)
     }
     assert found == {
         "a-kkkkkkk": ("new", "", False),
@@ -44,7 +44,7 @@ def test_a_listing_takes_only_what_was_asked_for() -> None:
         f"{oid}\t{ref}\n" for ref in ("refs/experiments/a/b", "refs/other/refs/experiments/a", "refs/notes/experiments")
     )
     patterns = ["refs/experiments/*", "refs/notes/experiments"]
-    listing = transport.parse_listing(f"warning\n{text}torn".encode(), patterns)
+    listing = stock.parse_listing(f"warning\n{text}torn".encode(), patterns)
     assert listing == {"refs/experiments/a/b": oid, "refs/notes/experiments": oid}
 
 
