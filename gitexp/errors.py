@@ -13,6 +13,7 @@ GitexpError            1
 ├── Damaged            8   a record, journal or object that does not parse or verify
 ├── WriteFailed        9   disk full, read-only, no permission
 ├── RemoteError       10   a remote refused, or could not be reached
+│   └── NoStore            a remote has no place for large files
 ├── Unconfirmed       11   something would leave this machine and nobody said yes
 └── CheckFailed       12   a run is not good enough: `gitexp check`
 
@@ -128,6 +129,10 @@ class RemoteError(GitexpError):
     """A remote refused, or could not be reached."""
 
     exit_code = 10
+
+
+class NoStore(RemoteError):
+    """A remote has no place for large files, which no other try changes; its runs can be shared all the same."""
 
 
 class Unconfirmed(GitexpError):

@@ -67,6 +67,10 @@ def _long(found: Status) -> Iterator[str]:
             yield f"{text.safe(lack.remote)} lacks {text.plural(lack.runs, 'run')}{own} ({verb})"
         else:
             yield f"{text.safe(lack.remote)} has all runs"
+    for lack in found.lacks:
+        if lack.owed:
+            why = lack.told or f"gitexp push {lack.remote} sends them"
+            yield f"{text.safe(lack.remote)} has {text.plural(lack.owed, 'run')} without large files ({text.safe(why)})"
     if found.newest is not None and not found.newest.live:
         run = found.newest
         ago = text.age(run.record.start_ms, clock.now_ms())

@@ -11,7 +11,7 @@ from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitexp.errors import RemoteError
+from gitexp.errors import NoStore, RemoteError
 from gitexp.git import lfsbatch, lfsendpoint, lfspart, lfswork, transport
 from gitexp.git.lfsbatch import Action, Ticket
 from gitexp.git.lfsendpoint import DOWNLOAD, UPLOAD, Endpoint
@@ -157,7 +157,7 @@ class HttpDepot:
 
     def _closed(self, trouble: Trouble) -> RemoteError:
         if trouble.missing:
-            return RemoteError(f"{self._host()} has no Git LFS store there", hint="git config lfs.url URL of a store")
+            return NoStore(f"{self._host()} has no Git LFS store there", hint="git config lfs.url URL of a store")
         return RemoteError(trouble.why, hint="try again, or use another store: git config lfs.url URL")
 
     def _session(self, operation: str) -> Session:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from gitexp import redact, text
-from gitexp.errors import RemoteError
+from gitexp.errors import NoStore, RemoteError
 from gitexp.git import command
 
 if TYPE_CHECKING:
@@ -52,6 +52,18 @@ def find(repo: Repo, remote: str, operation: str) -> Endpoint:
     configured = _configured(repo, remote, operation)
     address = configured or _address(repo, remote, operation)
     return _parse(repo, address, derived=not configured)
+
+
+def elsewhere(repo: Repo, remote: str) -> str:
+    """Return where uploads for a remote go, without credentials, "" where that is the remote's own store."""
+    configured = _configured(repo, remote, UPLOAD)
+    if not configured or _same(configured, _address(repo, remote, UPLOAD)):
+        return ""
+    return text.safe(redact.url(configured))
+
+
+def _same(configured: str, address: str) -> bool:
+    return configured.rstrip("/") in (address.rstrip("/"), _below(address))
 
 
 def _configured(repo: Repo, remote: str, operation: str) -> str:
@@ -119,7 +131,7 @@ def _parse(repo: Repo, address: str, *, derived: bool) -> Endpoint:
         return Endpoint(label, ssh=_checked(Ssh(found["host"], "", found["path"]), label))
     if not scheme and ("/" in address or path.exists()):
         return Endpoint(label, folder=_store(path, label))
-    raise RemoteError(f"no Git LFS store is known for {label}", hint="git config lfs.url URL")
+    raise NoStore(f"no Git LFS store is known for {label}", hint="git config lfs.url URL")
 
 
 def _below(address: str) -> str:

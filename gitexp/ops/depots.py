@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from gitexp import text
-from gitexp.errors import RemoteError, UsageError
+from gitexp.errors import NoStore, RemoteError, UsageError
 from gitexp.git import lfs, lfsendpoint
 from gitexp.git.lfsendpoint import DOWNLOAD
 from gitexp.git.lfsfiles import FolderDepot
@@ -31,7 +31,7 @@ def open(workspace: Workspace, remote: Remote, options: Options, operation: str 
     """Return the depot of a remote; raises RemoteError where there is none, UsageError where the setting is wrong."""
     chosen = _chosen(workspace, remote)
     if chosen == NONE:
-        raise RemoteError("gitexp.artifacts is none", hint="git config gitexp.artifacts auto")
+        raise NoStore("gitexp.artifacts is none", hint="git config gitexp.artifacts auto")
     if chosen == LFS:
         return lfs.open(workspace.repo, remote.name, options, operation)
     tuning = Tuning.of(workspace.repo)
@@ -47,9 +47,17 @@ def open(workspace: Workspace, remote: Remote, options: Options, operation: str 
 def label(workspace: Workspace, remote: Remote) -> str:
     """Return what people see of where the large bytes of a remote go, "" where they stay here."""
     chosen = _chosen(workspace, remote)
-    if chosen in (LFS, NONE):
-        return LFS_LABEL if chosen == LFS else ""
+    if chosen == NONE:
+        return ""
+    if chosen == LFS:
+        other = lfsendpoint.elsewhere(workspace.repo, remote.name)
+        return f"{LFS_LABEL} at {other}" if other else LFS_LABEL
     return text.safe(chosen.rstrip("/")) if chosen.startswith("file:") else bucket.Address.of(chosen).label
+
+
+def is_lfs(workspace: Workspace, remote: Remote) -> bool:
+    """Say whether the large bytes of a remote go to a Git LFS store."""
+    return _chosen(workspace, remote) == LFS
 
 
 def folder(workspace: Workspace, remote: Remote) -> Path | None:

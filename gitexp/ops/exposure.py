@@ -30,6 +30,7 @@ class Exposure:
     files: tuple[str, ...] = ()
     commits: int = 0
     branches: tuple[str, ...] = ()
+    artifact_files: int = 0
     artifact_bytes: int = 0
     depot: str = depots.LFS_LABEL  # where those bytes go
 
@@ -97,6 +98,7 @@ def measure(
         files=tuple(sorted(files)),
         commits=len(new),
         branches=tuple(sorted(branches)),
+        artifact_files=len(going),
         artifact_bytes=sum(item.size_bytes for item in going),
         depot=depot,
     )
@@ -144,6 +146,8 @@ def check(workspace: Workspace, remote: Remote, exposure: Exposure, *, yes: bool
     else:
         news = "first push of experiments from this clone"
     plan = describe(remote, exposure, news)
+    if exposure.artifacts in missing and depots.is_lfs(workspace, remote):
+        plan.append("  hosts may charge for Git LFS, and most delete no single file of it")
     clean = "   Leave those out: gitexp push --clean" if missing & {DIRTY, UNTRACKED} else ""
     hint = f"Look: gitexp push --dry-run{clean}   Go (once per remote): gitexp push --yes"
     raise Unconfirmed(f"nothing sent to {remote.label}", hint=hint, plan=plan)
@@ -160,12 +164,13 @@ _NEW = {
 def describe(remote: Remote, exposure: Exposure, news: str) -> list[str]:
     """Return the lines that tell a person what would be sent."""
     where = f"{remote.label} = {remote.where}" if remote.configured else remote.where
-    lines = [f"{where}: {news}", "  " + _runs_line(exposure)]
+    lines = [f"{where}: {news}", *(["  " + _runs_line(exposure)] if exposure.runs else [])]
     if exposure.commits:
         of = f" of {_some(exposure.branches)}" if exposure.branches else ""
         lines.append(f"  also {text.plural(exposure.commits, 'commit')}{of} that {remote.label} does not have")
     if exposure.artifact_bytes:
-        lines.append(f"  {text.size(exposure.artifact_bytes)} of artifacts to {exposure.depot}")
+        files = text.plural(exposure.artifact_files, "file")
+        lines.append(f"  {text.size(exposure.artifact_bytes)} of artifacts ({files}) to {exposure.depot}")
     return lines
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitexp import text
-from gitexp.errors import Damaged, RemoteError, Unsupported
+from gitexp import ids, text
+from gitexp.errors import Damaged, NoStore, RemoteError, Unsupported
 from gitexp.git import lfsendpoint, lfslocal
 from gitexp.git import objects as git_objects
 from gitexp.git.transport import Options
@@ -24,6 +24,15 @@ from gitexp.store.workspace import Workspace
 _NEVER = ("run.json", ".gitattributes")  # files of a record that are no pointers
 _SHOWN = 3  # failures that are told one by one
 _TOLD_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What an upload left here and why; `lasting` where another try does not help: the remote has no place for it."""
+
+    items: tuple[Pointer, ...] = ()
+    why: str = ""
+    lasting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +76,40 @@ def here(workspace: Workspace, commits: Iterable[str]) -> list[Pointer]:
     return [item for item in named(workspace, commits) if objects.path(workspace, item.sha256) is not None]
 
 
-def upload(workspace: Workspace, remote: Remote, commits: Iterable[str], options: Options) -> str:
-    """Give the bytes of these runs to the remote's depot; returns why that could not be, "" when it was."""
+def upload(workspace: Workspace, remote: Remote, commits: Iterable[str], options: Options) -> Left:
+    """Give the bytes of these runs to the remote's depot; returns what could not go."""
     items = here(workspace, commits)
     if not items:
-        return ""
+        return Left()
     meter = _Meter("sending", items, options)
     try:
         depot = depots.open(workspace, remote, options, lfsendpoint.UPLOAD)
         failures = depot.send(items, lambda item: objects.place(workspace, item.sha256), meter.tell)
     except RemoteError as error:
-        return f"{error.message}; {error.hint}" if error.hint else error.message
+        why = f"{error.message}; {error.hint}" if error.hint else error.message
+        return Left(tuple(items), why, isinstance(error, NoStore))
     finally:
         meter.end()
     failed = {failure.item for failure in failures}
     whereabouts.saw(workspace, remote, [item.sha256 for item in items if item not in failed])
-    return _why(failures, len(items), "gitexp push")
+    return Left(tuple(failed), _why(failures, len(items), "gitexp push"))
+
+
+def names(workspace: Workspace, commits: Iterable[str], items: Collection[Pointer]) -> Iterator[str]:
+    """Yield what runs call these bytes: `model.bin of churn/lr0.05 (kqzvmxr)`."""
+    wanted = {item.sha256 for item in items}
+    for commit in commits:
+        run = runs.load(workspace, commit)
+        found = [name for name in run.entries if (item := run.pointer(name)) is not None and item.sha256 in wanted]
+        found += [item.name for item in _artifacts(run) if item.sha256 in wanted]
+        head = runs.head(workspace, "", commit) if found else None
+        if head is not None:
+            shown = _some([text.safe(name) for name in found])
+            yield f"{shown} of {text.safe(f'{head.experiment}/{head.name}')} ({ids.short(head.id)})"
+
+
+def _some(words: Sequence[str]) -> str:
+    return ", ".join(words[:_SHOWN]) + (f" and {len(words) - _SHOWN} more" if len(words) > _SHOWN else "")
 
 
 def download(

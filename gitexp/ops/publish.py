@@ -116,7 +116,7 @@ def _push(workspace: Workspace, name: str | None) -> str:
     remote = remotes.choose(workspace, name)
     planned = push.plan(workspace, remote, push.Choice(), _AUTO)
     done = push.push(workspace, planned, options=_AUTO)
-    left = f"; {done.bytes_left}" if done.bytes_left else ""
+    left = f"; {done.left.why}" if done.which else ""
     return f"{remote.label}: {text.plural(len(done.sent), 'run')} sent{', facts too' if done.facts else ''}{left}"
 
 

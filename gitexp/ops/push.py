@@ -16,6 +16,7 @@ from gitexp.git.transport import Options, Result
 from gitexp.ops import exposure, fetch, find, land, largefiles, sync
 from gitexp.ops.exposure import Exposure
 from gitexp.ops.land import Fork, Landed
+from gitexp.ops.largefiles import Left
 from gitexp.record import facts
 from gitexp.store import annotations as said
 from gitexp.store import reflog, remotes, runs
@@ -25,6 +26,7 @@ from gitexp.store.runs import Head, Run
 from gitexp.store.workspace import Workspace
 
 _TRIES = 6
+_LISTED = 5  # runs whose large files stayed here
 _BELIEVED_MS = 3_600_000  # how long what the remote was seen to hold is believed: others may delete there
 DIRTY, OTHERS, REMOVED, DELETED, PURGED = "dirty", "not yours", "removed", "deleted there", "purged"
 FOREIGN = "no run"
@@ -71,7 +73,8 @@ class Pushed:
     sent: list[str] = field(default_factory=list)
     facts: bool = False
     forks: list[Fork] = field(default_factory=list)
-    bytes_left: str = ""  # why large bytes stayed here
+    left: Left = field(default_factory=Left)  # large files that stayed here
+    which: list[str] = field(default_factory=list)  # what those are called, where it is news
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON of `gitexp push --json`."""
@@ -80,7 +83,8 @@ class Pushed:
             "sent": self.sent,
             "facts": self.facts,
             "forks": [{"ref": fork.ref, "fork": fork.fork} for fork in self.forks],
-            "bytes_left": self.bytes_left or None,
+            "bytes_left": self.left.why or None,
+            "files_left": len(self.left.items),
         }
 
 
@@ -179,8 +183,8 @@ def push(workspace: Workspace, planned: Plan, *, yes: bool = False, options: Opt
     pushed = Pushed(remote.label)
     with remotes.busy(workspace, remote):
         wanted = {head.ref: head.commit for head in planned.heads}
-        pushed.bytes_left = _send_bytes(workspace, remote, wanted, options)
-        options = replace(options, skip_lfs=bool(pushed.bytes_left))
+        _send_bytes(workspace, remote, wanted, options, pushed)
+        options = replace(options, skip_lfs=bool(pushed.left.why))
         remotes.mark_deleted(workspace, remote, wanted, deleted=False)
         everything = planned.everything
         for _ in range(_TRIES):
@@ -193,16 +197,21 @@ def push(workspace: Workspace, planned: Plan, *, yes: bool = False, options: Opt
     raise sync.refusal(remote, behind)
 
 
-def _send_bytes(workspace: Workspace, remote: Remote, wanted: Mapping[str, str], options: Options) -> str:
-    """Upload the large files of these runs and of those that are owed; returns why that could not be.
+def _send_bytes(
+    workspace: Workspace, remote: Remote, wanted: Mapping[str, str], options: Options, pushed: Pushed
+) -> None:
+    """Upload the large files of these runs and of those that are owed.
 
-    Bytes go before refs: a host may refuse commits whose pointers it cannot follow.
+    Bytes go before refs: a host may refuse commits whose pointers it cannot follow. That a remote has no place for
+    them is said once.
     """
     commits = {**_owed(workspace, remote), **wanted}
-    why = largefiles.upload(workspace, remote, commits.values(), options)
-    with_bytes = (ref for ref, commit in commits.items() if largefiles.here(workspace, [commit]))
-    remotes.owe(workspace, remote, with_bytes if why else ())
-    return why
+    left = pushed.left = largefiles.upload(workspace, remote, commits.values(), options)
+    with_bytes = [ref for ref, commit in commits.items() if left.why and largefiles.here(workspace, [commit])]
+    told = remotes.agreement(workspace, remote).told
+    if left.why and not (left.lasting and told == left.why):
+        pushed.which = list(largefiles.names(workspace, (commits[ref] for ref in with_bytes), left.items))
+    remotes.owe(workspace, remote, with_bytes, told=left.why if left.lasting else "")
 
 
 def _owed(workspace: Workspace, remote: Remote) -> dict[str, str]:
@@ -358,14 +367,18 @@ def describe(pushed: Pushed, planned: Plan) -> list[str]:
     if pushed.facts:
         parts.append("facts sent")
     lines = [f"{pushed.remote}: " + (", ".join(parts) or "everything is there already") + _left(planned)]
-    if pushed.bytes_left:
-        lines.append(f"large files stay here: {pushed.bytes_left}")
+    if pushed.which:
+        count, size = len(pushed.left.items), text.size(sum(item.size_bytes for item in pushed.left.items))
+        verb = "stays" if count == 1 else "stay"
+        lines.append(f"{text.plural(count, 'large file')} ({size}) {verb} here: {pushed.left.why}")
+        more = [f"  and those of {len(pushed.which) - _LISTED:,} more runs"] if len(pushed.which) > _LISTED else []
+        lines += [*(f"  {words}" for words in pushed.which[:_LISTED]), *more]
     return lines + land.describe(Landed(forks=pushed.forks))
 
 
 def preview(planned: Plan) -> list[str]:
     """Return the lines of a dry run: what would be sent, and each run."""
-    if not planned.heads or planned.exposure is None:
+    if planned.exposure is None or not (planned.heads or planned.exposure.artifact_files):
         return [f"{planned.remote.label}: no runs to send{_left(planned)}"]
     lines = exposure.describe(planned.remote, planned.exposure, "would be sent")
     runs_ = [

@@ -14,6 +14,7 @@ from gitexp.ops import find
 from gitexp.store import live, remotes
 from gitexp.store.journal import Start
 from gitexp.store.live import LiveRun
+from gitexp.store.remotes import Remote
 from gitexp.store.runs import Run
 from gitexp.store.workspace import Workspace
 
@@ -30,12 +31,17 @@ class Alive:
 
 @dataclass(frozen=True, slots=True)
 class Lack:
-    """A remote, how many finished runs it is not known to hold, and how many of them were recorded here."""
+    """A remote, how many finished runs it is not known to hold, and how many of them were recorded here.
+
+    `owed` are the runs that went there without their large files, `told` is why where that lasts.
+    """
 
     remote: str
     runs: int
     own: int
     seen: bool
+    owed: int = 0
+    told: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +105,11 @@ def _lacks(index: Index) -> list[Lack]:
         return []
     holdings, ended = remotes.holdings(workspace), names.ended(index)
     found = []
-    for name in workspace.repo.remotes:
-        held = holdings.get(name, {})
+    for name, url in sorted(transport.names(workspace.repo).items()):
+        held, agreed = holdings.get(name, {}), remotes.agreement(workspace, Remote(name, url))
         lacking = [place for place in ended if held.get(place.ref) != place.commit]
-        found.append(Lack(name, len(lacking), sum(place.own for place in lacking), name in holdings))
+        own = sum(place.own for place in lacking)
+        found.append(Lack(name, len(lacking), own, name in holdings, len(agreed.owed), agreed.told))
     return found
 
 
@@ -123,7 +130,8 @@ def describe(workspace: Workspace, status: Status) -> dict[str, Any]:
         "damaged": list(status.damaged),
         "missing": list(status.missing),
         "remotes": [
-            {"name": item.remote, "lacks": item.runs, "lacks_own": item.own, "seen": item.seen} for item in status.lacks
+            {"name": item.remote, "lacks": item.runs, "lacks_own": item.own, "seen": item.seen,
+             "owed": item.owed, "owed_why": item.told or None} for item in status.lacks
         ],
         "pruning": [{"remote": remote, "refspec": refspec} for remote, refspec in status.pruning],
         "crash": status.crash or None,

@@ -32,7 +32,7 @@ class Sending:
 
 def look(workspace: Workspace, remote: Remote, options: Options) -> dict[str, str]:
     """Ask the remote what it holds, {ref: oid}: runs, running runs and facts; remembers it."""
-    branch = runsbranch.ref(workspace)
+    branch, before = runsbranch.ref(workspace), remotes.seen(workspace, remote)
     if branch is None:
         patterns = [runs.REF_PREFIX + "*", LIVE_PREFIX + "*", notes.REF]
         held = transport.ls_remote(workspace.repo, remote.name, patterns, options)
@@ -44,7 +44,18 @@ def look(workspace: Workspace, remote: Remote, options: Options) -> dict[str, st
             keep(workspace, remote, "branch", tip)
             held = {**runsbranch.read(workspace, tip), branch: tip}
     remotes.replace(workspace, remote, held)
+    _notice(workspace, remote, before, held)
     return held
+
+
+def _notice(workspace: Workspace, remote: Remote, before: Mapping[str, str], held: Mapping[str, str]) -> None:
+    """Owe the remote the large files of runs of ours that came there by other ways: a plain `git push` sends none."""
+    news = {ref for ref, oid in held.items() if ref.startswith(runs.REF_PREFIX) and before.get(ref) != oid}
+    ours = runs.listing(workspace) if news else {}
+    came = {ref for ref in news if ours.get(ref) == held[ref]}
+    agreed = remotes.agreement(workspace, remote) if came else None
+    if agreed is not None and not came <= agreed.owed:
+        remotes.owe(workspace, remote, agreed.owed | came, told=agreed.told)
 
 
 @contextmanager

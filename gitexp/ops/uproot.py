@@ -180,7 +180,7 @@ def _drop_bytes(
     if not unique:
         return []
     files, where = text.plural(len(unique), "large file"), depots.label(workspace, remote)
-    shared = where not in ("", depots.LFS_LABEL)
+    shared = bool(where) and not depots.is_lfs(workspace, remote)
     if shared and not named:
         why = f"in {where}, where other runs and repositories may need it; if none does"
         return [f"a large file {why}: {depots.deletion(workspace, remote, item)}" for item in unique]

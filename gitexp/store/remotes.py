@@ -57,11 +57,13 @@ class Agreement:
     """What the user agreed to for one remote, by kind, and the refs deleted there that must not go again by themselves.
 
     `owed` are the refs of runs whose large files could not go with them: tried again, also where the remote moves.
+    `told` is why, where that lasts and has been said.
     """
 
     kinds: frozenset[str] = frozenset()
     deleted: frozenset[str] = frozenset()
     owed: frozenset[str] = frozenset()
+    told: str = ""
 
 
 def choose(workspace: Workspace, name: str | None = None) -> Remote:
@@ -160,7 +162,8 @@ def agreement(workspace: Workspace, remote: Remote) -> Agreement:
     value = _read_json(_file(workspace, remote, "json"))
     if value.get("url") != redact.url(remote.url):
         return Agreement(owed=frozenset(value.get("owed", ())))
-    return Agreement(*(frozenset(value.get(name, ())) for name in ("agreed", "deleted", "owed")))
+    agreed, deleted, owed = (frozenset(value.get(name, ())) for name in ("agreed", "deleted", "owed"))
+    return Agreement(agreed, deleted, owed, str(value.get("told", "")))
 
 
 def agree(workspace: Workspace, remote: Remote, kinds: Iterable[str]) -> None:
@@ -177,11 +180,12 @@ def mark_deleted(workspace: Workspace, remote: Remote, refs: Iterable[str], *, d
         _write(workspace, remote, replace_fields(before, deleted=after))
 
 
-def owe(workspace: Workspace, remote: Remote, refs: Iterable[str]) -> None:
-    """Set the runs whose large files the next push has to try again."""
-    before, after = agreement(workspace, remote), frozenset(refs)
-    if after != before.owed:
-        _write(workspace, remote, replace_fields(before, owed=after))
+def owe(workspace: Workspace, remote: Remote, refs: Iterable[str], *, told: str = "") -> None:
+    """Set the runs whose large files the next push has to try again, and why, where that lasts and is told now."""
+    before = agreement(workspace, remote)
+    after = replace_fields(before, owed=frozenset(refs), told=told)
+    if after != before:
+        _write(workspace, remote, after)
 
 
 @contextmanager
@@ -234,4 +238,5 @@ def _read_json(path: Path) -> dict[str, Any]:
 def _write(workspace: Workspace, remote: Remote, agreed: Agreement) -> None:
     lists = {"agreed": agreed.kinds, "deleted": agreed.deleted, "owed": agreed.owed}
     value = {"url": redact.url(remote.url), **{name: sorted(items) for name, items in lists.items()}}
+    value |= {"told": agreed.told} if agreed.told else {}
     files.write(_file(workspace, remote, "json"), canonical.dumps(value))

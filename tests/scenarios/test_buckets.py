@@ -77,7 +77,7 @@ def test_artifacts_go_to_a_bucket_and_come_from_there(
     run, item = large_run(ours)
     use(project, URL)
     with support.untouched(project):
-        assert f"  2.0 MB of artifacts to {URL}" in support.gitexp("push", expect=11).stderr
+        assert f"  2.0 MB of artifacts (1 file) to {URL}\n" in support.gitexp("push", expect=11).stderr
         assert support.gitexp("push", "--yes").stdout == "origin: 1 run sent\n"
     assert f"<Key>churn/{item.sha256[:2]}/{item.sha256[2:4]}/{item.sha256}</Key>" in there(server)
     assert not (bare / "lfs").exists()
@@ -116,15 +116,17 @@ def test_a_remote_can_have_a_store_of_its_own(ours: Workspace, project: Path, ba
 def test_where_bytes_are_to_stay_they_stay_and_go_when_that_changes(
     ours: Workspace, project: Path, bare: Path, server: Server
 ) -> None:
-    large_run(ours)
+    run, _ = large_run(ours)
     use(project, "none")
     said = support.gitexp("push", "--yes").stdout
     assert said.splitlines() == [
         "origin: 1 run sent",
-        "large files stay here: gitexp.artifacts is none; git config gitexp.artifacts auto",
+        "1 large file (2.0 MB) stays here: gitexp.artifacts is none; git config gitexp.artifacts auto",
+        f"  model.bin of {run.experiment}/{run.name} ({run.id[:7]})",
     ]
+    assert support.gitexp("push").stdout == "origin: everything is there already\n"
     use(project, URL)
-    assert f"  2.0 MB of artifacts to {URL}" in support.gitexp("push", expect=11).stderr
+    assert f"  2.0 MB of artifacts (1 file) to {URL}" in support.gitexp("push", expect=11).stderr
     assert server.asked == []
     support.gitexp("push", "--yes")
     assert there(server).count("<Key>") == 1
@@ -154,7 +156,7 @@ def test_without_a_bucket_the_run_goes_and_the_next_push_brings_its_bytes(
     use(project, "s3://acme-later/churn")
     said = support.gitexp("push", "--yes").stdout.splitlines()
     why = "s3://acme-later/churn: there is no bucket 'acme-later'; aws s3 mb s3://acme-later"
-    assert said == ["origin: 1 run sent", f"large files stay here: {why}"]
+    assert said[:2] == ["origin: 1 run sent", f"1 large file (2.0 MB) stays here: {why}"]
     assert run.ref in support.run_refs(bare)
     server.ask("PUT", "/acme-later")
     assert support.gitexp("push", "--yes").stdout == "origin: everything is there already\n"

@@ -138,14 +138,50 @@ def test_a_refused_upload_is_told_with_the_push_and_owed(
     run, items = large_run(ours)
     support.git(project, "config", "lfs.url", server.url)
     server.faults(upload={"status": 507, "message": "buy more"})
-    first, second = support.gitexp("push", "--yes").stdout.splitlines()
+    first, second, third = support.gitexp("push", "--yes").stdout.splitlines()
     assert first == "origin: 1 run sent"
-    assert second.startswith("large files stay here: 3 of 3 objects: ")
+    assert second.startswith("3 large files (4.6 MB) stay here: 3 of 3 objects: ")
+    assert third == f"  output.log, deep/weights.bin, model.bin of churn/large ({run.id[:7]})"
+    assert support.gitexp("push").stdout.splitlines()[1:] == [second, third]  # the next try may go well, and did not
     assert "is full (507): free or buy space there" in second and "it says: buy more" in second
     assert support.run_refs(bare) == {run.ref: run.commit}
     server.faults()
     assert support.gitexp("push").stdout == "origin: everything is there already\n"
     assert set(server.objects) == {item.sha256 for item in items}
+
+
+@pytest.mark.parametrize("seen", [False, True], ids=["never pushed before", "pushed before"])
+def test_bytes_of_runs_that_went_by_plain_git_go_with_the_next_push(
+    seen: bool, ours: Workspace, project: Path, bare: Path, server: Server
+) -> None:
+    support.git(project, "config", "lfs.url", server.url)
+    if seen:
+        sharing.make_run(ours, "before")
+        support.gitexp("push", "--yes")
+    run, items = large_run(ours)
+    support.git(project, "push", "--quiet", "origin", str(run.ref))
+    support.gitexp("fetch")  # sees the run there, too
+    said = support.gitexp("push", expect=11).stderr
+    assert "4.6 MB of artifacts (3 files) to Git LFS at " in said and "1 run:" not in said
+    assert support.gitexp("push", "--yes").stdout == "origin: everything is there already\n"
+    assert set(server.objects) == {item.sha256 for item in items}
+    before = len(server.requests)
+    support.gitexp("push")
+    assert len(server.requests) == before  # nothing is owed any more
+
+
+def test_another_place_that_the_project_names_is_asked_about_before_bytes_go_there(
+    ours: Workspace, project: Path, server: Server
+) -> None:
+    large_run(ours)
+    support.gitexp("push", "--yes")
+    support.write(project / ".lfsconfig", f"[lfs]\n\turl = {server.url}\n")
+    large_run(ours, "second")
+    said = support.gitexp("push", expect=11).stderr
+    assert f"new there: artifacts to Git LFS at {server.url}" in said
+    assert server.requests == []
+    support.gitexp("push", "--yes")
+    assert len(server.objects) == 3
 
 
 @pytest.mark.slow
@@ -211,15 +247,21 @@ def test_ctrl_c_does_not_wait_for_a_server_that_says_nothing(ours: Workspace, pr
 def test_a_remote_without_a_store_of_its_own_is_told_apart_from_one_with_a_folder(
     kind: str, ours: Workspace, project: Path, bare: Path, tmp_path: Path
 ) -> None:
-    _, items = large_run(ours)
+    run, items = large_run(ours)
     with servers.reached(kind, bare, tmp_path) as (address, _):
         support.git(project, "remote", "set-url", "origin", address)
         said = support.gitexp("push", "--yes").stdout.splitlines()
         if kind == "http":
             host = address.split("/")[2]
             assert said[1:] == [
-                f"large files stay here: {host} has no Git LFS store there; git config lfs.url URL of a store"
+                f"3 large files (4.6 MB) stay here: {host} has no Git LFS store there;"
+                " git config lfs.url URL of a store",
+                f"  output.log, deep/weights.bin, model.bin of churn/large ({run.id[:7]})",
             ]
+            sharing.make_run(ours, "second", files={"artifacts/model.bin": items[0]})
+            assert support.gitexp("push").stdout == "origin: 1 run sent\n"  # said once for each remote
+            assert support.gitexp("push", "--json").json["files_left"] == 3
+            assert "origin has 2 runs without large files (" in support.gitexp("status").stdout
             return
         assert said == ["origin: 1 run sent"]
         theirs = clone(bare, tmp_path / "theirs")

@@ -282,7 +282,8 @@ def test_large_files_go_and_come_through_git_lfs(ours: Workspace, bare: Path, tm
     curve = objects.put_bytes(ours, b"metric,step,time,value\n" + b"loss,1,1795184520.001,0.5\n" * 50_000)
     run = sharing.make_run(ours, files={"artifacts/model.bin": model, "metrics.csv": curve})
     plan = support.gitexp("push", expect=11).stderr
-    assert "  2.0 MB of artifacts to Git LFS" in plan
+    assert "  2.0 MB of artifacts (2 files) to Git LFS\n" in plan
+    assert "hosts may charge for Git LFS" in plan
     support.gitexp("push", "--yes")
     theirs = clone(bare, tmp_path / "theirs")
     assert support.gitexp("-C", top(theirs), "fetch").stdout == "origin: 1 new run (churn 1), 1 large file\n"
@@ -357,12 +358,14 @@ def test_a_remote_without_git_lfs_gets_the_runs_and_their_bytes_once_there_is_a_
     run = sharing.make_run(ours, files={"artifacts/model.bin": model})
     with servers.reached("http", bare, project) as (address, _):
         support.git(project, "remote", "set-url", "origin", address)
-        first, second = support.gitexp("push", "--yes").stdout.splitlines()
+        first, second, third = support.gitexp("push", "--yes").stdout.splitlines()
         assert first == "origin: 1 run sent"
-        assert second.startswith("large files stay here: ")
+        assert second.startswith("1 large file (700.0 kB) stays here: ") and "no Git LFS store there" in second
+        assert third == f"  model.bin of churn/baseline ({run.id[:7]})"
         assert support.run_refs(bare) == {run.ref: run.commit}
         support.git(tmp_path, "init", "--quiet", "--bare", "lfs.git")
         support.git(project, "config", "lfs.url", (tmp_path / "lfs.git").as_uri())
-        assert support.gitexp("push").stdout == "origin: everything is there already\n"
+        assert "(1 file) to Git LFS at file://" in support.gitexp("push", expect=11).stderr  # another place
+        assert support.gitexp("push", "--yes").stdout == "origin: everything is there already\n"
     assert [path.name for path in (tmp_path / "lfs.git/lfs/objects").rglob("*") if path.is_file()] == [model.sha256]
     assert remotes.agreement(ours, remotes.choose(sharing.opened(project))).owed == frozenset()
