@@ -7,7 +7,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gitexp.errors import Conflict
@@ -15,8 +15,13 @@ from gitexp.errors import Conflict
 
 def try_lock(descriptor: int) -> bool:
     """Take an exclusive lock on an open file without waiting; True too where the file system has no locks."""
+    return take(descriptor, blocking=False)
+
+
+def take(descriptor: int, *, blocking: bool = True) -> bool:
+    """Take an exclusive lock on an open file; False where it is another's and nobody waits for it."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if blocking else fcntl.LOCK_NB))
     except OSError as error:
         if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
             return False
@@ -24,6 +29,12 @@ def try_lock(descriptor: int) -> bool:
             return True
         raise
     return True
+
+
+def release(descriptor: int) -> None:
+    """Let go of the lock of an open file, where the file system has locks."""
+    with suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 def is_locked(path: Path) -> bool | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from gitexp.capture.system import Meter
+from gitexp.ops import lifecycle
 from gitexp.ops.lifecycle import Session
 
 FLUSH_SECONDS = 0.5
@@ -25,7 +26,8 @@ class Keeper:
 
     `first` is done once, soon after the start, at the latest when the session ends; `meter` is read after 1, 2, 4 …
     seconds, then every `meter_seconds`, so that short runs have some; `regular` is (seconds, function) that runs again
-    and again. What one of them raises goes to `trouble`, never into the training.
+    and again; `warn` hears of a loss that is NaN or infinite. What one of them raises goes to `trouble`, never into the
+    training.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class Keeper:
         session: Session,
         trouble: Callable[[Exception], None],
         *,
+        warn: Callable[[str], None] | None = None,
         first: Callable[[], None] | None = None,
         meter: Meter | None = None,
         meter_seconds: float = 15.0,
@@ -40,6 +43,7 @@ class Keeper:
     ) -> None:
         self._session = session
         self._trouble = trouble
+        self._warn = warn
         self._first = first
         self._meter = meter
         now = time.monotonic()
@@ -59,9 +63,10 @@ class Keeper:
         try:
             self._do_first()
             # Never waiting: a signal may have stopped the main thread inside a write, and it will wait for this turn.
-            self._session.writer.drain(wait=False)
+            self._guarded(lambda: self._session.writer.drain(wait=False))
             if self._session.writer.trouble is not None:
                 self._trouble(self._session.writer.trouble)
+            self._guarded(self._look_at_losses)
             for work in self._works:
                 if time.monotonic() >= work.due:
                     work.delay = min(work.delay * 2, work.every)
@@ -90,6 +95,11 @@ class Keeper:
             work()
         except Exception as error:  # whatever the machine, a driver or a file system does, the training goes on
             self._trouble(error)
+
+    def _look_at_losses(self) -> None:
+        line = lifecycle.look_at_losses(self._session)
+        if line and self._warn is not None:
+            self._warn(f"{line}; training goes on")
 
     def _read_meter(self) -> None:
         if self._meter is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,10 @@ from gitexp.capture.code import CodeState
 from gitexp.errors import Conflict, DirtyTree, NotFound, WriteFailed
 from gitexp.git import objects, refs
 from gitexp.index import handed
-from gitexp.ops import dirty, hooks, maintain, naming, publish, recover
+from gitexp.ops import dirty, failures, hooks, maintain, naming, publish, recover
+from gitexp.ops.losses import Losses
 from gitexp.record import message
+from gitexp.record.reasons import Reason
 from gitexp.record.run import RunRecord
 from gitexp.store import experiments, journal, live, runs, seal
 from gitexp.store import workspace as workspaces
@@ -47,6 +49,8 @@ class Request:
     owned: bool = True
     imported: bool = False
     spooled: str | None = None
+    shared: bool = False
+    start_ms: int | None = None
 
 
 @dataclass(slots=True)
@@ -57,6 +61,10 @@ class Session:
     start: Start
     folder: Path
     writer: Writer
+    losses: Losses = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.losses = Losses(self.workspace, self.writer.summary)
 
     @property
     def id(self) -> str:
@@ -76,6 +84,7 @@ def start(workspace: Workspace, request: Request) -> Session:
     """
     previous = _previous(workspace, request)
     run_id = previous.id if previous else request.run_id or ids.new_run_id()
+    failures.rules(workspace)  # a rule that is not understood is said now, not when the run has failed
     experiment = experiments.resolve(
         workspace, request.experiment or workspaces.default_experiment(workspace), new=True
     )
@@ -97,7 +106,8 @@ def start(workspace: Workspace, request: Request) -> Session:
         boot=journal.boot(),
         owned=request.owned,
         previous=previous.commit if previous else None,
-        fixed=[key for key in ("experiment", "name") if getattr(request, key)],
+        fixed=[key for key in ("experiment", "name") if getattr(request, key) and not request.shared],
+        shared=request.shared,
     )
     try:
         folder = journal.create(workspace.live, begun)
@@ -108,7 +118,7 @@ def start(workspace: Workspace, request: Request) -> Session:
         ) from error
     if state.snapshot is not None:
         recover.keep_code(workspace, run_id, state.snapshot)
-    session = Session(workspace, begun, folder, Writer(folder, journal.MAIN))
+    session = Session(workspace, begun, folder, Writer(folder, journal.MAIN, shared=request.shared))
     for source, values in request.params.items():
         if values:
             session.writer.event("params", source=source, values=values)
@@ -160,7 +170,37 @@ def _join_ended(workspace: Workspace, run: Run, name: str) -> Session:
     return Session(workspace, _late(folder, run), folder, writer)
 
 
-def _late(folder: Path, run: Run) -> Start:
+def enter(workspace: Workspace, run_id: str) -> Session | None:
+    """Return this process's hold on a shared run, as one of those who append to it; None where it is not live.
+
+    What is written may come after the run's end: then Conflict is raised, and `enter_late` is the way.
+    """
+    found = live.by_id(workspace, run_id)
+    if found is None:
+        return None
+    if not found.start.shared:
+        return join(workspace, run_id, f"pid{os.getpid()}-{os.urandom(3).hex()}")
+    return _entered(workspace, found.folder, found.start)
+
+
+def enter_late(workspace: Workspace, run: Run) -> Session | None:
+    """Return the hold on what comes late to a run that has ended; None where it was committed a moment ago: try again.
+
+    Its journal becomes one more commit by `recover.complete_late`, or by the next command.
+    """
+    folder = workspace.live / run.id
+    folder.mkdir(parents=True, exist_ok=True)
+    return _entered(workspace, folder, _late(folder, run, shared=True))
+
+
+def _entered(workspace: Workspace, folder: Path, start: Start) -> Session | None:
+    try:
+        return Session(workspace, start, folder, Writer(folder, journal.MAIN, shared=True))
+    except FileNotFoundError:
+        return None
+
+
+def _late(folder: Path, run: Run, *, shared: bool = False) -> Start:
     """Make a folder the journal of what comes late to a run that is committed."""
     begun = Start(
         record=run.record,
@@ -169,8 +209,11 @@ def _late(folder: Path, run: Run) -> Start:
         ref=str(run.ref),
         pid=os.getpid(),
         boot=journal.boot(),
+        shared=shared,
     )
     if not (folder / "start.json").exists():
+        if shared:
+            (folder / f"events-{journal.MAIN}.jsonl").touch()
         seal.expect_late(folder, str(run.commit))
         begun.write(folder)
     return begun
@@ -196,11 +239,14 @@ def finish(
     *,
     exit_code: int | None = None,
     error: Mapping[str, Any] | None = None,
+    reasons: Sequence[Reason] = (),
     wait_seconds: float = 0.0,
+    end_ms: int | None = None,
 ) -> Run | None:
     """Write the end into the journal and, in the main process, commit the run; None in the others.
 
-    Other writers of the run get `wait_seconds` to end first; what they write later becomes one more commit.
+    `reasons` are why it failed. Other writers of the run get `wait_seconds` to end first; what they write later becomes
+    one more commit.
     """
     writer = session.writer
     if not session.is_main:
@@ -208,28 +254,51 @@ def finish(
     writer.drain()
     if writer.trouble is not None:
         raise writer.trouble
+    look_at_losses(session)
     if not session.is_main:
         if error is not None:
             writer.event("error", error=dict(error))
+        _say_why(session, reasons)
         writer.close()
         recover.complete_late(session.workspace, session.folder)
         return None
-    if not (session.folder / "start.json").exists():
+    if not session.start.shared and not (session.folder / "start.json").exists():
         _take_back(session)
-    writer.event(
-        "end", status=status, end=clock.now_ms(), exit_code=exit_code, error=None if error is None else dict(error)
-    )
+    end_ms = clock.now_ms() if end_ms is None else end_ms
+    _say_why(session, reasons)
+    writer.event("end", status=status, end=end_ms, exit_code=exit_code, error=None if error is None else dict(error))
     _wait_for_others(session.folder, wait_seconds)
-    run = seal.seal(session.workspace, session.folder, writer.summary)
+    began_ms = _began_ms(session)
+    run = seal.seal(session.workspace, session.folder, writer.summary if writer.wrote_all else None)
     writer.close()
     workspace = session.workspace
     handed.give(workspace, run)
-    dirty.note_session(workspace, session.start.record.start_ms, clock.now_ms())
+    dirty.note_session(workspace, began_ms, clock.now_ms())
     if session.start.record.code.get("snapshot"):
         recover.drop_code_ref(workspace, session.id)
     maintain.after_run(workspace)
     publish.after_run(workspace, session.id)
     return run
+
+
+def _began_ms(session: Session) -> int:
+    """Return when this session began to write: a start that was told may be that of a run of long ago."""
+    told = session.start.record.start_ms
+    return max(told, (session.folder / "start.json").stat().st_mtime_ns // 1_000_000) if session.start.shared else told
+
+
+def _say_why(session: Session, reasons: Sequence[Reason]) -> None:
+    if reasons:
+        session.writer.event("reasons", reasons=[reason.to_json() for reason in reasons])
+
+
+def look_at_losses(session: Session) -> str:
+    """Tag a run whose loss is no finite number any more, once, and return what there is to say of it; else ""."""
+    found = session.losses.look()
+    if found is None:
+        return ""
+    session.writer.post("reasons", reasons=[found.to_json()])
+    return f"{text.safe(found.text)}; the run is tagged {found.tag}"
 
 
 def abandon(session: Session) -> None:
@@ -279,7 +348,7 @@ def _record(workspace: Workspace, request: Request, run_id: str, experiment: Exp
         experiment_id=experiment.id,
         name=naming.choose(request.name, workspace.settings.text("nameTemplate"), merged, request.derived_name, run_id),
         status="running",
-        start_ms=now,
+        start_ms=now if request.start_ms is None else request.start_ms,
         command=tuple(redact.command(list(request.command or sys.argv))),
         user=user | {"offset_minutes": _offset_minutes(now)},
         host="" if "host" in privacy else workspace.settings.text("host") or os.uname().nodename,
@@ -303,6 +372,9 @@ def closing(run: Run) -> str:
     lost = sum(record.lost.values())
     said = [f"{text.safe(f'{record.experiment}/{record.name}')} ({ids.short(record.id)}) "]
     said.append(message.ending(record, run.summary) + ".")
+    if record.reasons:
+        why = [f"{reason.tag}: {text.shorten(text.safe(reason.text), 100)}" for reason in record.reasons]
+        said.append(f" Tagged {', '.join(why)}.")
     if lost:
         said.append(f" {text.plural(lost, 'value')} could not be recorded.")
     if not run.workspace.settings.flag("autoPush") and run.workspace.repo.has_remotes:

@@ -10,8 +10,9 @@ from gitexp.errors import Damaged, Unsupported
 from gitexp.git import transport
 from gitexp.index import database, names, search
 from gitexp.index.database import Index
-from gitexp.ops import find
-from gitexp.store import live, remotes
+from gitexp.ops import elsewhere, find
+from gitexp.ops.elsewhere import Shown
+from gitexp.store import journal, live, remotes
 from gitexp.store.journal import Start
 from gitexp.store.live import LiveRun
 from gitexp.store.remotes import Remote
@@ -49,7 +50,7 @@ class Status:
     """The state of a workspace."""
 
     live: tuple[Alive, ...]
-    elsewhere: tuple[Run, ...]  # running runs that others published
+    elsewhere: tuple[tuple[Run, Shown], ...]  # running runs that others published
     damaged: tuple[str, ...]  # journals that do not parse
     missing: tuple[str, ...]  # refs gone whose commits are gone too
     lacks: tuple[Lack, ...]
@@ -62,11 +63,11 @@ def look(workspace: Workspace) -> Status:
     """Return what is going on."""
     index = database.of(workspace)
     newest = [find.load(workspace, place) for place in names.recent(index, 1)]
-    published = [find.load(workspace, place) for place in names.published(index)]
+    published = ((run, elsewhere.of(workspace, run)) for run in _published(workspace, index))
     crash = workspace.home / "crash.log"
     return Status(
         live=tuple(_alive(index, run) for run in live.listing(workspace)),
-        elsewhere=tuple(run for run in published if _parses(run)),
+        elsewhere=tuple((run, shown) for run, shown in published if shown is not None),
         damaged=tuple(_damaged(workspace)),
         missing=tuple(ref for ref, _ in database.of(workspace).lost),
         lacks=tuple(_lacks(index)),
@@ -76,8 +77,12 @@ def look(workspace: Workspace) -> Status:
     )
 
 
+def _published(workspace: Workspace, index: Index) -> list[Run]:
+    return [find.load(workspace, place) for place in names.published(index)]
+
+
 def _alive(index: Index, run: LiveRun) -> Alive:
-    state = "unowned" if not run.start.owned else "running" if run.alive else "silent"
+    state = "unowned" if not journal.has_owner(run.folder, run.start) else "running" if run.alive else "silent"
     entry = search.get(index, run.id)
     return Alive(run, entry.experiment if entry is not None else run.experiment, state, live.age_seconds(run))
 
@@ -126,7 +131,7 @@ def describe(workspace: Workspace, status: Status) -> dict[str, Any]:
             }
             for item in status.live
         ],
-        "elsewhere": [find.describe(run) for run in status.elsewhere],
+        "elsewhere": [find.describe(run) | _sign(shown) for run, shown in status.elsewhere],
         "damaged": list(status.damaged),
         "missing": list(status.missing),
         "remotes": [
@@ -139,6 +144,11 @@ def describe(workspace: Workspace, status: Status) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _sign(shown: Shown) -> dict[str, Any]:
+    said = shown.to_json()
+    return {key: said[key] for key in ("last_sign", "silent_seconds")}
+
+
 def porcelain(status: Status) -> list[str]:
     """Return lines for scripts, fields parted by tabs; the first is the kind, later fields may be added at the end."""
     lines = [
@@ -146,7 +156,12 @@ def porcelain(status: Status) -> list[str]:
                    str(item.run.pid), text.safe(item.run.host), str(int(item.silent_seconds))))
         for item in status.live
     ]  # fmt: skip
-    lines += [f"elsewhere\t{run.id}\t{text.safe(run.experiment)}\t{text.safe(run.name)}" for run in status.elsewhere]
+    now = clock.now_ms()
+    lines += [
+        "\t".join(("elsewhere", shown.id, text.safe(shown.experiment), text.safe(shown.name),
+                   text.safe(shown.host), str(max(0, now - shown.sign_ms) // 1000)))
+        for _, shown in status.elsewhere
+    ]  # fmt: skip
     lines += [f"damaged\t{text.safe(path)}" for path in status.damaged]
     lines += [f"missing\t{ref}" for ref in status.missing]
     lines += [f"remote\t{text.safe(item.remote)}\t{item.runs}\t{item.own}" for item in status.lacks]

@@ -7,7 +7,7 @@ import signal
 import time
 from pathlib import Path
 
-from gitexp import text
+from gitexp import locks, text
 from gitexp.errors import NotFound, Refused, UsageError, WriteFailed
 from gitexp.store import journal, live, runs
 from gitexp.store.live import LiveRun
@@ -26,7 +26,7 @@ def ask(run: Run) -> int:
     if not isinstance(run, LiveRun):
         raise UsageError(f"run {text.safe(run.name)} is not running here", hint="list what is running: gitexp status")
     where = text.safe(run.host) or "another machine"
-    if not run.start.owned:
+    if not journal.has_owner(run.folder, run.start):
         raise Refused(f"run {text.safe(run.name)} belongs to no process", hint="end it where it was created")
     if not journal.is_ours(run.start):
         raise Refused(
@@ -50,8 +50,8 @@ def holder(run: LiveRun) -> int | None:
 
     The kernel's list of locks is asked, not the journal: in a container the same process has another number.
     """
-    path = run.folder / f"events-{journal.MAIN}.jsonl"
-    if journal.held(run.folder, journal.MAIN) is False:
+    path = journal.lock_of_owner(run.folder, run.start)
+    if not path.exists() or locks.is_locked(path) is False:
         return None
     try:
         inode, lines = path.stat().st_ino, _LOCKS.read_text().splitlines()

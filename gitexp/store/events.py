@@ -25,6 +25,7 @@ class Sum:
 
     params: dict[str, dict[str, Any]] = field(default_factory=lambda: {source: {} for source in SOURCES})
     tags: dict[str, str] = field(default_factory=dict)
+    untagged: set[str] = field(default_factory=set)
     description: str = ""
     seeds: dict[str, Any] = field(default_factory=dict)
     summary: dict[str, int | float] = field(default_factory=dict)
@@ -41,6 +42,10 @@ class Sum:
     used: list[Use] = field(default_factory=list)
     datasets: list[dict[str, Any]] = field(default_factory=list)
     logged: list[Mapping[str, Any]] = field(default_factory=list)  # events about logged models
+
+    def tags_over(self, recorded: Mapping[str, str]) -> dict[str, str]:
+        """Return the tags that a record began with, as these events leave them."""
+        return {key: value for key, value in {**recorded, **self.tags}.items() if key not in self.untagged}
 
     @property
     def merged_params(self) -> dict[str, Any]:
@@ -89,6 +94,12 @@ def _take(total: Sum, event: Mapping[str, Any], *, is_main: bool) -> None:
         total.params[event["source"]] = nested.merge(total.params[event["source"]], canonical.special(event["values"]))
     elif op in ("tags", "seeds", "summary"):
         getattr(total, op).update(canonical.special(event["values"]) if op == "summary" else event["values"])
+        if op == "tags":
+            total.untagged -= event["values"].keys()
+    elif op == "untag":
+        total.untagged.update(event["keys"])
+        for key in event["keys"]:
+            total.tags.pop(key, None)
     elif op == "name":
         total.renamed.update({key: str(event[key]) for key in ("experiment", "name") if event.get(key)})
     elif op in ("artifact", "about", "link", "drop"):

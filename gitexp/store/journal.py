@@ -17,7 +17,8 @@ import os
 import shutil
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from gitexp.record.summary import Aggregate
 
 MAIN = "main"
 CLAIM = "claim.lock"  # of a recovery; no sign of the run's own life
+OWNER = "owner.lock"  # of a shared journal: held by the process that owns it, where one does
 BACKLOG_ROWS = 100_000  # rows in memory before the caller writes them itself: about 20 MB
 _CHUNK_ROWS = 4096
 
@@ -40,8 +42,9 @@ Row = tuple[str, int, int, int | float]  # metric, step, time in ms, value
 class Start:
     """start.json: the record as it was at the start, the tree and commit of the code, and the journal's owner.
 
-    `owned` is False for a journal that no process owns (it is never taken for dead); `previous` is the tip of a run
-    that is resumed, or that this journal `replaces` because it holds all of it; `fixed` says which of
+    `owned` is False for a journal that no process owns (it is never taken for dead); to the main files of a `shared`
+    one any process appends, each for a moment, and its owner is who holds the lock of owner.lock; `previous` is the tip
+    of a run that is resumed, or that this journal `replaces` because it holds all of it; `fixed` says which of
     experiment and name the command line gave, so that the script cannot change them.
     """
 
@@ -55,10 +58,11 @@ class Start:
     previous: str | None = None
     replaces: bool = False
     fixed: list[str] = field(default_factory=list)
+    shared: bool = False
 
     def write(self, folder: Path) -> None:
         """Put start.json into a journal's folder."""
-        kept = ("code_tree", "code_commit", "ref", "pid", "boot", "owned", "previous", "replaces", "fixed")
+        kept = ("code_tree", "code_commit", "ref", "pid", "boot", "owned", "previous", "replaces", "fixed", "shared")
         value = {key: getattr(self, key) for key in kept} | {"record": self.record.to_json()}
         files.write(folder / "start.json", canonical.dumps(value))
 
@@ -82,14 +86,62 @@ def boot() -> str:
         return os.uname().nodename
 
 
+class Turn:
+    """The lock of files that several processes append to: ours among the threads, then the one of the open file.
+
+    Raises Conflict where the journal has been committed, and its files are gone, by the time it is our turn.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self.threads = threading.RLock()
+        self._depth = 0
+
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self.release()
+
+    def acquire(self, blocking: bool = True) -> bool:
+        """Take the turn; without `blocking` False where it is another's."""
+        if not self.threads.acquire(blocking):
+            return False
+        try:
+            if self._depth == 0 and not self._take(blocking):
+                self.threads.release()
+                return False
+        except BaseException:
+            self.threads.release()
+            raise
+        self._depth += 1
+        return True
+
+    def _take(self, blocking: bool) -> bool:
+        if not locks.take(self._descriptor, blocking=blocking):
+            return False
+        if os.fstat(self._descriptor).st_nlink == 0:
+            locks.release(self._descriptor)
+            raise Conflict("the run was committed meanwhile", hint="gitexp log")
+        return True
+
+    def release(self) -> None:
+        """End the turn."""
+        self._depth -= 1
+        if self._depth == 0:
+            locks.release(self._descriptor)
+        self.threads.release()
+
+
 class Writer:
     """One process's files in a journal. `rows` is what the caller appends points to; a thread takes them from there.
 
     Rows are (name as a CSV field, step, time in ms, value). Only `drain` removes rows, from the front, in one step that
-    the interpreter does not interrupt, so appending needs no lock.
+    the interpreter does not interrupt, so appending needs no lock. The files of a `shared` one are several processes':
+    each has them for the time of a call, which raises Conflict where the run has been committed.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, *, shared: bool = False) -> None:
         self.folder = folder
         self.name = name
         self.rows: list[Row] = []
@@ -97,12 +149,13 @@ class Writer:
         self.trouble: OSError | None = None
         self.lost = 0
         self.waits = 0
-        self._lock = threading.RLock()
         self._readings = 0
         self._posted: deque[bytes] = deque()
         self._metrics = self._system = -1
-        self._events = _open(folder / f"events-{name}.jsonl")
-        if not locks.try_lock(self._events):
+        self._events = _open(folder / f"events-{name}.jsonl", create=not shared)
+        self._written = 0  # bytes of points, by this writer
+        self._lock: Turn | threading.RLock = Turn(self._events) if shared else threading.RLock()
+        if not shared and not locks.try_lock(self._events):
             os.close(self._events)
             raise Conflict(f"another process writes {folder.name} as {name}", hint="gitexp status")
 
@@ -170,8 +223,19 @@ class Writer:
     def _write_rows(self, rows: list[Row]) -> None:
         if self._metrics < 0:
             self._metrics = _open(self.folder / f"metrics-{self.name}.csv", points.HEADER)
-        _append(self._metrics, _format(rows).encode("utf-8", "backslashreplace"))
+        data = _format(rows).encode("utf-8", "backslashreplace")
+        _append(self._metrics, data)
+        self._written += len(data)
         _aggregate(self.summary, rows)
+
+    @property
+    def wrote_all(self) -> bool:
+        """Whether every point in its file of metrics was written here, so that `summary` is that of the file."""
+        try:
+            size = (self.folder / f"metrics-{self.name}.csv").stat().st_size
+        except FileNotFoundError:
+            return True
+        return size == len(points.HEADER) + self._written
 
     def touch(self) -> None:
         """Give a sign of life: hosts that share the file system without locks go by its time."""
@@ -184,7 +248,7 @@ class Writer:
 
     def close(self) -> None:
         """Let go of the files and of the lock."""
-        with self._lock:
+        with self._lock.threads if isinstance(self._lock, Turn) else self._lock:
             for descriptor in (self._metrics, self._system, self._events):
                 if descriptor >= 0:
                     os.close(descriptor)
@@ -215,8 +279,8 @@ class Writer:
         return _open(self.folder / name)
 
 
-def _open(path: Path, header: str = "") -> int:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+def _open(path: Path, header: str = "", *, create: bool = True) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o644)
     if header and not os.fstat(descriptor).st_size:
         try:
             _append(descriptor, header.encode())
@@ -274,6 +338,8 @@ def create(live: Path, start: Start) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     if (folder / "start.json").exists():
         raise Conflict(f"run {start.record.id} is running already", hint="gitexp status")
+    if start.shared:  # whoever comes finds it, and nobody makes one anew in a folder that is being removed
+        (folder / f"events-{MAIN}.jsonl").touch()
     start.write(folder)
     return folder
 
@@ -304,8 +370,12 @@ def writers(folder: Path) -> list[str]:
 
 def held(folder: Path, writer: str) -> bool | None:
     """Say whether a writer holds its lock; None where locks do not tell; False where it never came."""
+    return _locked(folder / f"events-{writer}.jsonl")
+
+
+def _locked(path: Path) -> bool | None:
     try:
-        return locks.is_locked(folder / f"events-{writer}.jsonl")
+        return locks.is_locked(path)
     except FileNotFoundError:
         return False
 
@@ -327,10 +397,48 @@ def is_ours(start: Start) -> bool:
     return start.boot == boot()
 
 
+def own(folder: Path) -> int:
+    """Take a shared journal as this process's own, as long as the descriptor that is returned stays open."""
+    descriptor = os.open(folder / OWNER, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    if not locks.try_lock(descriptor):
+        os.close(descriptor)
+        raise Conflict(f"another process owns {folder.name}", hint="gitexp status")
+    return descriptor
+
+
+def leave(folder: Path, descriptor: int) -> None:
+    """Leave a shared journal to whoever goes on with it: it has no owner then, and is not dead."""
+    (folder / OWNER).unlink(missing_ok=True)
+    os.close(descriptor)
+
+
+def lock_of_owner(folder: Path, start: Start) -> Path:
+    """Return the file whose lock the owner of a journal holds."""
+    return folder / (OWNER if start.shared else f"events-{MAIN}.jsonl")
+
+
+def has_owner(folder: Path, start: Start) -> bool:
+    """Say whether a journal belongs to a process, which may be dead."""
+    return start.owned and not (start.shared and not (folder / OWNER).exists())
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep all who append to a journal's main files from it, as it is committed and removed."""
+    turn = Turn(descriptor := os.open(folder / f"events-{MAIN}.jsonl", os.O_RDWR | os.O_CLOEXEC))
+    try:
+        turn.acquire()
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def is_alive(folder: Path, start: Start, dead_after_seconds: float) -> bool:
     """Say whether a journal has a writer: by its lock on this machine, by its last sign of life elsewhere."""
-    locked = held(folder, MAIN)
-    if locked or not start.owned:
+    if not has_owner(folder, start):
+        return True
+    locked = _locked(lock_of_owner(folder, start))
+    if locked:
         return True
     if locked is False and is_ours(start):
         return False

@@ -69,7 +69,7 @@ class LiveRun(Run):
         start, total = self.start.record, self._total
         return replace(
             start,
-            tags={**start.tags, **total.tags},
+            tags=total.tags_over(start.tags),
             seeds={**start.seeds, **total.seeds},
             description=total.description or start.description,
         )

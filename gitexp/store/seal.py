@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,11 @@ def seal(workspace: Workspace, folder: Path, own: Mapping[str, Aggregate] | None
     `own` is the summary of the main writer, {CSV field: Aggregate}, when this process wrote the journal itself and
     need not read its points back. Raises WriteFailed or Conflict, and keeps the journal then.
     """
+    with journal.alone(folder) if Start.read(folder).shared else nullcontext():
+        return _seal(workspace, folder, own)
+
+
+def _seal(workspace: Workspace, folder: Path, own: Mapping[str, Aggregate] | None) -> Run:
     work = _begin(workspace, folder)
     aggregates = _metrics(work, own)
     work.files["params.json"] = params.encode(_params(work))
@@ -249,7 +255,7 @@ def _record(work: _Work) -> RunRecord:
     roles = [("code", work.start.code_commit), ("previous", work.start.previous)]
     record = replace(
         before,
-        tags={**before.tags, **total.tags},
+        tags=total.tags_over(before.tags),
         description=total.description or before.description,
         seeds={**before.seeds, **total.seeds},
         parents=tuple(Parent(role, commit) for role, commit in roles if commit is not None),
@@ -257,7 +263,7 @@ def _record(work: _Work) -> RunRecord:
         lost={key: before.lost.get(key, 0) + total.lost.get(key, 0) for key in {**before.lost, **total.lost}},
         code={**before.code, **({"edited": total.edited} if total.edited else {})},
     )
-    if work.late:
+    if work.late and total.end is None:
         return record
     end_ms = max(int(end["end"]), start.record.start_ms)
     record = replace(
