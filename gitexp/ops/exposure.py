@@ -15,7 +15,8 @@ from gitexp.store.runs import Head
 from gitexp.store.workspace import Workspace
 
 RUNS, DIRTY, UNTRACKED, COMMITS, ARTIFACTS = "runs", "dirty", "untracked", "commits", "artifacts"
-KINDS = frozenset({RUNS, DIRTY, UNTRACKED, COMMITS, ARTIFACTS})
+MODELS = "models"
+KINDS = frozenset({RUNS, DIRTY, UNTRACKED, COMMITS, ARTIFACTS, MODELS})
 _TO = ARTIFACTS + " to "  # and where: each bucket is agreed to by itself, whoever has chosen it
 _NAMED = 3  # files and branches named in one line
 
@@ -32,6 +33,7 @@ class Exposure:
     branches: tuple[str, ...] = ()
     artifact_files: int = 0
     artifact_bytes: int = 0
+    events: int = 0  # of the registry
     depot: str = depots.LFS_LABEL  # where those bytes go
 
     @property
@@ -48,6 +50,7 @@ class Exposure:
             UNTRACKED: self.untracked,
             COMMITS: self.commits,
             self.artifacts: self.artifact_bytes,
+            MODELS: self.events,
         }
         return frozenset(kind for kind, count in counts.items() if count)
 
@@ -158,6 +161,7 @@ _NEW = {
     UNTRACKED: "untracked files",
     COMMITS: "commits that it does not have",
     ARTIFACTS: "artifacts",
+    MODELS: "events of the model registry",
 }
 
 
@@ -168,6 +172,8 @@ def describe(remote: Remote, exposure: Exposure, news: str) -> list[str]:
     if exposure.commits:
         of = f" of {_some(exposure.branches)}" if exposure.branches else ""
         lines.append(f"  also {text.plural(exposure.commits, 'commit')}{of} that {remote.label} does not have")
+    if exposure.events:
+        lines.append(f"  {text.plural(exposure.events, 'event')} of the model registry")
     if exposure.artifact_bytes:
         files = text.plural(exposure.artifact_files, "file")
         lines.append(f"  {text.size(exposure.artifact_bytes)} of artifacts ({files}) to {exposure.depot}")

@@ -13,10 +13,11 @@ from gitexp import clock, ids, text
 from gitexp.errors import Damaged, NotFound, Refused, Unsupported, UsageError
 from gitexp.git import notes, objects, refs, transport
 from gitexp.git.transport import Options, Result
-from gitexp.ops import exposure, fetch, find, land, largefiles, sync
+from gitexp.ops import exposure, fetch, find, land, largefiles, sync, unite
 from gitexp.ops.exposure import Exposure
 from gitexp.ops.land import Fork, Landed
 from gitexp.ops.largefiles import Left
+from gitexp.ops.unite import United
 from gitexp.record import facts
 from gitexp.store import annotations as said
 from gitexp.store import reflog, remotes, runs
@@ -75,6 +76,7 @@ class Pushed:
     forks: list[Fork] = field(default_factory=list)
     left: Left = field(default_factory=Left)  # large files that stayed here
     which: list[str] = field(default_factory=list)  # what those are called, where it is news
+    models: United = field(default_factory=United)
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON of `gitexp push --json`."""
@@ -85,6 +87,7 @@ class Pushed:
             "forks": [{"ref": fork.ref, "fork": fork.fork} for fork in self.forks],
             "bytes_left": self.left.why or None,
             "files_left": len(self.left.items),
+            "models": self.models.to_json(),
         }
 
 
@@ -103,6 +106,8 @@ def plan(workspace: Workspace, remote: Remote, choice: Choice, options: Options,
     if measure or not exposure.approved(workspace, remote) >= exposure.kinds(workspace, remote):
         commits = [oid for ref, oid in held.items() if ref.startswith(runs.REF_PREFIX)]
         shown = exposure.measure(workspace, remote, kept, commits, list(_owed(workspace, remote).values()))
+        if not choice.names:
+            shown = replace(shown, events=unite.events_lacking(workspace, held))
     return Plan(remote, choice, tuple(kept), left_out, shown)
 
 
@@ -192,6 +197,8 @@ def push(workspace: Workspace, planned: Plan, *, yes: bool = False, options: Opt
             behind = _settle(remote, results, pushed)
             if not behind:
                 _end_running(workspace, remote, options)
+                if not planned.choice.names:
+                    pushed.models = unite.send(workspace, remote, options)
                 return pushed
             wanted, everything = _catch_up(workspace, remote, behind, wanted, pushed, options), False
     raise sync.refusal(remote, behind)
@@ -366,6 +373,8 @@ def describe(pushed: Pushed, planned: Plan) -> list[str]:
         parts.append(f"{text.plural(len(pushed.sent), 'run')} sent")
     if pushed.facts:
         parts.append("facts sent")
+    if pushed.models.sent:
+        parts.append(unite.summary(pushed.models.sent, "sent"))
     lines = [f"{pushed.remote}: " + (", ".join(parts) or "everything is there already") + _left(planned)]
     if pushed.which:
         count, size = len(pushed.left.items), text.size(sum(item.size_bytes for item in pushed.left.items))
@@ -373,14 +382,15 @@ def describe(pushed: Pushed, planned: Plan) -> list[str]:
         lines.append(f"{text.plural(count, 'large file')} ({size}) {verb} here: {pushed.left.why}")
         more = [f"  and those of {len(pushed.which) - _LISTED:,} more runs"] if len(pushed.which) > _LISTED else []
         lines += [*(f"  {words}" for words in pushed.which[:_LISTED]), *more]
-    return lines + land.describe(Landed(forks=pushed.forks))
+    return [*lines, *land.describe(Landed(forks=pushed.forks)), *unite.describe(pushed.models)]
 
 
 def preview(planned: Plan) -> list[str]:
     """Return the lines of a dry run: what would be sent, and each run."""
-    if planned.exposure is None or not (planned.heads or planned.exposure.artifact_files):
+    shown = planned.exposure
+    if shown is None or not (planned.heads or shown.artifact_files or shown.events):
         return [f"{planned.remote.label}: no runs to send{_left(planned)}"]
-    lines = exposure.describe(planned.remote, planned.exposure, "would be sent")
+    lines = exposure.describe(planned.remote, shown, "would be sent")
     runs_ = [
         f"  {ids.short(head.id)} {text.safe(head.experiment)}/{text.safe(head.name)}{'+' if head.dirty else ''}"
         for head in planned.heads

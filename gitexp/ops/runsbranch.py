@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from gitexp import clock
+from gitexp import clock, ids
 from gitexp.errors import Damaged, Refused
 from gitexp.git import notes, objects
 from gitexp.store.workspace import Workspace
@@ -38,9 +38,8 @@ def read(workspace: Workspace, tip: str) -> dict[str, str]:
     if folder is None:
         raise Refused("the branch of gitexp.runsBranch holds no runs", hint="git config gitexp.runsBranch gitexp/runs")
     blobs = [entry.oid for entry in objects.entries(repo, folder) if entry.mode == objects.FILE]
-    facts = objects.entry(repo, tree, "facts")
-    if facts is not None and facts.mode == objects.FILE:
-        blobs.append(facts.oid)
+    beside = [objects.entry(repo, tree, name) for name in ("facts", "models")]
+    blobs += [entry.oid for entry in beside if entry is not None and entry.mode == objects.FILE]
     found = {}
     for blob in blobs:
         for line in objects.read_blob(repo, blob, limit_bytes=_SHARD_LIMIT).split(b"\n"):
@@ -70,7 +69,7 @@ def _tree(workspace: Workspace, held: Mapping[str, str]) -> str:
     repo = workspace.repo
     shards: dict[str, list[bytes]] = {}
     for name, commit in held.items():
-        file = "facts" if name == notes.REF else f"runs/{name[-7:-5]}"
+        file = "facts" if name == notes.REF else "models" if name.startswith(ids.MODELS) else f"runs/{name[-7:-5]}"
         shards.setdefault(file, []).append(f"{commit} {name}\n".encode("utf-8", "surrogateescape"))
     files = {name: (objects.FILE, objects.write_blob(repo, b"".join(sorted(lines)))) for name, lines in shards.items()}
     return objects.write_tree(repo, {**files, "README.md": (objects.FILE, objects.write_blob(repo, _README))})

@@ -10,7 +10,7 @@ from gitexp.errors import RemoteError
 from gitexp.git import notes, objects, refs, transport
 from gitexp.git.transport import Options, Result
 from gitexp.ops import runsbranch
-from gitexp.store import remotes, runs
+from gitexp.store import models, remotes, runs
 from gitexp.store.remotes import Remote
 from gitexp.store.workspace import Workspace
 
@@ -31,10 +31,10 @@ class Sending:
 
 
 def look(workspace: Workspace, remote: Remote, options: Options) -> dict[str, str]:
-    """Ask the remote what it holds, {ref: oid}: runs, running runs and facts; remembers it."""
+    """Ask the remote what it holds, {ref: oid}: runs, running runs, models and facts; remembers it."""
     branch, before = runsbranch.ref(workspace), remotes.seen(workspace, remote)
     if branch is None:
-        patterns = [runs.REF_PREFIX + "*", LIVE_PREFIX + "*", notes.REF]
+        patterns = [runs.REF_PREFIX + "*", LIVE_PREFIX + "*", models.PREFIX + "*", notes.REF]
         held = transport.ls_remote(workspace.repo, remote.name, patterns, options)
     else:
         held = transport.ls_remote(workspace.repo, remote.name, [branch], options)

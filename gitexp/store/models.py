@@ -84,6 +84,14 @@ def _not_found(workspace: Workspace, name: str) -> NotFound:
     return NotFound(f"no model {text.safe(name)!r}", hint=hint)
 
 
+def get_ref(workspace: Workspace, ref: str) -> Model:
+    """Return the model of a ref; raises NotFound."""
+    tip = refs.get(workspace.repo, ref)
+    if tip is None:
+        raise NotFound(f"no model at {text.safe(ref)}", hint="list them with: gitexp model ls")
+    return load(workspace, ref, tip)
+
+
 def load(workspace: Workspace, ref: str, tip: str) -> Model:
     """Return a model as folded up to `tip`, from the cache where that is enough."""
     known = modelcache.read(workspace, ref)
