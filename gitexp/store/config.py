@@ -264,6 +264,20 @@ class Settings:
         return (_load(Path(str(top)) / self._file[0]) or {}) if top is not None else {}
 
 
+def reviewed(data: bytes, name: str) -> Settings:
+    """Return the settings that a file's bytes say, whatever this machine, its user and the work tree say; else none."""
+    where = f"{name} on the branch of the rules"
+    table = _settings_of(_parse(data.decode("utf-8", "replace"), name, where) or {})
+    found = Settings(None)
+    for lowered, setting in SETTINGS.items():
+        said = (table[lowered], where) if lowered in table else (setting.default, "default")
+        found._known[setting.key] = said
+        if setting.kind == "map":
+            items = split(said[0])
+            found._pairs[setting.key] = tuple((*_pair(setting, item, said[1]), said[1]) for item in items)
+    return found
+
+
 def _unfolded(name: str, value: str) -> tuple[str, str]:
     """Return `gitexp.summary.loss`, `min` as what it says of the map: `gitexp.summary`, `loss=min`."""
     section, _, rest = name.removeprefix("gitexp.").partition(".")
@@ -312,20 +326,26 @@ def _load(path: Path) -> dict[str, Any] | None:
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path.name} cannot be read: {error}", hint=f"correct {path}") from error
+    return _parse(text, path.name, str(path))
+
+
+def _parse(text: str, name: str, where: str) -> dict[str, Any] | None:
     import tomllib  # only where there is such a file
 
     try:
         value = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path.name} cannot be read: {error}", hint=f"correct {path}") from error
-    return value if path.name == FILES[0] else value.get("tool", {}).get("gitexp")
+        raise UsageError(f"{name} cannot be read: {error}", hint=f"correct {where}") from error
+    return value if name == FILES[0] else value.get("tool", {}).get("gitexp")
 
 
 def _read_toml(path: Path) -> dict[str, str] | None:
-    """Return the settings of one file as text by key in lower case; nested tables but maps are not settings."""
     table = _load(path)
-    if table is None:
-        return None
+    return None if table is None else _settings_of(table)
+
+
+def _settings_of(table: Mapping[str, Any]) -> dict[str, str]:
+    """Return the settings of a file as text by key in lower case; nested tables but maps are not settings."""
     is_setting = {key: not isinstance(value, dict) or find_kind(key) == "map" for key, value in table.items()}
     return {key.lower(): _as_text(value) for key, value in table.items() if is_setting[key]}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from gitexp import text
@@ -11,7 +11,7 @@ from gitexp.errors import Damaged, GitexpError, UsageError
 from gitexp.git import objects, refs
 from gitexp.record import rules as ruling
 from gitexp.record.rules import Rules
-from gitexp.store import remotes
+from gitexp.store import config, remotes
 from gitexp.store.config import FILES
 from gitexp.store.workspace import Workspace
 
@@ -47,6 +47,16 @@ def at(workspace: Workspace, commit: str | None) -> Rules:
         return ruling.EMPTY
     name, blob = found
     return _parsed(objects.read_blob(workspace.repo, blob, limit_bytes=_LIMIT_BYTES), name)
+
+
+def workspace_at(workspace: Workspace, commit: str | None) -> Workspace:
+    """Return the workspace with the settings that a commit has (which way a metric is better), not those of here."""
+    found = _file_at(workspace, commit) if commit is not None else None
+    if found is None:
+        return replace(workspace, settings=config.reviewed(b"", FILES[0]))
+    name, blob = found
+    data = objects.read_blob(workspace.repo, blob, limit_bytes=_LIMIT_BYTES)
+    return replace(workspace, settings=config.reviewed(data, name))
 
 
 def file(workspace: Workspace, commit: str | None, path: str) -> bytes | None:
