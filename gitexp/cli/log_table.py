@@ -10,7 +10,7 @@ import click
 from gitexp import clock, ids, text
 from gitexp.cli import tables
 from gitexp.cli.tables import Cell, Column, Table
-from gitexp.ops import columns, goals
+from gitexp.ops import columns, elsewhere, goals
 from gitexp.ops.columns import Choice, Chosen
 from gitexp.ops.listing import Listing
 from gitexp.store.workspace import Workspace
@@ -105,7 +105,8 @@ def _table(workspace: Workspace, found: Listing, choice: Choice, name_width: int
         cells.append(text.safe(name) if name_width is None else text.shorten(text.safe(name), name_width))
         who = [text.safe(row.author or row.email or "-")] if several else []
         values = [_value(row, column, top) for column, top in zip(choice.columns, best, strict=True)]
-        rows.append((*cells, *_course(row, reasons), *who, *values, _code(row), *([found.via[row.id]] if via else [])))
+        course = _course(workspace, row, reasons)
+        rows.append((*cells, *course, *who, *values, _code(row), *([found.via[row.id]] if via else [])))
     heads = (*_heads(choice, several), *([Column("VIA", keep=3, style="dim")] if via else []))
     return Table(heads, tuple(rows))
 
@@ -134,14 +135,23 @@ def _keep(column: Chosen, at: int) -> int:
     return 2 if column.aggregate == "last" else 8 if at == 0 else 7
 
 
-def _course(row: Entry, reasons: bool) -> tuple[str | Cell, ...]:
+def _course(workspace: Workspace, row: Entry, reasons: bool) -> tuple[str | Cell, ...]:
     """Return status, age and duration of a run."""
     now = clock.now_ms()
     age = text.age(row.start_ms, now)
     if row.damaged is not None:
         return Cell("unreadable", "failed"), age, "-"
     took = (now if row.end_ms is None else row.end_ms) - row.start_ms
-    return Cell(status(row) if reasons else row.status, row.status), age, text.duration(took / 1000)
+    words = _published(workspace, row, now) or (status(row) if reasons else row.status)
+    return Cell(words, row.status), age, text.duration(took / 1000)
+
+
+def _published(workspace: Workspace, row: Entry, now_ms: int) -> str:
+    """Return how a run stands that somebody publishes from another machine, "" for all others."""
+    sign_ms = elsewhere.sign_ms(workspace, row.commit) if row.live and row.commit else None
+    if sign_ms is None:
+        return ""
+    return f"{'silent' if elsewhere.is_silent(workspace, sign_ms) else 'running'} {text.age(sign_ms, now_ms)}"
 
 
 def status(row: Entry) -> str:

@@ -12,7 +12,7 @@ import click
 from gitexp import clock, ids, text
 from gitexp.cli import tables
 from gitexp.cli.tables import Cell, Column, Table
-from gitexp.ops import goals, show
+from gitexp.ops import elsewhere, goals, show
 from gitexp.ops.show import Page
 from gitexp.record.summary import Aggregate
 from gitexp.store.live import LiveRun
@@ -60,6 +60,9 @@ def _status(run: Run) -> str:
         sign = text.age(run.last_sign_ms, clock.now_ms())
         took = text.duration((clock.now_ms() - record.start_ms) / 1000)
         return f"running for {took}, last sign of life {sign} ago"
+    if record.status == "running":
+        sign_ms = elsewhere.sign_ms(run.workspace, run.commit or "")
+        return f"running elsewhere, last sign of life {text.age(sign_ms, clock.now_ms())} ago"
     code = "" if record.exit_code is None else f" (exit {record.exit_code})"
     return f"{run.status}{code} in {text.duration(record.duration_seconds)}"
 

@@ -42,8 +42,8 @@ def _short(found: Status) -> Iterator[str]:
     marks = {"running": "R", "silent": "?", "unowned": "U"}
     for item in found.live:
         yield f"{marks[item.state]} {ids.short(item.run.id)} {_name(item)} {_took(item)}"
-    for run in found.elsewhere:
-        yield f"E {ids.short(run.id)} {text.safe(f'{run.experiment}/{run.name}')}"
+    for _, shown in found.elsewhere:
+        yield f"E {ids.short(shown.id)} {text.safe(f'{shown.experiment}/{shown.name}')}"
     for path in found.damaged:
         yield f"! {text.safe(path)}"
     for ref in found.missing:
@@ -57,8 +57,9 @@ def _long(found: Status) -> Iterator[str]:
     yield from _live(found)
     if found.elsewhere:
         yield f"{text.plural(len(found.elsewhere), 'run')} running elsewhere, as last fetched"
-        for run in found.elsewhere:
-            yield f"  {ids.short(run.id)}  {text.safe(f'{run.experiment}/{run.name}')} on {text.safe(run.record.host)}"
+        for _, shown in found.elsewhere:
+            yield f"  {shown.line()}"
+        yield from (f"  {shown.hint()}" for _, shown in found.elsewhere if shown.silent)
     yield from _trouble(found)
     for lack in found.lacks:
         if lack.runs:

@@ -13,13 +13,16 @@ from gitexp import ids, text
 from gitexp.errors import GitexpError, NotFound
 from gitexp.git import command, notes, refs
 from gitexp.git.transport import Options
-from gitexp.ops import find, land, largefiles, sync
+from gitexp.ops import elsewhere, find, land, largefiles, sync, unite
+from gitexp.ops.elsewhere import Shown
 from gitexp.ops.land import Landed
+from gitexp.ops.unite import United
 from gitexp.store import annotations as said
 from gitexp.store import remotes, runs
 from gitexp.store.remotes import Remote
 from gitexp.store.workspace import Workspace
 
+_SHOWN = 10  # running runs that are told one by one
 _PACK_FROM = 500  # loose refs that one fetch may leave: listing them costs 30 µs each
 _LEAF = re.compile(r"(.*)-([k-z]{7})")
 
@@ -31,8 +34,9 @@ class Fetched:
     remote: str
     landed: Landed = field(default_factory=Landed)
     facts: int = 0
-    running: int = 0
+    running: list[Shown] = field(default_factory=list)
     files: int = 0
+    models: United = field(default_factory=United)
     bytes_left: str = ""  # why large bytes stayed there
     meaningless: list[str] = field(default_factory=list)  # patterns that mean no file of these runs
 
@@ -46,8 +50,10 @@ class Fetched:
             "remote": self.remote,
             **self.landed.to_json(),
             "facts": self.facts,
-            "running": self.running,
+            "running": len(self.running),
+            "live": [shown.to_json() for shown in self.running],
             "files": self.files,
+            "models": self.models.to_json(),
             "bytes_left": self.bytes_left or None,
             "meaningless": self.meaningless,
         }
@@ -73,7 +79,8 @@ def fetch(
         came = _chosen(workspace, held, names, remote)
         _take(workspace, remote, held, came, fetched, options)
         if not names:
-            _take_running(workspace, remote, held, before, fetched, options)
+            fetched.running = _take_running(workspace, remote, held, before, options)
+            fetched.models = unite.take(workspace, remote, held, options)
         wanted = _with_files(workspace, came, fetched, everything=not names) if artifacts else _arrived(fetched)
         commits = [held[ref] for ref in wanted]
         moved = largefiles.download(workspace, remote, commits, options, artifacts)
@@ -196,9 +203,8 @@ def _take_running(
     remote: Remote,
     held: Mapping[str, str],
     before: Mapping[str, str],
-    fetched: Fetched,
     options: Options,
-) -> None:
+) -> list[Shown]:
     """Mirror the running runs that others publish: they are overwritten, and go when they end."""
     own = {ids.short(folder.name) for folder in workspace.live.iterdir()} if workspace.live.is_dir() else set()
     here = refs.listing(workspace.repo, sync.LIVE_PREFIX)
@@ -214,7 +220,9 @@ def _take_running(
         fit = {ref: oid for ref, oid in moved.items() if not land.unfit(workspace, ref, oid)}
         updates = [refs.Update(ref, oid, here.get(ref)) for ref, oid in fit.items()]
         refs.update_many(workspace.repo, [*updates, *(refs.Update(ref, None, here[ref]) for ref in gone)])
-    fetched.running = len(theirs)
+        loaded = (runs.load(workspace, oid, ref) for ref, oid in theirs.items() if ref not in moved or ref in fit)
+        found = [shown for run in loaded if (shown := elsewhere.of(workspace, run)) is not None]
+    return sorted(found, key=lambda shown: -shown.sign_ms)
 
 
 def describe(fetched: Fetched) -> list[str]:
@@ -228,10 +236,16 @@ def describe(fetched: Fetched) -> list[str]:
     if fetched.facts:
         lines.append(text.plural(fetched.facts, "new fact"))
     if fetched.running:
-        lines.append(f"{fetched.running} running there")
+        lines.append(f"{len(fetched.running)} running there")
+    if news := [*fetched.models.new, *fetched.models.updated]:
+        lines.append(unite.summary(news, "with news"))
     if fetched.files:
         lines.append(f"{text.plural(fetched.files, 'large file')}")
     first = f"{fetched.remote}: " + (", ".join(lines) or "nothing new")
     left = [f"large files stay there: {fetched.bytes_left}"] if fetched.bytes_left else []
     nothing = [f"no run there has a file {text.safe(pattern)!r}" for pattern in fetched.meaningless]
-    return [first, *left, *nothing, *land.describe(landed)]
+    hints = [shown.hint() for shown in fetched.running if shown.silent]
+    shown_runs = [f"  {shown.line()}" for shown in fetched.running[:_SHOWN]]
+    if len(fetched.running) > _SHOWN:
+        shown_runs.append(f"  and {len(fetched.running) - _SHOWN} more: gitexp status")
+    return [first, *shown_runs, *hints[:1], *left, *nothing, *land.describe(landed), *unite.describe(fetched.models)]

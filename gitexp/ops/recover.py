@@ -29,6 +29,11 @@ class Swept:
     missing: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
 
+    def add(self, other: Swept) -> None:
+        """Count what else was done."""
+        for name in ("closed", "completed", "restored", "missing", "failed"):
+            getattr(self, name).extend(getattr(other, name))
+
     def to_json(self) -> dict[str, Any]:
         """Return what `gitexp recover --json` prints."""
         return {

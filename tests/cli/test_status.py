@@ -156,6 +156,7 @@ def test_runs_published_by_others_are_shown(project: Path) -> None:
     support.git(project, "update-ref", f"refs/experiments-live/churn/far-{A[:7]}", str(run.commit))
     support.git(project, "update-ref", "-d", str(run.ref))
     (project / ".git/gitexp/refs.log").unlink()
-    assert "  kqzvmxr  churn/far on gpu09" in support.gitexp("status").lines
+    line = "  kqzvmxr  churn/far of Ana Ruiz on gpu09, last sign of life "
+    assert any(said.startswith(line) for said in support.gitexp("status").lines)
     assert support.gitexp("log").lines[0] == "churn: 1 run, 1 running"
     assert live.listing(workspaces.open()) == [] and clock.now_ms() > 0

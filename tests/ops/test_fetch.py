@@ -211,10 +211,10 @@ def test_running_runs_of_others_come_and_go(ours: Workspace, theirs: Workspace, 
     run = sharing.make_run(ours)
     live = f"refs/experiments-live/{(run.ref or '').removeprefix('refs/experiments/')}"
     support.git(ours.repo.work_tree or "", "push", "--quiet", "origin", f"{run.commit}:{live}")
-    assert bring(theirs).running == 1
+    assert [shown.id for shown in bring(theirs).running] == [run.id]
     assert refs.get(theirs.repo, live) == run.commit
     support.git(bare, "update-ref", "-d", live)
-    assert bring(theirs).running == 0
+    assert bring(theirs).running == []
     assert refs.get(theirs.repo, live) is None
 
 
