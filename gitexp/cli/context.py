@@ -152,7 +152,7 @@ def complete_runs(context: click.Context, parameter: click.Parameter, incomplete
         from gitexp.ops import find
 
         return [
-            CompletionItem(name, help=what) for name, what in find.completions(_quiet_workspace(context), incomplete)
+            CompletionItem(name, help=what) for name, what in find.completions(quiet_workspace(context), incomplete)
         ]
     return []
 
@@ -164,12 +164,12 @@ def complete_experiments(context: click.Context, parameter: click.Parameter, inc
     with suppress(Exception):  # completion must never print into a half-typed command
         from gitexp.ops import find
 
-        names: Sequence[str] = find.experiment_names(_quiet_workspace(context))
+        names: Sequence[str] = find.experiment_names(quiet_workspace(context))
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]
     return []
 
 
-def _quiet_workspace(context: click.Context) -> Workspace:
+def quiet_workspace(context: click.Context) -> Workspace:
     """Open the repository of a half-typed line: its -C and --repo are not acted upon yet."""
     import os
 

@@ -41,6 +41,9 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("branch", "branch", "Create a branch at the exact code of a run."),
         ("apply", "apply", "Merge the uncommitted edits of a run into the files here."),
     ),
+    "Release": (
+        ("model", "model", "Release artifacts of runs as versions of models: stages, approvals, who said what."),
+    ),
     "Describe": (
         ("tag", "tag", "Tag runs."),
         ("note", "note", "Add a note to runs."),

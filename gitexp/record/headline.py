@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from gitexp import text
 from gitexp.record.summary import Aggregate
@@ -19,7 +19,7 @@ def ended(status: str, seconds: float | None, summary: Mapping[str, Aggregate]) 
     return f"{status}{took}{head}"
 
 
-def metrics(summary: Mapping[str, Aggregate]) -> list[str]:
+def metrics(summary: Iterable[str]) -> list[str]:
     """Return up to five metrics for a headline: validation, then test, then the rest, by name."""
 
     def rank(name: str) -> int:

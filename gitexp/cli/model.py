@@ -1,0 +1,94 @@
+"""gitexp model: a table of its verbs, whose modules are imported only when used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import click
+
+from gitexp.cli import context
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+# (verb, module in gitexp.cli that has a command of that name, its one-line help)
+COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "Look": (
+        ("ls", "model_ls", "List models, or the versions of one, newest first."),
+        ("show", "model_show", "Show a model, or a version of it, in full."),
+        ("check", "model_check", "Say for each gate of a stage whether a version meets it, and what is missing."),
+    ),
+    "Versions": (
+        ("register", "model_register", "Make an artifact of a run a new version of a model."),
+        ("create", "model_register", "Create a model before its first version."),
+    ),
+}  # fmt: skip
+
+
+class Verbs(click.Group):
+    """The group of the verbs of models; knows their names and help lines without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for rows in COMMANDS.values() for name, _, _ in rows]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        for rows in COMMANDS.values():
+            for name, module, _ in rows:
+                if name == cmd_name:
+                    from importlib import import_module
+
+                    command: click.Command = getattr(import_module(f"gitexp.cli.{module}"), name.replace("-", "_"))
+                    return command
+        return None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and self.get_command(ctx, args[0]) is None and not ctx.resilient_parsing:
+            raise _unknown(args[0], self.list_commands(ctx))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, rows in COMMANDS.items():
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl([(name, line) for name, _, line in rows], col_max=12)
+
+
+def _unknown(name: str, known: Sequence[str]) -> Exception:
+    import difflib
+
+    from gitexp import errors, text
+
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    hint = "did you mean: " + ", ".join(f"gitexp model {verb}" for verb in near) if near else "gitexp model -h"
+    return errors.UsageError(f"no command {text.safe('model ' + name)!r}", hint=hint)
+
+
+@click.command("model", cls=Verbs, subcommand_metavar="COMMAND [ARGS]...")
+def command() -> None:
+    """Release artifacts of runs as versions of models: stages, approvals, who said what.
+
+    A VERSION is written NAME:3, NAME:latest, NAME@STAGE or NAME@ALIAS. `3?` is a number that may still move until it is
+    pushed.
+    """
+
+
+def complete(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the name of a model, and what names a version of it after `:` or `@`."""
+    from click.shell_completion import CompletionItem
+
+    with suppress(Exception):  # completion must never print into a half-typed command
+        from gitexp.ops import models
+
+        return [
+            CompletionItem(name, help=what)
+            for name, what in models.completions(context.quiet_workspace(ctx), incomplete)
+        ]
+    return []
+
+
+named = click.argument("name", metavar="NAME", shell_complete=complete)
+version = click.argument("version", metavar="VERSION", shell_complete=complete)

@@ -1,0 +1,259 @@
+"""The page of `gitexp model show`: what a version is, how it stands, and what was done to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import click
+
+from gitexp import clock, ids, text
+from gitexp.cli import model_table, tables
+from gitexp.cli.tables import Cell, Column, Table
+from gitexp.ops import card as cards
+from gitexp.ops import goals
+from gitexp.ops import models as named
+from gitexp.ops.card import Card
+from gitexp.ops.chronicle import Item
+from gitexp.record import event as events
+from gitexp.record import rules as ruling
+from gitexp.record.model import Remark, Version, Word
+from gitexp.record.rules import StageRules
+from gitexp.store.workspace import Workspace
+
+_PIPE_WIDTH = 100
+_EVENTS = 20  # of the history that a page shows
+_COLUMNS = 8  # of a signature that a page names
+_SIGNATURES = {
+    events.GOOD: "signed", events.UNSIGNED: "", events.UNCHECKED: "signed, not checked", events.BAD: "BAD signature",
+    events.UNKNOWN: "signed, key not listed", events.EXPIRED: "signed, key expired", events.REVOKED: "key revoked",
+}  # fmt: skip
+
+
+def echo(workspace: Workspace, found: Card, width: int | None) -> None:
+    """Print the page of a model or a version."""
+    title, status = _model_title(found) if found.version is None else _version_title(found, found.version)
+    facts = list(_model(found) if found.version is None else _version(workspace, found, found.version))
+    blocks = [] if found.version is None else _metrics(workspace, found.version)
+    history = [item for item in found.history if item.id != found.known.model.tip or item.op != events.JOIN]
+    room = (width or _PIPE_WIDTH) - tables.cell_width(title) - tables.cell_width(status)
+    click.echo(click.style(title, bold=True) + (" " * room if room >= 3 else "\n  ") + status)
+    for label, line in facts:
+        click.echo(f"  {label:<10} {line}".rstrip())
+    for line in blocks:
+        click.echo(line)
+    _history(found, history, width)
+
+
+def _model_title(found: Card) -> tuple[str, str]:
+    model = found.known.model
+    status = "removed" if model.removed else text.plural(len(named.versions(model)), "version")
+    return f"model {named.safe(model)}", status
+
+
+def _version_title(found: Card, version: Version) -> tuple[str, str]:
+    title = f"{named.safe(found.known.model)}:{found.known.number(version)}"
+    stage = model_table.stage(version).text
+    since = f" since {_when(version.stage_ms)}" if version.stage_ms and stage not in ("-", "removed") else ""
+    return title, ("in no stage" if stage == "-" else stage) + since
+
+
+def _when(time_ms: int) -> str:
+    return f"{datetime.fromtimestamp(time_ms / 1000).astimezone():%Y-%m-%d %H:%M}"
+
+
+def _model(found: Card) -> Iterator[tuple[str, str]]:
+    model = found.known.model
+    if model.description:
+        yield from _lines("about", model.description)
+    yield "changed", f"{_when(model.changed_ms)}, created {_when(model.created_ms)}"
+    yield "git", f"{model.tip[:7]} {ids.model_ref(model.first)}, {text.plural(model.count, 'event')}"
+    for stage in dict.fromkeys([*found.rules.names(model.first), *_stages(found)]):
+        held = model.holders(stage)
+        which = ", ".join(f"{found.known.number(item)} since {_when(item.stage_ms)}" for item in held[:3])
+        more = f" and {len(held) - 3} more" if len(held) > 3 else ""
+        asked = _asked(found.rules.stage(model.first, stage))
+        yield text.safe(stage), (which + more or "nobody") + (f"   (asks for {asked})" if asked else "")
+    if model.aliases:
+        named_ones, number = sorted(model.aliases.items()), found.known.number
+        yield (
+            "aliases",
+            ", ".join(f"{text.safe(key)} {number(model.versions[id])}" for key, id in named_ones),
+        )
+    if model.tags:
+        yield "tags", _tags(model.tags)
+    for note in model.notes:
+        yield from _remark("note", note)
+    if model.removed:
+        yield from _remark("removed", model.removed)
+    if found.rules.stages or found.rules.models:
+        yield "rules", f"gitexp.toml of {text.safe((found.branch or '').removeprefix('refs/'))}"
+
+
+def _stages(found: Card) -> list[str]:
+    used = {item.stage for item in named.versions(found.known.model)}
+    return sorted(used - {ruling.NONE, ruling.ARCHIVED})
+
+
+def _asked(rule: StageRules) -> str:
+    """Return what a stage asks for, in short."""
+    parts = [text.plural(rule.approvals, "approval")] if rule.approvals else []
+    parts += [f"run: {text.safe(rule.require)}"] if rule.require else []
+    if rule.better_than is not None:
+        parts.append(f"better {text.safe(rule.better_than.metric or 'main metric')} than {rule.better_than.stage}")
+    parts += [f"tags {', '.join(map(text.safe, rule.tags))}"] if rule.tags else []
+    parts += ["signatures"] if rule.signed else []
+    parts += [f"coming from {' or '.join(rule.after)}"] if rule.after else []
+    parts += [f"promoters {', '.join(map(text.safe, rule.promoters))}"] if rule.promoters else []
+    return "; ".join(parts)
+
+
+def _version(workspace: Workspace, found: Card, version: Version) -> Iterator[tuple[str, str]]:
+    details = version.details
+    if version.description:
+        yield from _lines("about", version.description)
+    signed = ", signed" if version.signed else ""
+    yield "registered", f"{_when(version.time_ms)} by {_person(version.name, version.person)}{signed}"
+    if version.run:
+        yield "run", _run(version)
+    if version.artifact or version.size:
+        where = {cards.HERE: "", cards.ELSEWHERE: "  bytes not here: gitexp model get"}.get(found.where, "")
+        count = details.get("files")
+        files = f", {count} files" if isinstance(count, int) and count > 1 else ""
+        yield "artifact", f"{text.safe(version.artifact)}  {text.size(version.size)}{files}{where}"
+    if version.sha256:
+        yield "sha256", text.safe(version.sha256)
+    if isinstance(details.get("framework"), str):
+        yield "made with", text.safe(details["framework"])
+    yield from _signature(details.get("signature"))
+    if aliases := found.known.model.aliases_of(version):
+        yield "aliases", ", ".join(map(text.safe, aliases))
+    if version.tags:
+        yield "tags", _tags(version.tags)
+    yield from _said(found, version)
+    loose = "; the number may still move until it is pushed" if version.id in found.known.loose else ""
+    yield "event", f"{version.id[:7]} in {ids.model_ref(found.known.model.first)}{loose}"
+
+
+def _run(version: Version) -> str:
+    details = version.details
+    name = "/".join(text.safe(str(details[key])) for key in ("experiment", "run_name") if details.get(key))
+    code = details.get("code")
+    said = ""
+    if isinstance(code, dict) and isinstance(code.get("commit"), str):
+        said = f", code {text.safe(code['commit'])[:7]}" + (" with uncommitted edits" if code.get("dirty") else "")
+    who = f", by {text.safe(str(details['run_author']))}" if details.get("run_author") else ""
+    return f"{ids.short(text.safe(version.run))} {name}{who}{said}"
+
+
+def _signature(said: Any) -> Iterator[tuple[str, str]]:
+    if not isinstance(said, dict):
+        return
+    for key in ("inputs", "outputs"):
+        columns = said.get(key)
+        if isinstance(columns, list) and columns:
+            shown = ", ".join(_column(item) for item in columns[:_COLUMNS])
+            yield key, shown + (f" and {len(columns) - _COLUMNS} more (--json)" if len(columns) > _COLUMNS else "")
+
+
+def _column(item: Any) -> str:
+    if not isinstance(item, dict):
+        return text.shorten(text.safe(str(item)), 40)
+    kind = item.get("type") or item.get("dtype") or ""
+    tensor = item.get("tensor-spec")
+    if isinstance(tensor, dict):
+        kind = f"{tensor.get('dtype', '')} {tensor.get('shape', '')}".strip()
+    return text.shorten(text.safe(f"{item.get('name', '')} {kind}".strip()), 40)
+
+
+def _said(found: Card, version: Version) -> Iterator[tuple[str, str]]:
+    for word in version.words:
+        yield from _word("approved" if word.yes else "rejected", word)
+    for request in version.requests:
+        yield from _word("asked", request)
+    for stage, standing in found.standings.items():
+        needed = found.rules.stage(found.known.model.first, stage).approvals
+        parts = [f"{len(standing.approved)} of {text.plural(needed, 'approval')}"]
+        parts += [f"rejected by {', '.join(map(text.safe, standing.rejected))}"] if standing.rejected else []
+        parts += [f"{text.safe(who)} {why}" for who, why in standing.ignored.items()]
+        yield f"for {stage}"[:10], "; ".join(parts)
+    for note in version.notes:
+        yield from _remark("note", note)
+    if version.deprecated:
+        yield from _remark("deprecated", version.deprecated)
+    if version.removed:
+        yield from _remark("removed", version.removed)
+
+
+def _word(label: str, said: Word) -> Iterator[tuple[str, str]]:
+    stage = f" for {text.safe(said.stage)}" if said.stage else ""
+    note = f": {said.note}" if said.note else ""
+    signed = ", signed" if said.signed else ""
+    yield from _lines(label, f"{_person(said.name, said.person)} {_when(said.time_ms)}{stage}{signed}{note}")
+
+
+def _remark(label: str, said: Remark) -> Iterator[tuple[str, str]]:
+    words = f": {said.text}" if said.text else ""
+    yield from _lines(label, f"{_person(said.name, said.person)} {_when(said.time_ms)}{words}")
+
+
+def _person(name: str, address: str) -> str:
+    return text.safe(f"{name} <{address}>" if name and address else name or address or "somebody")
+
+
+def _tags(tags: Mapping[str, str]) -> str:
+    return "  ".join(text.safe(f"{key}={value}" if value else key) for key, value in sorted(tags.items()))
+
+
+def _lines(label: str, value: str) -> Iterator[tuple[str, str]]:
+    first, *more = text.safe_lines(value.strip()).split("\n")
+    yield label, first
+    for line in more:
+        yield "", line
+
+
+def _metrics(workspace: Workspace, version: Version) -> list[str]:
+    numbers = named.numbers(version)
+    if not numbers:
+        return []
+    rows = tuple(
+        (text.safe(name), text.number(value), goals.of(workspace, name).aggregate) for name, value in numbers.items()
+    )
+    lines = tables.plain(Table((Column(""), Column("", right=True), Column("")), rows))
+    return ["", f"metrics ({len(rows)}) when it was registered", *(f"  {line}" for line in lines)]
+
+
+def _history(found: Card, history: Sequence[Item], width: int | None) -> None:
+    shown = history[-_EVENTS:]
+    more = f", the last {len(shown)} (gitexp model log)" if len(shown) < len(history) else ""
+    click.echo()
+    click.echo(f"history ({len(history)}{more})")
+    tables.echo(model_table.without_empty(rows(shown)), width)
+
+
+def rows(history: Sequence[Item]) -> Table:
+    """Return events as a table without a head: when, who, what, and why it was refused."""
+    now = clock.now_ms()
+    cells = []
+    for item in history:
+        what = item.what + (f": {_first(item.said)}" if item.said else "")
+        cells.append((
+            Cell("  " + item.id[:7], "id"),
+            text.age(item.time_ms, now),
+            text.safe(item.name or item.person),
+            Cell(*_mark(item)),
+            Cell(f"{what}  REFUSED: {text.safe(item.refused)}", "failed") if item.refused else what,
+        ))  # fmt: skip
+    heads = (Column("", keep=3), Column("", right=True), Column("", keep=8), Column("", keep=4), Column("", keep=10))
+    return Table(heads, tuple(cells))
+
+
+def _first(said: str) -> str:
+    first, *more = said.strip().split("\n")
+    return text.shorten(text.safe(first), 60) + (" …" if more else "")
+
+
+def _mark(item: Item) -> tuple[str, str]:
+    said = _SIGNATURES.get(item.signer.status, item.signer.status)
+    return said, "completed" if item.signer.status == events.GOOD else "failed" if said.isupper() else "dim"
