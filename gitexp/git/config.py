@@ -47,31 +47,38 @@ def normal(key: str) -> str:
     return f"{section.lower()}{dot}{middle}{dot2}{name.lower()}"
 
 
-def _files(git_dir: Path, common_dir: Path) -> Iterator[Path]:
+def _files(git_dir: Path, common_dir: Path) -> Iterator[str]:
     """Yield the files that Git reads for a repository, but for those that these include."""
-    yield common_dir / "config"
-    yield git_dir / "config.worktree"
-    home = Path(os.environ.get("HOME") or "/")
-    yield Path(os.environ.get("GIT_CONFIG_GLOBAL") or home / ".gitconfig")
-    yield Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "git/config"
-    yield Path(os.environ.get("GIT_CONFIG_SYSTEM") or "/etc/gitconfig")
+    yield f"{common_dir}/config"
+    yield f"{git_dir}/config.worktree"
+    home = os.environ.get("HOME") or ""
+    yield os.environ.get("GIT_CONFIG_GLOBAL") or f"{home}/.gitconfig"
+    yield f"{os.environ.get('XDG_CONFIG_HOME') or f'{home}/.config'}/git/config"
+    yield os.environ.get("GIT_CONFIG_SYSTEM") or "/etc/gitconfig"
 
 
-def _stamp(path: Path) -> _Stamp | None:
+def _stamp(path: str) -> _Stamp | None:
     try:
-        found = path.stat()
+        found = os.stat(path)  # noqa: PTH116  # this is asked some ten times in each command: a Path costs as much again
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino  # Git writes a new file and renames it
 
 
-def _environment() -> tuple[tuple[str, str], ...]:
-    return tuple((name, value) for name, value in os.environ.items() if name.startswith("GIT_CONFIG") or name == "PATH")
+_VARIABLES = ("PATH", "GIT_CONFIG", "GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT", "GIT_CONFIG_NOSYSTEM")
+
+
+def _environment() -> tuple[str | None, ...]:
+    """Return what of the environment decides over the answer, beside the files; all of it would take longer to read."""
+    count = os.environ.get("GIT_CONFIG_COUNT", "")
+    given = range(min(int(count), 1000)) if count.isascii() and count.isdigit() else range(0)
+    pairs = (f"GIT_CONFIG_{part}_{number}" for number in given for part in ("KEY", "VALUE"))
+    return tuple(os.environ.get(name) for name in (*_VARIABLES, *pairs))
 
 
 @lru_cache(maxsize=8)
 def _listed(
-    git_dir: Path, environment: tuple[tuple[str, str], ...], stamps: tuple[tuple[Path, _Stamp | None], ...]
+    git_dir: Path, environment: tuple[str | None, ...], stamps: tuple[tuple[str, _Stamp | None], ...]
 ) -> tuple[Entry, ...]:
     """Ask Git, once for files that look like this."""
     if not command.available():

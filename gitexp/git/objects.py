@@ -5,6 +5,7 @@ Trees and commits are written from their bytes, so what a partial or sparse clon
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -206,6 +207,25 @@ def trust() -> None:
     pygit2.settings.enable_strict_hash_verification(False)
 
 
+def read(repo: Repo, oid: str) -> tuple[int, bytes]:
+    """Return Git's number of an object's kind, and its bytes; raises Damaged where it is missing or damaged."""
+    import pygit2
+
+    try:
+        kind, data = repo.raw.odb.read(_oid(oid))
+    except (KeyError, ValueError) as error:
+        raise _missing(repo, oid) from error
+    except pygit2.GitError as error:
+        raise Damaged(f"object {oid[:7]} of {repo.common_dir} is damaged: {error}", hint="git fsck --full") from error
+    return int(kind), bytes(data)
+
+
+def add_quarantine(repo: Repo) -> None:
+    """Let libgit2 see the objects of a push that a hook looks at: Git names their folder in the hook's environment."""
+    if folder := os.environ.get("GIT_QUARANTINE_PATH"):
+        repo.raw.odb.add_disk_alternate(folder)
+
+
 def exists(repo: Repo, oid: str) -> bool:
     """Say whether an object is here."""
     return oid in repo.raw
@@ -215,13 +235,22 @@ def write_commit(repo: Repo, commit: Commit) -> str:
     """Store a commit; moves no ref."""
     lines = [b"tree " + commit.tree.encode(), *(b"parent " + parent.encode() for parent in commit.parents)]
     lines += [b"author " + commit.author.encode(), b"committer " + commit.committer.encode(), b""]
-    message = commit.message.replace("\0", "").encode("utf-8", "backslashreplace")
-    return _write(repo, _COMMIT, b"\n".join([*lines, message]))
+    return _write(repo, _COMMIT, b"\n".join([*lines, message_bytes(commit)]))
+
+
+def message_bytes(commit: Commit) -> bytes:
+    """Return a commit's message as it is stored."""
+    return commit.message.replace("\0", "").encode("utf-8", "backslashreplace")
 
 
 def read_commit(repo: Repo, oid: str) -> Commit:
     """Return a commit's content; raises Damaged where it is missing or no commit."""
-    return decode_commit(_read(repo, oid, _COMMIT))
+    return decode_commit(commit_bytes(repo, oid))
+
+
+def commit_bytes(repo: Repo, oid: str) -> bytes:
+    """Return a commit's bytes, its signature too; raises Damaged where it is missing or no commit."""
+    return _read(repo, oid, _COMMIT)
 
 
 def tree_of(repo: Repo, commit: str) -> str:
@@ -270,17 +299,10 @@ def _oid(oid: str) -> Any:
 
 
 def _read(repo: Repo, oid: str, kind: int) -> bytes:
-    import pygit2
-
-    try:
-        found, data = repo.raw.odb.read(_oid(oid))
-    except (KeyError, ValueError) as error:
-        raise _missing(repo, oid) from error
-    except pygit2.GitError as error:
-        raise Damaged(f"object {oid[:7]} of {repo.common_dir} is damaged: {error}", hint="git fsck --full") from error
-    if int(found) != kind:
+    found, data = read(repo, oid)
+    if found != kind:
         raise Damaged(f"object {oid[:7]} is not a {('', 'commit', 'tree', 'blob')[kind]}", hint="git fsck")
-    return bytes(data)
+    return data
 
 
 def _write(repo: Repo, kind: int, data: bytes) -> str:

@@ -16,13 +16,15 @@ CREATE, RENAME, REGISTER, REQUEST, APPROVE, REJECT = "create", "rename", "regist
 TRANSITION, ALIAS, TAG, UNTAG, NOTE, DESCRIBE = "transition", "alias", "tag", "untag", "note", "describe"
 DEPRECATE, REMOVE, UNDELETE, JOIN = "deprecate", "remove", "undelete", "join"
 GOOD, UNSIGNED, BAD, UNKNOWN, EXPIRED, REVOKED = "good", "none", "bad", "unknown", "expired", "revoked"
+UNCHECKED = "unchecked"  # there is no program here that could tell
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _OWN_KEYS = frozenset({"format", "op", "model", "time", "rules", "version"})
 
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Who signed a commit, as Git says: `status` is GOOD, UNSIGNED, BAD, UNKNOWN, EXPIRED or REVOKED.
+    """Who signed a commit, as Git says: `status` is GOOD, UNSIGNED, BAD, UNKNOWN (the key is nobody's),
+    EXPIRED (outside of the dates of its key), REVOKED or UNCHECKED.
 
     `person` is the e-mail address that the key stands for, `key` its fingerprint, `format` ssh, gpg or "".
     """

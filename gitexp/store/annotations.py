@@ -9,7 +9,7 @@ from typing import Any
 
 from gitexp import clock, ids, text
 from gitexp.errors import UsageError
-from gitexp.git import notes, objects, refs
+from gitexp.git import notes, objects, refs, signing
 from gitexp.record import facts
 from gitexp.record.facts import EXPERIMENT, RUN, Author, Fact, State
 from gitexp.store import ledger as ledgers
@@ -307,7 +307,7 @@ def signed(workspace: Workspace, commit: str) -> str:
     signature = _signature(who(workspace), clock.now_ms())
     words = f"sign what is said\n\nClock: {notes.reached(workspace.repo, commit) or greatest_clock(workspace)}\n"
     tree = objects.read_commit(workspace.repo, commit).tree
-    return runs.sign(workspace, objects.Commit(tree, (commit,), signature, signature, words))
+    return signing.commit(workspace.repo, objects.Commit(tree, (commit,), signature, signature, words), sign=True)
 
 
 def sign(workspace: Workspace) -> None:

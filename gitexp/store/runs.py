@@ -13,7 +13,7 @@ from typing import Any
 
 from gitexp import canonical, ids
 from gitexp.errors import Conflict, Damaged, Unsupported
-from gitexp.git import command, lfslocal, objects, packs, refs
+from gitexp.git import lfslocal, objects, packs, refs, signing
 from gitexp.git.objects import Commit, Entry, Signature
 from gitexp.record import logged, message, names, params, points, summary, used
 from gitexp.record import pointer as pointers
@@ -453,20 +453,4 @@ def _write_commit(workspace: Workspace, draft: Draft, tree: str) -> str:
     ]
     text = message.encode(record, draft.summary)
     commit = Commit(tree, tuple(parent.commit for parent in record.parents), people[0], people[1], text)
-    if workspace.settings.flag("sign"):
-        return sign(workspace, commit)
-    return objects.write_commit(workspace.repo, commit)
-
-
-def sign(workspace: Workspace, commit: Commit) -> str:
-    """Write a commit that git signs: it knows the user's keys and agents."""
-    env: dict[str, str] = {}
-    for role, person in (("AUTHOR", commit.author), ("COMMITTER", commit.committer)):
-        sign, minutes = "-" if person.offset_min < 0 else "+", abs(person.offset_min)
-        env |= {f"GIT_{role}_NAME": person.name or "unknown", f"GIT_{role}_EMAIL": person.email}
-        env[f"GIT_{role}_DATE"] = f"@{person.time_s} {sign}{minutes // 60:02d}{minutes % 60:02d}"
-    parents = [word for parent in commit.parents for word in ("-p", parent)]
-    done = command.run(
-        workspace.repo, "commit-tree", "-S", *parents, "-F", "-", commit.tree, input=commit.message.encode(), env=env
-    )
-    return done.stdout.decode().strip()
+    return signing.commit(workspace.repo, commit, sign=workspace.settings.flag("sign"))
