@@ -23,6 +23,11 @@ def rule(project: Path, text: str, message: str = "set the rules") -> None:
     support.commit(project, message, gitexp__toml=text)
 
 
+def rules_commit(project: Path) -> str:
+    """Return the commit of the rules."""
+    return support.git(project, "rev-parse", "main")
+
+
 def run(project: Path, name: str = "lr0.1", auc: float = 0.9, **what: Any) -> Run:
     """Record a run with one artifact, whose bytes tell the runs apart."""
     what = {"metrics": {"val_auc": [0.5, auc]}, "artifacts": {"model.txt": MODEL + name.encode()}, **what}
