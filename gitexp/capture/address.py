@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from http.client import HTTPException
 from pathlib import Path
@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit, urlunsplit
 from gitexp import redact
 
 SECONDS = 10.0
+_DOWNLOAD_SECONDS = 86_400  # silence ends a download, not its length
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,30}://")
 _COMMIT = re.compile(r"[0-9a-f]{64}")
 _STATUS = re.compile(r"status code: (\d{3})")
@@ -74,9 +75,11 @@ def ask(address: str, config: Mapping[str, str]) -> dict[str, Any]:
     raise Unreachable(f"nobody to ask at {scheme}://")
 
 
-def fetch(address: str, target: Path) -> dict[str, Any]:
+def fetch(address: str, target: Path, config: Mapping[str, str]) -> dict[str, Any]:
     """Download what is at an address, block by block; returns what the host says of it. Raises Unreachable."""
     scheme = urlsplit(address).scheme.lower()
+    if scheme in _BUCKETS:
+        return _fetch_bucket(address, target, config if _BUCKETS[scheme] == "s3" else {})
     if scheme not in ("http", "https"):
         raise Unreachable(f"nothing is downloaded from {scheme}:// here: download it, and log the file")
     try:
@@ -154,12 +157,28 @@ def _why(error: BaseException) -> Unreachable:
 
 
 def _bucket(address: str, config: Mapping[str, str]) -> dict[str, Any]:
+    return _said_of_object(_got(address, config, {"timeout": f"{SECONDS:.0f}s"}, head=True).meta)
+
+
+def _fetch_bucket(address: str, target: Path, config: Mapping[str, str]) -> dict[str, Any]:
+    pace = {"timeout": f"{_DOWNLOAD_SECONDS}s", "read_timeout": f"{3 * SECONDS:.0f}s"}
+    got, done = _got(address, config, pace), 0
+    with open(target, "xb") as file:
+        for block in _blocks(got):
+            done += file.write(block)
+    if done != got.meta["size"]:
+        raise Unreachable(f"the download was cut off after {done:,} of {got.meta['size']:,} bytes")
+    return _said_of_object(got.meta)
+
+
+def _got(address: str, config: Mapping[str, str], pace: Mapping[str, str], *, head: bool = False) -> Any:
+    """Ask a bucket for one object, in the version that its address may name."""
     try:
         from obstore import store
     except ImportError:
         raise Unreachable("buckets are asked where obstore is: pip install 'gitexp[s3]'") from None
     parts = urlsplit(address)
-    path = unquote(parts.path.lstrip("/"))
+    path, version = unquote(parts.path.lstrip("/")), source(address).get("version")
     if not path or path.endswith("/"):
         raise Unreachable("a prefix has no version: name one object")
     open_store: Any = store.from_url
@@ -167,13 +186,28 @@ def _bucket(address: str, config: Mapping[str, str]) -> dict[str, Any]:
         bucket = open_store(
             f"{_BUCKETS[parts.scheme.lower()]}://{parts.netloc.rpartition('@')[2]}",
             config=dict(config),
-            client_options={"timeout": f"{SECONDS:.0f}s", "connect_timeout": "5s", "allow_http": True},
+            client_options={**pace, "connect_timeout": "5s", "allow_http": True},
             retry_config={"max_retries": 1, "retry_timeout": timedelta(seconds=2 * SECONDS)},
         )
-        found = bucket.head(path)
+        return bucket.get(path, options={"head": head, **({"version": version} if version else {})})
     except Exception as error:  # obstore raises a class of its own for each way in which a host can fail
         raise Unreachable(_bucket_why(str(error))) from None
-    said = {"etag": found.get("e_tag"), "version": found.get("version"), "size": found.get("size")}
+
+
+def _blocks(got: Any) -> Iterator[bytes]:
+    blocks = iter(got.stream(_BLOCK_BYTES))
+    while True:
+        try:
+            block = next(blocks, None)
+        except Exception as error:  # as above
+            raise Unreachable(_bucket_why(str(error))) from None
+        if block is None:
+            return
+        yield block
+
+
+def _said_of_object(meta: Mapping[str, Any]) -> dict[str, Any]:
+    said = {"etag": meta.get("e_tag"), "version": meta.get("version"), "size": meta.get("size")}
     return {key: value for key, value in said.items() if value is not None}
 
 

@@ -244,7 +244,7 @@ def _read_address(session: Session, found: Source, stop: Stop, work: Work) -> Da
         return _with(found.entry, said)
     aside = _aside(session.workspace, Path(urlsplit(found.address).path).suffix[:20])
     try:
-        said = address.fetch(found.address, aside)
+        said = address.fetch(found.address, aside, _config(found.address))
         entry = data.read(aside, _with(found.entry, said), hasher(session.workspace, stop))
         return _kept(aside, entry, work) if found.options.store else entry
     except OSError as error:
@@ -255,7 +255,11 @@ def _read_address(session: Session, found: Source, stop: Stop, work: Work) -> Da
 
 def ask(place: str) -> dict[str, Any]:
     """Return what the host of an address says of it now; raises address.Unreachable."""
-    return address.ask(place, awsfiles.read() if place.lower().startswith("s3") else {})
+    return address.ask(place, _config(place))
+
+
+def _config(place: str) -> dict[str, str]:
+    return awsfiles.read() if place.lower().startswith("s3") else {}
 
 
 def _with(entry: Dataset, said: Mapping[str, Any]) -> Dataset:

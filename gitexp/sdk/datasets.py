@@ -68,8 +68,8 @@ class Datasets:
         more; with `feature_store` the name of what was read there. name: what it is called in all runs ("train");
         default: the last part of the path. role: what it is for. store: keep the bytes too, as an artifact
         `data/<name>`. metadata: a mapping, kept beside it. version: what its keeper calls this state of it. download:
-        fetch an `https://` address and read it. follow_links: those of a folder that lead outside of it too. wait:
-        return when it has been read. Definitions: docs/format.md, "Datasets".
+        fetch what is at an address (`https://`, `s3://`, `gs://`, `az://`) and read it. follow_links: those of a folder
+        that lead outside of it too. wait: return when it has been read. Definitions: docs/format.md, "Datasets".
 
         The same name again replaces what was said of it. What cannot be read is recorded with the reason.
         Raises UsageError for a path that does not exist, and for what is no data.

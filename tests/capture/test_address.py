@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import gitexp
 from gitexp.capture import address
 from tests import s3server
 
@@ -67,3 +70,33 @@ def test_a_bucket_is_asked_for_the_version_of_one_object(monkeypatch: pytest.Mon
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(address.Unreachable, match="not reached"):
         address.ask(f"{at}/dir/x.csv", {})
+
+
+@pytest.mark.slow
+def test_a_download_from_a_bucket_that_was_asked_for_is_read_and_kept_in_its_version(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = b"a,b\n1,2\n", b"a,b\n" + b"3,4\n" * 100_000
+    with s3server.process() as port, s3server.proxied(port) as server:
+        for name, value in {**s3server.KEYS, "AWS_ENDPOINT_URL": server.url}.items():
+            monkeypatch.setenv(name, value)
+        at = f"s3://{s3server.BUCKET}/dir/x.csv"
+        server.ask("PUT", f"/{s3server.BUCKET}?versioning", b"<VersioningConfiguration><Status>Enabled</Status>"
+                   b"</VersioningConfiguration>")  # fmt: skip
+        server.ask("PUT", f"/{s3server.BUCKET}/dir/x.csv", first)
+        version = address.ask(at, {})["version"]
+        server.ask("PUT", f"/{s3server.BUCKET}/dir/x.csv", second)
+        assert address.ask(f"{at}?versionId={version}", {})["size"] == len(first)
+        with gitexp.start_run("churn") as run:
+            run.log_dataset(at, "new", download=True, store=True)
+            run.log_dataset(f"{at}?versionId={version}", "old", download=True)
+            run.log_dataset("s3://nothing-there/x.csv", "gone", download=True)
+        server.cut_after = 1000  # taken up again where it was cut
+        assert address.fetch(at, project / "cut.csv", {})["size"] == (project / "cut.csv").stat().st_size
+    new, old, gone = (next(entry for entry in run.data if entry["name"] == name) for name in ("new", "old", "gone"))
+    assert new["rows"] == 100_000 and new["sha256"] == hashlib.sha256(second).hexdigest()
+    assert new["artifact"] == "data/new.csv" and new["source"]["kind"] == "s3" and new["source"]["version"] != version
+    assert old["rows"] == 1 and old["sha256"] == hashlib.sha256(first).hexdigest()
+    assert old["source"]["version"] == version
+    assert gone["unread"].startswith("unverified: ") and "sha256" not in gone
+    assert list((project / ".git/gitexp/tmp").iterdir()) == []
