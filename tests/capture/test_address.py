@@ -10,7 +10,7 @@ import pytest
 
 import gitexp
 from gitexp.capture import address
-from tests import s3server
+from tests import s3server, support
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,9 @@ def test_a_download_from_a_bucket_that_was_asked_for_is_read_and_kept_in_its_ver
             run.log_dataset("s3://nothing-there/x.csv", "gone", download=True)
         server.cut_after = 1000  # taken up again where it was cut
         assert address.fetch(at, project / "cut.csv", {})["size"] == (project / "cut.csv").stat().st_size
-    new, old, gone = (next(entry for entry in run.data if entry["name"] == name) for name in ("new", "old", "gone"))
+    (ref,) = support.run_refs(project)
+    data = {entry["name"]: entry for entry in support.record(project, ref, "data.json")}
+    new, old, gone = data["new"], data["old"], data["gone"]
     assert new["rows"] == 100_000 and new["sha256"] == hashlib.sha256(second).hexdigest()
     assert new["artifact"] == "data/new.csv" and new["source"]["kind"] == "s3" and new["source"]["version"] != version
     assert old["rows"] == 1 and old["sha256"] == hashlib.sha256(first).hexdigest()
