@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitexp import files
+from gitexp.errors import Refused
 from gitexp.git import command, keyring, objects
 from gitexp.git.objects import Commit
 from gitexp.git.repo import Repo
@@ -39,6 +40,14 @@ def ready(repo: Repo) -> Ready:
     if format == "gpg":
         return _ready_gpg(repo)
     return Ready(format, why=f"gpg.format is {format!r}, not ssh or openpgp", hint="git config gpg.format ssh")
+
+
+def require(repo: Repo) -> Ready:
+    """Return what Git would sign with; raises Refused, saying what is missing, where it would not sign."""
+    found = ready(repo)
+    if found.why:
+        raise Refused(f"cannot sign: {found.why}", hint=found.hint)
+    return found
 
 
 def _ready_ssh(repo: Repo) -> Ready:

@@ -14,7 +14,7 @@ from gitexp import clock, ids, redact, text
 from gitexp.capture import code
 from gitexp.capture.code import CodeState
 from gitexp.errors import Conflict, DirtyTree, NotFound, WriteFailed
-from gitexp.git import objects, refs
+from gitexp.git import objects, refs, signing
 from gitexp.index import handed
 from gitexp.ops import dirty, failures, hooks, maintain, naming, publish, recover
 from gitexp.ops.losses import Losses
@@ -85,6 +85,8 @@ def start(workspace: Workspace, request: Request) -> Session:
     previous = _previous(workspace, request)
     run_id = previous.id if previous else request.run_id or ids.new_run_id()
     failures.rules(workspace)  # a rule that is not understood is said now, not when the run has failed
+    if workspace.settings.flag("sign"):
+        signing.require(workspace.repo)  # likewise
     experiment = experiments.resolve(
         workspace, request.experiment or workspaces.default_experiment(workspace), new=True
     )
