@@ -1,6 +1,7 @@
-"""What a server with the pre-receive hook takes of a push: runs and facts that lose nothing; the rest is not looked at.
+"""What a server with the pre-receive hook takes of a push: runs, facts and events that lose nothing and break no rule.
 
-Objects are read by `git cat-file --batch`: those of a push are in a quarantine that only Git's variables name.
+The objects of a push are in a quarantine that only Git's variables name: they are read by `git cat-file --batch`, those
+of models by libgit2, which is told where it is. Other refs are not looked at.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from dataclasses import dataclass
 
 from gitexp import text
 from gitexp.errors import Refused
-from gitexp.git import notes
+from gitexp.git import notes, objects
 from gitexp.git.batch import Batch
-from gitexp.ops import vetnotes
+from gitexp.ops import vetmodels, vetnotes
 from gitexp.ops.vetruns import Moved, Vet
-from gitexp.store import runs
+from gitexp.store import models, runs
 from gitexp.store.workspace import Workspace
 
 WHO = ("GITEXP_USER", "GL_USERNAME", "GL_USER", "GITEA_PUSHER_NAME", "REMOTE_USER")
@@ -40,7 +41,7 @@ def updates(lines: Iterable[str]) -> list[Update]:
     for line in lines:
         old, _, rest = line.rstrip("\n").partition(" ")
         new, _, ref = rest.partition(" ")
-        if ref.startswith(runs.REF_PREFIX) or ref == notes.REF:
+        if ref.startswith((runs.REF_PREFIX, models.PREFIX)) or ref == notes.REF:
             found.append(Update(ref, None if old == _NOBODY else old, None if new == _NOBODY else new))
     return found
 
@@ -63,7 +64,12 @@ def faults(workspace: Workspace, pushed: Sequence[Update]) -> Mapping[str, str]:
         return {}
     maintains = is_maintainer(workspace)
     found = {} if maintains else {item.ref: _not_deleted() for item in pushed if item.new is None}
-    moved = [Moved(item.ref, item.old, item.new) for item in pushed if item.new is not None]
+    events = [(item.ref, item.old, item.new) for item in pushed if item.ref.startswith(models.PREFIX) and item.new]
+    if events:
+        objects.add_quarantine(workspace.repo)
+        found |= vetmodels.faults(workspace, events)
+    rest = [item for item in pushed if not item.ref.startswith(models.PREFIX)]
+    moved = [Moved(item.ref, item.old, item.new) for item in rest if item.new is not None]
     refuse_dirty = workspace.settings.choice("pushDirty") == "refuse"
     with Batch(workspace.repo) as batch:
         vet = Vet(batch, refuse_dirty=refuse_dirty)
@@ -93,4 +99,4 @@ def is_maintainer(workspace: Workspace) -> bool:
 
 
 def _not_deleted() -> str:
-    return f"only maintainers delete runs and facts, and {pusher()!r} is none (to hide a run: gitexp rm)"
+    return f"only maintainers delete runs, facts and models, and {pusher()!r} is none (to hide a run: gitexp rm)"

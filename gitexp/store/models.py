@@ -11,7 +11,7 @@ from typing import Any
 
 from gitexp import clock, ids, locks, text
 from gitexp.errors import Conflict, Damaged, NotFound, Refused, UsageError
-from gitexp.git import chain, objects, refs, transport
+from gitexp.git import chain, compare, objects, refs, transport
 from gitexp.git.objects import Commit, Signature
 from gitexp.record import event as events
 from gitexp.record import model as folding
@@ -21,6 +21,7 @@ from gitexp.record.model import Model
 from gitexp.record.rules import Rules
 from gitexp.store import modelcache, remotes, rulebook, signers
 from gitexp.store import workspace as workspaces
+from gitexp.store.rulebook import Rulebook
 from gitexp.store.workspace import Workspace
 
 PREFIX = ids.MODELS
@@ -189,10 +190,11 @@ def _writing(workspace: Workspace) -> Iterator[None]:
 
 def _extend(workspace: Workspace, before: Model, tip: str | None, drafts: Sequence[Draft]) -> Model:
     book = rulebook.now(workspace)
+    _check_age(workspace, tip, book)
     model, commits = copy.deepcopy(before), dict[str, Commit]()
     for draft in drafts:
         event = Event(draft.op, before.first, clock.now_ms(), book.commit, draft.version, draft.arguments)
-        commit = _commit(workspace, event, draft.subject, [tip] if tip else [])
+        commit = commit_of(workspace, event, draft.subject, [tip] if tip else [])
         tip = signers.write(workspace, commit)
         commits[tip] = commit
     folding.fold(logged(workspace, commits), _Rules(workspace), model)
@@ -203,7 +205,16 @@ def _extend(workspace: Workspace, before: Model, tip: str | None, drafts: Sequen
     return model
 
 
-def _commit(workspace: Workspace, event: Event, subject: str, parents: Sequence[str]) -> Commit:
+def _check_age(workspace: Workspace, tip: str | None, book: Rulebook) -> None:
+    """Raise Refused where the last event was made under newer rules than we know of: nobody would take the next one."""
+    last = events.decode(objects.read_commit(workspace.repo, tip).message).rules if tip else None
+    if last is None or last == book.commit:
+        return
+    if book.commit is None or not _is_here(workspace, last) or not compare.contains(workspace.repo, book.commit, last):
+        raise Refused(f"the rules here are older than those of the last event, {last[:7]}", hint="git fetch")
+
+
+def commit_of(workspace: Workspace, event: Event, subject: str, parents: Sequence[str]) -> Commit:
     """Return the commit of an event; its time is never before that of what it follows."""
     repo, who = workspace.repo, workspaces.user(workspace)
     earlier = [objects.read_commit(repo, parent).committer.time_s for parent in parents]
@@ -248,7 +259,7 @@ def _joined(workspace: Workspace, ref: str, tip: str | None, other: str) -> str:
     if tip in chain.order(repo, other):
         return other  # what was added here is there already, as what came second
     event = Event(events.JOIN, theirs.first, clock.now_ms(), rulebook.now(workspace).commit)
-    return signers.write(workspace, _commit(workspace, event, f"join two heads of {theirs.first}", [other, tip]))
+    return signers.write(workspace, commit_of(workspace, event, f"join two heads of {theirs.first}", [other, tip]))
 
 
 def _changes(ref: str, before: Model | None, after: Model) -> Joined:

@@ -1,0 +1,204 @@
+"""Events of models looked at one by one: what a server asks of a push, and what `gitexp model verify` asks of all.
+
+Each event is judged by what stood behind it, not by what others did meanwhile: an event that was allowed when it was
+made, and that a join put after another, is no fault. The fold shows it as refused.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+
+from gitexp import clock, ids, text
+from gitexp.errors import GitexpError, UsageError
+from gitexp.git import chain, compare, objects
+from gitexp.git.objects import Commit
+from gitexp.ops import gates
+from gitexp.record import event as events
+from gitexp.record import model as folding
+from gitexp.record.event import Logged
+from gitexp.record.model import Model
+from gitexp.record.rules import Rules
+from gitexp.store import models, rulebook
+from gitexp.store.rulebook import Rulebook
+from gitexp.store.workspace import Workspace
+
+AHEAD_S = 86_400  # how far a clock may be ahead
+MAX_FRESH = 20_000  # events of one push to one model
+_BROKEN = {
+    events.BAD: "its signature does not fit: it was changed, or forged",
+    events.REVOKED: "its key was revoked",
+    events.EXPIRED: "its key was out of its dates",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with an event; `event` is "" where it is the chain as a whole."""
+
+    ref: str
+    event: str
+    why: str
+
+
+def vet(workspace: Workspace, ref: str, old: str | None, new: str, *, arriving: bool = False) -> list[Fault]:
+    """Return what is wrong with the events that `new` adds to `old` (None: to nothing).
+
+    `arriving`: they come with a push, so they are held to the rules now in force, too, and to the clock here.
+    """
+    try:
+        commits = chain.order(workspace.repo, new)
+        if old is not None and not chain.is_behind(workspace.repo, old, new):
+            return [Fault(ref, "", f"a model only moves forward, and {new[:7]} does not follow {old[:7]}; fetch first")]
+        known = chain.order(workspace.repo, old).keys() if old is not None else set[str]()
+        fresh = {oid: commit for oid, commit in commits.items() if oid not in known}
+        if len(fresh) > MAX_FRESH and arriving:
+            return [Fault(ref, "", f"{len(fresh):,} events at once: at most {MAX_FRESH:,}")]
+        return _Vetting(workspace, ref, commits, arriving=arriving).faults(fresh)
+    except GitexpError as error:
+        return [Fault(ref, "", error.message)]
+
+
+@dataclass
+class _Vetting:
+    """One chain being looked at."""
+
+    workspace: Workspace
+    ref: str
+    commits: Mapping[str, Commit]
+    arriving: bool
+    _states: dict[str, Model] = field(default_factory=dict)
+    _children: Counter[str] = field(default_factory=Counter)
+    _books: dict[str | None, str] = field(default_factory=dict)
+
+    def faults(self, fresh: Mapping[str, Commit]) -> list[Fault]:
+        """Return what is wrong with these events."""
+        found = [Fault(self.ref, oid, why) for oid, commit in fresh.items() for why in self._form(commit)]
+        if found:  # what is no event cannot be folded
+            return found
+        entries = models.logged(self.workspace, fresh)
+        self._children.update(parent for commit in fresh.values() for parent in commit.parents[:1])
+        now = rulebook.now(self.workspace)
+        for entry in entries:
+            found += [Fault(self.ref, entry.id, why) for why in self._event(entry, now)]
+        return found
+
+    def _form(self, commit: Commit) -> list[str]:
+        """Return what is wrong with a commit as such."""
+        try:
+            event = events.decode(commit.message)
+        except ValueError as error:
+            return [f"it is no event: {error}"]
+        found = []
+        if ids.model_ref(event.model) != self.ref:
+            found.append(f"it is an event of {text.safe(event.model)!r}")
+        if commit.tree != objects.EMPTY_TREE:
+            found.append("it has files")
+        if (len(commit.parents) == 2) != (event.op == events.JOIN) or len(commit.parents) > 2:
+            found.append(f"{event.op} with {len(commit.parents)} parents")
+        earlier = [self.commits[parent].committer.time_s for parent in commit.parents]
+        if earlier and commit.committer.time_s < max(earlier):
+            found.append("its time is before that of what it follows")
+        if self.arriving and commit.committer.time_s > clock.now_ms() // 1000 + AHEAD_S:
+            found.append("its time is in the future")
+        return found
+
+    def _event(self, entry: Logged, now: Rulebook) -> list[str]:
+        found = [_BROKEN[entry.signer.status]] if entry.signer.status in _BROKEN else []
+        astray = self._rules(entry, now)
+        found += astray
+        before = self._before(entry)
+        if entry.event.op == events.TRANSITION and not astray:
+            found += self._transition(before, entry, now)
+        after = folding.fold([entry], self._rules_of, before)
+        if why := after.refused.get(entry.id):
+            found.append(why)
+        if entry.event.op == events.REGISTER and self.arriving:
+            found += self._run(entry)
+        self._states[entry.id] = after
+        return list(dict.fromkeys(found))
+
+    def _rules_of(self, commit: str | None) -> Rules:
+        return rulebook.at(self.workspace, commit)
+
+    def _before(self, entry: Logged) -> Model:
+        """Return the model as it stood behind an event; the fold of a join is that of all that it joins."""
+        parents = entry.parents
+        if not parents:
+            return Model(entry.event.model)
+        if len(parents) == 1 and parents[0] in self._states:
+            self._children[parents[0]] -= 1
+            if not self._children[parents[0]]:
+                return self._states.pop(parents[0])
+            return deepcopy(self._states[parents[0]])
+        past = chain.order(self.workspace.repo, entry.id)
+        past.pop(entry.id)
+        return folding.fold(models.logged(self.workspace, past), self._rules_of, Model(entry.event.model))
+
+    def _rules(self, entry: Logged, now: Rulebook) -> list[str]:
+        """Return what is wrong with the rules that an event names: not those of the branch, or older than before."""
+        commit = entry.event.rules
+        if now.commit is None:
+            return []
+        if commit is None:
+            earlier = next((name for name in map(self._named, entry.parents) if name), None)
+            return [f"it names no rules, and those of {earlier[:7]} were in force"] if earlier else []
+        if commit not in self._books:
+            self._books[commit] = self._off_branch(commit, now)
+        found = [self._books[commit]] if self._books[commit] else []
+        if entry.event.op == events.JOIN:
+            return found
+        if any(name and name != commit and self._is_after(name, commit) for name in map(self._named, entry.parents)):
+            found.append(f"its rules, {commit[:7]}, are older than those of what it follows")
+        return found
+
+    def _off_branch(self, commit: str, now: Rulebook) -> str:
+        if now.commit is not None and self._is_after(now.commit, commit):
+            return ""
+        branch = (now.branch or "").removeprefix("refs/heads/").removeprefix("refs/remotes/")
+        return f"its rules, {commit[:7]}, are not in the history of {branch}"
+
+    def _named(self, oid: str) -> str | None:
+        try:
+            return events.decode(self.commits[oid].message).rules
+        except ValueError:
+            return None
+
+    def _is_after(self, later: str, earlier: str) -> bool:
+        repo = self.workspace.repo
+        here = objects.exists(repo, later) and objects.exists(repo, earlier)
+        return here and compare.contains(repo, later, earlier)
+
+    def _transition(self, before: Model, entry: Logged, now: Rulebook) -> list[str]:
+        """Return the gates that a transition did not meet: by the rules it names, and by those of now if it arrives."""
+        judged = gates.of_transition(self.workspace, before, entry)
+        version = before.versions.get(entry.event.version or "")
+        if self.arriving and version is not None and entry.event.rules != now.commit:
+            stage = str(entry.event.arguments.get("stage", ""))
+            act = gates.of_event(entry)
+            try:
+                judged += gates.evaluate(self.workspace, before, version, stage, act=act, book=now)
+            except UsageError as error:
+                return [error.message]
+        return [f"{gate.name}: {gate.detail}" for gate in gates.unmet(judged)]
+
+    def _run(self, entry: Logged) -> list[str]:
+        commit = entry.event.arguments.get("commit")
+        if not commit or not isinstance(commit, str) or objects.exists(self.workspace.repo, commit):
+            return []
+        run = ids.short(str(entry.event.arguments.get("run", "")))
+        return [f"its run {text.safe(run)} is not here: gitexp push {text.safe(run)}"]
+
+
+def faults(workspace: Workspace, moved: Sequence[tuple[str, str | None, str]]) -> dict[str, str]:
+    """Return {ref: why it cannot be taken} of models (ref, old, new) that arrive, without those that can."""
+    found: dict[str, str] = {}
+    for ref, old, new in moved:
+        wrong = vet(workspace, ref, old, new, arriving=True)
+        if wrong:
+            more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+            event = f"{wrong[0].event[:7]}: " if wrong[0].event else ""
+            found[ref] = f"{event}{wrong[0].why}{more}"
+    return found
