@@ -156,10 +156,8 @@ def _published(workspace: Workspace, row: Entry, now_ms: int) -> str:
 
 def status(row: Entry) -> str:
     """Return how a run stands, and in a word why it failed: `failed nan`, `failed ValueError`, `failed exit 2`."""
-    if row.status != "failed":
-        return row.status
-    if row.failed_nan:
-        return "failed nan"
+    if row.status != "failed" or row.standing != row.status:
+        return text.safe(row.standing)
     if row.error:
         return "failed " + text.shorten(text.safe(row.error.rpartition(".")[2]), 24)
     return f"failed exit {row.exit_code}" if row.exit_code else "failed"

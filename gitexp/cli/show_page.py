@@ -222,6 +222,10 @@ def _lines(label: str, value: str) -> Iterator[tuple[str, str]]:
 
 def _trouble(run: Run) -> Iterator[tuple[str, str]]:
     record = run.record
+    for reason in record.reasons:
+        yield "reason", f"{text.safe(reason.tag)}: {text.safe(reason.text)}"
+    for violation in record.violations:
+        yield "rule", text.safe(f"{violation.get('what', '')} {violation.get('text', '')}")
     if record.lost:
         yield "lost", ", ".join(f"{count} {text.safe(reason)}" for reason, count in record.lost.items())
     if record.cost:

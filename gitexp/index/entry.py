@@ -14,9 +14,9 @@ FIELDS = (
     "key", "id", "ref", "commit_oid", "path", "slug", "experiment", "name", "title", "status", "live", "author",
     "email", "host", "start_ms", "end_ms", "exit_code", "error", "description", "command", "parent", "forked_from",
     "code_commit", "code_snapshot", "code_tree", "code_branch", "code_dirty", "cost", "archived", "favourite",
-    "removed", "own", "pushed", "failed_nan", "damaged",
+    "removed", "own", "pushed", "reason", "damaged",
 )  # fmt: skip
-_FLAGS = frozenset({"live", "dirty", "archived", "favourite", "removed", "own", "pushed", "failed_nan"})
+_FLAGS = frozenset({"live", "dirty", "archived", "favourite", "removed", "own", "pushed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +56,21 @@ class Entry:
     removed: bool
     own: bool
     pushed: bool
-    failed_nan: bool
+    reason: str | None
     damaged: str | None
     flat_params: dict[str, Any]
     summary: dict[str, Aggregate]
     tags: dict[str, str]
     posts: dict[str, float]
 
+    @property
+    def standing(self) -> str:
+        """Its status, and in a word why: `failed oom`; nothing where somebody has taken that tag away."""
+        told = self.reason is not None and self.reason in self.tags and (self.status, self.reason) != _PLAIN_END
+        return f"{self.status} {self.reason}" if told else self.status
 
+
+_PLAIN_END = ("killed", "interrupted")  # the status says it
 _NAMES = tuple(Entry.__dataclass_fields__)[: len(FIELDS)]
 _IS_FLAG = tuple(name in _FLAGS for name in _NAMES)
 _WIDTH = 1000  # columns of one SELECT

@@ -154,7 +154,7 @@ def live(run: LiveRun, metrics: Mapping[str, Aggregate]) -> Row:
     _add_rest(row, run.record)
     row.artifacts, row.datasets = artifacts_of(run), _datasets(run.file("data.json"))
     row.used = _used(run.used)
-    row.logged = _logged(run.logged, run.data)
+    row.logged = logged_of(run.logged, run.data)
     content = run.file("environment.json")
     if content is not None:
         row.environment = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
@@ -232,8 +232,6 @@ def _add_rest(row: Row, record: RunRecord) -> None:
             raise Damaged(f"a run of {count:,} {what}, more than the {MAX_NAMES:,} that lists take", hint="gitexp fsck")
     for name, value in list(record.seeds.items())[:MAX_NAMES]:
         row.values[catalogues.SEED, name, ""] = values.encode(value)
-    if record.status == "failed":
-        row.fields["failed_nan"] = int(any(found[0] == b"NaN" and found[-1] for found in row.metrics.values()))
 
 
 def _of_record(record: RunRecord) -> dict[str, Any]:
@@ -261,7 +259,7 @@ def _of_record(record: RunRecord) -> dict[str, Any]:
         "code_dirty": int(bool(code.get("dirty"))),
         "cost": values.real(cost.get("total")),
         "told": _told(record),
-        "failed_nan": 0,
+        "reason": values.clean(record.reasons[0].tag) if record.reasons else None,
     }
 
 
@@ -287,7 +285,6 @@ def _of_head(head: Head, why: str) -> dict[str, Any]:
         "end_ms": values.integer(head.end_ms),
         "code_dirty": int(head.dirty),
         "damaged": values.clean(why),
-        "failed_nan": 0,
     }
 
 
@@ -327,12 +324,12 @@ def _used(found: Sequence[Use]) -> list[tuple[Any, ...]]:
 def _logged_in(data: bytes | None, datasets: bytes | None) -> list[tuple[str, str, str]]:
     try:
         found = canonical.loads(datasets) if datasets is not None and b'"mlflow"' in datasets else []
-        return _logged(logged.decode(data) if data is not None else Logged(), found)
+        return logged_of(logged.decode(data) if data is not None else Logged(), found)
     except (Damaged, ValueError):
         return []
 
 
-def _logged(found: Logged, datasets: Any) -> list[tuple[str, str, str]]:
+def logged_of(found: Logged, datasets: Any) -> list[tuple[str, str, str]]:
     """Return what a run says of logged models, and the datasets that MLflow described."""
     whole = found.to_json()
     rows = [("model", key, item) for key, item in whole.get("models", {}).items()]

@@ -9,12 +9,12 @@ from gitexp.version import __version__
 if TYPE_CHECKING:  # a training that ends wants VERSION only
     import sqlite3
 
-VERSION = 6
+VERSION = 7
 COLUMN_CAP = 1500  # numbered columns; SQLite's own limit for a table is 2,000
 
 FIELDS = (
     "key", "id", "live", "removed", "archived", "own", "start_ms", "end_ms", "status", "path", "slug", "experiment",
-    "name", "title", "pushed", "favourite", "failed_nan", "code_dirty", "exit_code", "error", "cost", "environment",
+    "name", "title", "pushed", "favourite", "reason", "code_dirty", "exit_code", "error", "cost", "environment",
     "ref", "commit_oid", "author", "email", "host", "parent", "forked_from", "code_commit", "code_snapshot",
     "code_tree", "code_branch", "code_remote", "command", "description", "damaged", "first_experiment", "told", "said",
 )  # fmt: skip

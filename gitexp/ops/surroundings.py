@@ -17,6 +17,7 @@ def keep(
     session: Session,
     trouble: Callable[[Exception], None],
     *,
+    warn: Callable[[str], None] | None = None,
     command: tuple[str, ...] = (),
     environ: Mapping[str, str] | None = None,
     pid: int | None = None,
@@ -27,7 +28,7 @@ def keep(
     sampled. Only the main process of a run captures; the others only write.
     """
     if not session.is_main:
-        return Keeper(session, trouble)
+        return Keeper(session, trouble, warn=warn)
     settings = session.workspace.settings
     environ = os.environ if environ is None else environ
     regular = None
@@ -36,6 +37,7 @@ def keep(
     return Keeper(
         session,
         trouble,
+        warn=warn,
         first=lambda: _capture(session, command, environ),
         meter=system.Meter(pid=pid, environ=environ) if settings.flag("systemMetrics") else None,
         meter_seconds=settings.duration_seconds("systemInterval"),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gitexp.capture import arguments, output
-from gitexp.ops import collect, lifecycle, surroundings
+from gitexp.ops import collect, failures, lifecycle, surroundings
 from gitexp.ops.background import Keeper
 from gitexp.ops.collect import Begin, Collected, Wanted
 from gitexp.ops.lifecycle import Request, Session
@@ -54,7 +54,10 @@ def run(
     environ = _environment(session, asked)
     keeping: list[Keeper] = []
 
+    watched: list[failures.Watched] = []
+
     def begin(pid: int) -> None:
+        watched.append(failures.Watched(pid))
         keeping.append(surroundings.keep(session, _ignore, command=tuple(argv), environ=environ, pid=pid))
 
     log = None if "output" in workspace.settings.items("privacy") else session.folder / "output.log"
@@ -74,7 +77,8 @@ def run(
     if wanted is not None and wanted.patterns:
         with progress or nullcontext() as shown:
             collected = collect.collect(session, wanted, shown)
-    recorded = lifecycle.finish(session, status, exit_code=code)
+    reasons = failures.of_command(workspace, code, log, watched[0].kills)
+    recorded = lifecycle.finish(session, status, exit_code=code, reasons=reasons)
     assert recorded is not None  # this process is the main one
     return Wrapped(recorded, code, collected)
 

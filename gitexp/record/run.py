@@ -9,6 +9,7 @@ from typing import Any
 
 from gitexp import canonical, ids
 from gitexp.errors import Damaged, Unsupported
+from gitexp.record.reasons import Reason
 
 FORMAT = 1
 STATUSES = ("running", "completed", "failed", "killed")
@@ -47,6 +48,8 @@ class RunRecord:
     code: dict[str, Any] = field(default_factory=dict)
     cost: dict[str, Any] | None = None
     lost: dict[str, int] = field(default_factory=dict)
+    reasons: tuple[Reason, ...] = ()
+    violations: tuple[dict[str, str], ...] = ()
     names: dict[str, str] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
 
@@ -68,6 +71,8 @@ class RunRecord:
             "duration": self.duration_seconds,
             "command": list(self.command),
             "parents": [{"role": parent.role, "commit": parent.commit} for parent in self.parents],
+            "reasons": [reason.to_json() for reason in self.reasons],
+            "violations": list(self.violations),
         }
         known |= {key: getattr(self, key) for key in _PLAIN}
         return {**self.extra, **{key: value for key, value in known.items() if value not in (None, "", [], {})}}
@@ -95,7 +100,8 @@ _PLAIN = (
     "exit_code", "error", "user", "host", "seeds", "tags", "description",
     "parent", "forked_from", "code", "cost", "lost", "names",
 )  # fmt: skip
-_OTHERS = ("format", "id", "experiment", "name", "status", "start", "end", "duration", "command", "parents")
+_OTHERS = ("format", "id", "experiment", "name", "status", "start", "end", "duration", "command", "parents",
+           "reasons", "violations")  # fmt: skip
 _KNOWN = frozenset((*_PLAIN, *_OTHERS))
 
 
@@ -113,6 +119,8 @@ def _fields(value: Mapping[str, Any]) -> dict[str, Any]:
         "end_ms": None if end is None else _checked_time(end),
         "command": tuple(str(word) for word in _checked_list(value, "command")),
         "parents": tuple(_parent(item) for item in _checked_list(value, "parents")),
+        "reasons": tuple(Reason.from_json(_texts(item)) for item in _checked_list(value, "reasons")),
+        "violations": tuple(_texts(item) for item in _checked_list(value, "violations")),
         "extra": {key: item for key, item in value.items() if key not in _KNOWN},
     }
     found |= _of_kinds(value, _KINDS)
@@ -174,6 +182,12 @@ def _checked_list(value: Mapping[str, Any], key: str) -> list[Any]:
     if found is not None and not isinstance(found, list):
         raise ValueError(f"{key!r} is not a list")
     return found or []
+
+
+def _texts(item: Any) -> dict[str, str]:
+    if not isinstance(item, dict) or not all(isinstance(part, str) for part in item.values()):
+        raise ValueError("an item is not an object of texts")
+    return item
 
 
 def _parent(item: Any) -> Parent:

@@ -16,12 +16,12 @@ from typing import Any
 from gitexp import ids
 from gitexp.capture import arguments, seeds
 from gitexp.errors import Conflict, NoRepository, UsageError
-from gitexp.ops import find, lifecycle, surroundings
+from gitexp.ops import failures, find, lifecycle, surroundings
 from gitexp.ops import spool as spools
 from gitexp.ops.background import Keeper
 from gitexp.ops.lifecycle import Request, Session
 from gitexp.record import values
-from gitexp.sdk.outcome import described, outcome
+from gitexp.sdk.outcome import outcome
 from gitexp.sdk.run import Run
 from gitexp.store import live
 from gitexp.store import workspace as workspaces
@@ -204,7 +204,7 @@ def _parent_id(workspace: Workspace, parent: Run | str | None) -> str | None:
 def _keeper(run: Run) -> Keeper:
     session = run._session
     assert session is not None
-    return surroundings.keep(session, run._trouble)
+    return surroundings.keep(session, run._trouble, warn=run._alarm)
 
 
 def _finish_forgotten_in_notebook() -> None:
@@ -317,7 +317,7 @@ def _release_signals() -> None:
 def _killed(number: int, frame: FrameType | None) -> None:
     """Finish what is open, then die of the signal, as without us."""
     for run in reversed(_open[:]):
-        run.finish("killed")
+        run._finish("killed", None, None, failures.of_signal(number))
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
 
@@ -327,7 +327,7 @@ def _at_exit() -> None:
     error = getattr(sys, "last_value", None)
     status, code = outcome(error)
     for run in reversed(_open[:]):
-        run._finish(status, code, described(error) if status == "failed" else None)
+        run._finish(status, code, error)
 
 
 def _in_child() -> None:

@@ -13,10 +13,11 @@ from typing import Any
 
 from gitexp import ids, text
 from gitexp.errors import GitexpError, UsageError
-from gitexp.ops import annotate, evaluate, lifecycle, using
+from gitexp.ops import annotate, evaluate, failures, lifecycle, using
 from gitexp.ops.background import Keeper
 from gitexp.ops.lifecycle import Session
 from gitexp.record import params, points, values
+from gitexp.record.reasons import Reason
 from gitexp.record.summary import Aggregate
 from gitexp.sdk import evaluations, rows
 from gitexp.sdk.artifacts import Artifacts
@@ -341,7 +342,9 @@ class Run(Artifacts, Datasets):
             raise UsageError(f"no status {status!r}", hint="one of: " + ", ".join(STATUSES))
         self._finish(status, exit_code, None)
 
-    def _finish(self, status: str, exit_code: int | None, error: Mapping[str, Any] | None) -> None:
+    def _finish(
+        self, status: str, exit_code: int | None, error: BaseException | None, why: Sequence[Reason] = ()
+    ) -> None:
         if self._finishing or self._session is None or os.getpid() != self._pid:
             self._finishing = True
             return
@@ -354,7 +357,12 @@ class Run(Artifacts, Datasets):
             if counts := self._counts():
                 self._session.writer.event("lost", counts=counts)
             self._stored = lifecycle.finish(
-                self._session, status, exit_code=exit_code, error=error, wait_seconds=self._wait_seconds
+                self._session,
+                status,
+                exit_code=exit_code,
+                error=described(error) if status == "failed" else None,
+                reasons=why or failures.of_error(self._session.workspace, error),
+                wait_seconds=self._wait_seconds,
             )
         except (GitexpError, OSError, ValueError) as trouble:
             who = f"{self.experiment}/{self.name} ({ids.short(self.id)})"
@@ -384,7 +392,7 @@ class Run(Artifacts, Datasets):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         status, code = outcome(error)
-        self._finish(status, code, described(error) if status == "failed" else None)
+        self._finish(status, code, error)
 
     def _event(self, op: str, **fields: Any) -> None:
         self._check_open()
@@ -443,6 +451,12 @@ class Run(Artifacts, Datasets):
     def _trouble(self, error: Exception) -> None:
         """Hear of what went wrong beside the training."""
         self._warn("background", f"{type(error).__name__}: {error}; training goes on")
+
+    def _alarm(self, line: str) -> None:
+        """Warn of something that the whole run is about; also where the process that owns the run is another."""
+        if self._session is not None and not self._session.workspace.settings.flag("quiet") and sys.stderr is not None:
+            with suppress(OSError, ValueError):
+                print(f"gitexp: warning: {line}", file=sys.stderr)
 
     def _say(self, line: str) -> None:
         if not self._quiet and sys.stderr is not None:

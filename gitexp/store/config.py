@@ -69,6 +69,12 @@ SETTINGS = _table(
         "metrics (names or globs) of a test set, of whose overuse is warned",
     ),
     ("testUses", "number", "3", "from how many sets of runs on that a test metric decided over (0: no warning)"),
+    (
+        "lossMetrics",
+        "list",
+        "",
+        "metrics (names or globs) that tag a run nan where they are NaN or infinite (default: by their names)",
+    ),
     ("aliases", "map", "", "names of one param, the first one shown: lr=learning_rate=optimizer.lr, bs=batch_size"),
     ("columns", "list", "", "columns of the log, beside those it chooses itself"),
     ("dirty", "choice", "snapshot", "what a run does in a dirty tree", ("snapshot", "refuse", "allow")),
@@ -91,6 +97,13 @@ SETTINGS = _table(
     ),
     ("metricsInlineLimit", "size", "1m", "the same for metrics.csv and system.csv"),
     ("outputLimit", "size", "100m", "how much of a wrapped command's output is kept, head and tail"),
+    (
+        "conventions",
+        "choice",
+        "refuse",
+        "what a run that does not keep the conventions of its experiment meets at most",
+        ("refuse", "warn", "off"),
+    ),
     ("nameTemplate", "text", "", "how runs are named, from their params: `{model}-lr{lr}-seed{seed}`"),
     ("host", "text", "", "the name of this machine in records (default: the host name)"),
     ("privacy", "list", "", "what records leave out: host, user, output"),
@@ -244,24 +257,28 @@ class Settings:
         return found
 
     @cached_property
-    def _file(self) -> tuple[str, dict[str, str]]:
+    def _tree(self) -> tuple[str, dict[str, Any]]:
         top = self.repo.work_tree if self.repo is not None else None
         for name in FILES if top is not None else ():
-            table = _read_toml(Path(str(top)) / name)
+            table = _load(Path(str(top)) / name)
             if table is not None:
                 return name, table
         return FILES[0], {}
 
+    @cached_property
+    def _file(self) -> tuple[str, dict[str, str]]:
+        name, table = self._tree
+        return name, _settings_of(table)
+
     @property
     def file(self) -> str:
         """The name of the tree's file: gitexp.toml, or pyproject.toml where that alone has settings."""
-        return self._file[0]
+        return self._tree[0]
 
-    @cached_property
+    @property
     def tree_file(self) -> dict[str, Any]:
         """The whole content of the tree's file, for what is more than a setting."""
-        top = self.repo.work_tree if self.repo is not None else None
-        return (_load(Path(str(top)) / self._file[0]) or {}) if top is not None else {}
+        return self._tree[1]
 
 
 def reviewed(data: bytes, name: str) -> Settings:
@@ -337,11 +354,6 @@ def _parse(text: str, name: str, where: str) -> dict[str, Any] | None:
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{name} cannot be read: {error}", hint=f"correct {where}") from error
     return value if name == FILES[0] else value.get("tool", {}).get("gitexp")
-
-
-def _read_toml(path: Path) -> dict[str, str] | None:
-    table = _load(path)
-    return None if table is None else _settings_of(table)
 
 
 def _settings_of(table: Mapping[str, Any]) -> dict[str, str]:

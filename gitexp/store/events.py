@@ -12,6 +12,7 @@ from gitexp.record import params as nested
 from gitexp.record import points
 from gitexp.record.logged import Logged
 from gitexp.record.points import Point
+from gitexp.record.reasons import Reason
 from gitexp.record.summary import Aggregate
 from gitexp.record.used import Use
 from gitexp.store import journal
@@ -42,6 +43,8 @@ class Sum:
     used: list[Use] = field(default_factory=list)
     datasets: list[dict[str, Any]] = field(default_factory=list)
     logged: list[Mapping[str, Any]] = field(default_factory=list)  # events about logged models
+    reasons: list[Reason] = field(default_factory=list)
+    violations: list[dict[str, str]] | None = None  # None: nothing was said of them
 
     def tags_over(self, recorded: Mapping[str, str]) -> dict[str, str]:
         """Return the tags that a record began with, as these events leave them."""
@@ -67,17 +70,33 @@ def of(folder: Path, offsets: Mapping[str, int] | None = None, ends: Mapping[str
         if ends is not None and path.name not in ends:
             continue
         part = slice((offsets or {}).get(path.name, 0), None if ends is None else ends[path.name])
-        for event in _events(path, total, part):
-            try:
-                for one in _listed(folder, event) if event.get("op") == "pack" else (event,):
-                    _take(total, one, is_main=writer == journal.MAIN)
-            except (KeyError, TypeError, ValueError, AttributeError, FileNotFoundError):
-                _count(total, "events")
+        for event in _events(path.read_bytes()[part], total):
+            _add(folder, total, event, is_main=writer == journal.MAIN)
     return total
 
 
-def _events(path: Path, total: Sum, part: slice) -> Iterator[Mapping[str, Any]]:
-    for line in path.read_bytes()[part].split(b"\n")[:-1]:  # what follows the last newline was torn
+def _add(folder: Path, total: Sum, event: Mapping[str, Any], *, is_main: bool) -> None:
+    try:
+        for one in _listed(folder, event) if event.get("op") == "pack" else (event,):
+            _take(total, one, is_main=is_main)
+    except (KeyError, TypeError, ValueError, AttributeError, FileNotFoundError):
+        _count(total, "events")
+
+
+def read_on(folder: Path, total: Sum, offset: int) -> int:
+    """Add to `total` what the main writer's events say from an offset on; return up to where their lines are whole."""
+    path = folder / f"events-{journal.MAIN}.jsonl"
+    with open(path, "rb") as file:
+        file.seek(offset)
+        data = file.read()
+    end = data.rfind(b"\n") + 1
+    for event in _events(data[:end], total):
+        _add(folder, total, event, is_main=True)
+    return offset + end
+
+
+def _events(data: bytes, total: Sum) -> Iterator[Mapping[str, Any]]:
+    for line in data.split(b"\n")[:-1]:  # what follows the last newline was torn
         try:
             event = canonical.loads(line)
         except ValueError:
@@ -123,6 +142,10 @@ def _take(total: Sum, event: Mapping[str, Any], *, is_main: bool) -> None:
         total.gpu_seconds += float(event["seconds"])
     elif op == "error":
         total.error = dict(event["error"])
+    elif op == "reasons":
+        total.reasons += [Reason.from_json(item) for item in event["reasons"]]
+    elif op == "violations":
+        total.violations = [dict(item) for item in event["violations"]]
     elif op == "end" and is_main:
         total.end = dict(event)
 

@@ -12,7 +12,7 @@ from gitexp import clock
 from gitexp.errors import Damaged
 from gitexp.git import objects, packs
 from gitexp.git.objects import Entry
-from gitexp.record import dataset, logged, used
+from gitexp.record import dataset, logged, reasons, used
 from gitexp.record.logged import Logged
 from gitexp.record.points import Point
 from gitexp.record.run import RunRecord
@@ -67,9 +67,11 @@ class LiveRun(Run):
     def record(self) -> RunRecord:
         """run.json as it would be now."""
         start, total = self.start.record, self._total
+        why = reasons.merged(total.reasons)
         return replace(
             start,
-            tags=total.tags_over(start.tags),
+            tags=reasons.tagged(why, total.tags_over(start.tags)),
+            reasons=why,
             seeds={**start.seeds, **total.seeds},
             description=total.description or start.description,
         )
@@ -132,6 +134,11 @@ class LiveRun(Run):
     def artifacts(self) -> list[Artifact]:
         """The files logged so far."""
         return [_artifact(name, event) for name, event in sorted(self._total.artifacts.items())]
+
+    @property
+    def dropped(self) -> set[str]:
+        """The names of artifacts that were taken back, of earlier sessions too."""
+        return self._total.dropped
 
     @cached_property
     def artifact_facts(self) -> dict[str, dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,9 +13,10 @@ from typing import Any
 from gitexp import canonical, files, ids
 from gitexp.git import objects, packs, refs
 from gitexp.git.objects import Entry
-from gitexp.record import dataset, logged, names, params, points, summary, used
+from gitexp.record import dataset, logged, names, params, points, reasons, summary, used
 from gitexp.record.pointer import Pointer
 from gitexp.record.points import Point
+from gitexp.record.reasons import Reason
 from gitexp.record.run import Parent, RunRecord
 from gitexp.record.summary import Aggregate
 from gitexp.store import events, experiments, journal, runs
@@ -264,7 +265,7 @@ def _record(work: _Work) -> RunRecord:
         code={**before.code, **({"edited": total.edited} if total.edited else {})},
     )
     if work.late and total.end is None:
-        return record
+        return _why(record, [*record.reasons, *total.reasons])
     end_ms = max(int(end["end"]), start.record.start_ms)
     record = replace(
         record,
@@ -273,8 +274,16 @@ def _record(work: _Work) -> RunRecord:
         exit_code=end.get("exit_code"),
         error=end.get("error") or total.error,
         cost=_cost(work.workspace, end_ms - start.record.start_ms, total.gpu_seconds),
+        violations=before.violations if total.violations is None else tuple(total.violations),
     )
+    record = _why(record, total.reasons)
     return replace(record, error=None) if record.status == "completed" else record
+
+
+def _why(record: RunRecord, found: Iterable[Reason]) -> RunRecord:
+    """Add why the run failed; of a run that completed only losses that were no numbers."""
+    kept = reasons.merged(item for item in found if record.status != "completed" or item.source == reasons.LOSS)
+    return replace(record, reasons=kept, tags=reasons.tagged(kept, record.tags))
 
 
 def _continued(work: _Work, before: RunRecord) -> RunRecord:
@@ -290,7 +299,7 @@ def _continued(work: _Work, before: RunRecord) -> RunRecord:
         name=before.name,
         experiment=before.experiment,
         experiment_id=before.experiment_id,
-        tags={**before.tags, **now.tags},
+        tags={**reasons.untagged(before.reasons, before.tags), **now.tags},
         seeds={**before.seeds, **now.seeds},
         lost=before.lost,
         names=before.names,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gitexp.record.reasons import Reason
 from gitexp.store import annotations as said
 from gitexp.store import workspace as workspaces
 from tests import stored, support
@@ -47,6 +48,8 @@ def churn(project: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         status="failed",
         exit_code=1,
         logged={"val_auc": [0.5012], "loss": [0.6931, float("nan")], "epoch": [1]},
+        reasons=(Reason("nan", "loss", "loss is NaN at step 1"),),
+        tags={"nan": ""},
     )
     stored.make(
         None,
