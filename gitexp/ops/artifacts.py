@@ -104,14 +104,19 @@ def label(run: Run) -> str:
 
 def listing(workspace: Workspace, run: Run, patterns: Sequence[str] = ()) -> list[Row]:
     """Return every artifact and link that the patterns mean, by name."""
-    holders, said = whereabouts.holders(workspace), run.artifact_facts
-    rows = [_row(run, item, said.get(item.name, {}), holders) for item in _or_none(run, patterns)]
+    holders = whereabouts.holders(workspace)
+    rows = [_row(run, item, _said(run, item.name), holders) for item in _or_none(run, patterns)]
     rows += [
         _link(name, link)
         for name, link in run.links.items()
         if not patterns or any(_is_meant(name, pattern.strip("/")) for pattern in patterns)
     ]
     return sorted(rows, key=lambda row: row.name)
+
+
+def _said(run: Run, name: str) -> dict[str, Any]:
+    """Return what is said of an artifact, or of the folder that it was logged with."""
+    return {key: value for key, value in run.facts_of(name).items() if key != "empty_folders"}
 
 
 def _or_none(run: Run, patterns: Sequence[str]) -> list[Artifact]:

@@ -39,8 +39,24 @@ def after_run(workspace: Workspace, run_id: str) -> None:
     """Do what is due when a run has ended: push it, or take away what was published of it; never raises."""
     if _is_on(workspace, "autoPush"):
         spawn_auto(workspace)  # takes away what was published too
-    elif _is_on(workspace, "publish"):
+    elif _is_published(workspace):
         spawn_end_live(workspace, run_id)
+
+
+def every_seconds(workspace: Workspace) -> float | None:
+    """Return how often a running run is published, None where it is not: who says how often wants it to be."""
+    settings = workspace.settings
+    chosen = settings.origin("publish")[1] != "default"
+    on = settings.flag("publish") if chosen else settings.origin("publishEvery")[1] != "default"
+    return (settings.duration_seconds("publishEvery") or None) if on else None
+
+
+def _is_published(workspace: Workspace) -> bool:
+    try:
+        return every_seconds(workspace) is not None
+    except GitexpError as error:
+        _log(workspace, error.message)
+        return False
 
 
 def _is_on(workspace: Workspace, key: str) -> bool:

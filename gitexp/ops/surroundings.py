@@ -32,8 +32,8 @@ def keep(
     settings = session.workspace.settings
     environ = os.environ if environ is None else environ
     regular = None
-    if settings.flag("publish"):
-        regular = (settings.duration_seconds("publishEvery"), lambda: publish.spawn_live(session.workspace, session.id))
+    if (seconds := publish.every_seconds(session.workspace)) is not None:
+        regular = (seconds, lambda: publish.spawn_live(session.workspace, session.id))
     return Keeper(
         session,
         trouble,

@@ -63,6 +63,16 @@ def test_the_list_says_where_the_bytes_are_and_folds_folders(run: Run) -> None:
     assert not artifacts.listing(run.workspace, run)[1].here
 
 
+def test_what_is_said_of_a_folder_is_said_of_its_files(project: Path) -> None:
+    (project / "out/empty").mkdir(parents=True)
+    support.write(project / "out/a.txt", "a")
+    with gitexp.start_run() as logged:
+        logged.log_artifact("out", type="samples", role="best", step=3)
+    (row,) = artifacts.listing(workspaces.open(project), find.one(workspaces.open(project), logged.id))
+    assert (row.kind, row.facts["role"], row.facts["step"]) == ("samples", "best", 3)
+    assert "empty_folders" not in row.to_json()["about"]
+
+
 def test_links_are_listed_with_their_address(project: Path) -> None:
     with gitexp.start_run() as logged:
         logged.link_artifact("s3://models/a.pt", sha256="a" * 64, name="far.pt")

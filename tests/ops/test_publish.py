@@ -83,6 +83,25 @@ def test_a_published_run_is_taken_away_at_its_end(session: Session, bare: Path, 
     assert support.run_refs(project) == {}
 
 
+@pytest.mark.parametrize(
+    ("settings", "seconds"),
+    [
+        ({}, None),
+        ({"publish": "true"}, 60),
+        ({"publishEvery": "5s"}, 5),
+        ({"publish": "true", "publishEvery": "2m"}, 120),
+        ({"publish": "false", "publishEvery": "5s"}, None),
+        ({"publishEvery": "0s"}, None),
+    ],
+)
+def test_who_says_how_often_a_run_is_published_wants_it_published(
+    workspace: Workspace, project: Path, settings: dict[str, str], seconds: float | None
+) -> None:
+    for key, value in settings.items():
+        support.git(project, "config", f"gitexp.{key}", value)
+    assert publish.every_seconds(sharing.opened(project)) == seconds
+
+
 def test_long_curves_are_thinned_evenly_to_what_stands_in_git(session: Session) -> None:
     rows = [("loss", step, sharing.START_MS + step, 0.123456789) for step in range(60_000)]
     session.writer.rows.extend(rows)
