@@ -24,6 +24,26 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("register", "model_register", "Make an artifact of a run a new version of a model."),
         ("create", "model_register", "Create a model before its first version."),
     ),
+    "Release": (
+        ("request", "model_words", "Ask for approvals of a version for a stage."),
+        ("approve", "model_words", "Approve a version for a stage, signed where Git knows your key."),
+        ("reject", "model_words", "Speak against a version for a stage."),
+        ("stage", "model_stage", "Move a version into a stage, where the rules of gitexp.toml let it."),
+        ("rollback", "model_stage", "Go back to the version that was in a stage before; again: one further."),
+        ("propose", "model_propose", "Make a branch that proposes a version for a stage: one small file, for a pull request."),
+        ("accept", "model_propose", "Turn proposals that were merged into the transitions that they ask for, each once."),
+        ("deprecate", "model_say", "Say that a version is not to be promoted any more."),
+    ),
+    "Describe": (
+        ("alias", "model_say", "Give a version a name that can move to another one: NAME@ALIAS."),
+        ("tag", "model_say", "Tag a version or a model."),
+        ("note", "model_say", "Add a note to a version or a model."),
+        ("describe", "model_say", "Say what a version or a model is about."),
+        ("rename", "model_rm", "Give a model another name."),
+        ("rm", "model_rm", "Hide versions, or whole models."),
+        ("undelete", "model_rm", "Bring removed versions or models back."),
+        ("reset", "model_reset", "Take back your events of a model that a remote does not hold."),
+    ),
 }  # fmt: skip
 
 
@@ -69,7 +89,7 @@ def _unknown(name: str, known: Sequence[str]) -> Exception:
 
 @click.command("model", cls=Verbs, subcommand_metavar="COMMAND [ARGS]...")
 def command() -> None:
-    """Release artifacts of runs as versions of models: stages, approvals, who said what.
+    """Release artifacts of runs as versions of models, with approvals.
 
     A VERSION is written NAME:3, NAME:latest, NAME@STAGE or NAME@ALIAS. `3?` is a number that may still move until it is
     pushed.

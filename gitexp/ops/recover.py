@@ -11,7 +11,7 @@ from gitexp import canonical, ids
 from gitexp.errors import Conflict, GitexpError
 from gitexp.git import objects, refs
 from gitexp.index import database, handed
-from gitexp.store import journal, live, reflog, runs, seal
+from gitexp.store import heads, journal, live, reflog, runs, seal
 from gitexp.store.journal import Start
 from gitexp.store.runs import Run
 from gitexp.store.workspace import Workspace
@@ -151,7 +151,7 @@ def _has_late(folder: Path) -> bool:
 
 def _restore(workspace: Workspace, swept: Swept) -> None:
     restored = []
-    for ref, oid in database.of(workspace).lost:
+    for ref, oid in [*database.of(workspace).lost, *heads.lost(workspace).items()]:
         if not objects.exists(workspace.repo, oid):
             swept.missing.append(ref)
             continue
@@ -162,7 +162,9 @@ def _restore(workspace: Workspace, swept: Swept) -> None:
         except Conflict:
             continue
     if restored:
-        reflog.append(workspace, "restore", restored)
+        found = [change for change in restored if not change[0].startswith(ids.MODELS)]  # the log is of runs
+        if found:
+            reflog.append(workspace, "restore", found)
         swept.restored = [ref for ref, _, _ in restored]
 
 

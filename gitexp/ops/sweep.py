@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 
 from gitexp.index import database
+from gitexp.store import heads
 from gitexp.store.workspace import Workspace
 
 
 def needed(workspace: Workspace) -> bool:
     """Say whether there is a journal, of which `recover` knows if it is alive, or a ref that was taken away."""
-    return _has_journals(workspace) or bool(database.of(workspace).lost)
+    return _has_journals(workspace) or bool(database.of(workspace).lost) or bool(heads.lost(workspace))
 
 
 def _has_journals(workspace: Workspace) -> bool:

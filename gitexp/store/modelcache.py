@@ -1,12 +1,7 @@
-"""What a clone keeps of models below .git/gitexp/models/: folded states, a cache, and the last heads, a memory.
-
-A state counts for one tip and one set of lists of signers. The heads tell a chain that was cut or replaced from one
-that only grew, so they are no cache: deleting them loses that.
-"""
+"""Folded states of models below .git/gitexp/models/: a cache; each counts for one tip and one set of signers' lists."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -65,24 +60,3 @@ def _read_version(data: dict[str, Any]) -> Version:
 
 def _remark(data: dict[str, Any] | None) -> Remark | None:
     return None if data is None else Remark(**data)
-
-
-def remembered(workspace: Workspace) -> dict[str, str]:
-    """Return {ref: last event} of models as this clone last wrote or took them."""
-    try:
-        lines = _heads(workspace).read_text("utf-8").splitlines()
-    except FileNotFoundError:
-        return {}
-    pairs = (line.partition(" ") for line in lines)
-    return {ref: oid for oid, _, ref in pairs if len(oid) == 40 and ref.startswith(ids.MODELS)}
-
-
-def remember(workspace: Workspace, heads: Mapping[str, str | None]) -> None:
-    """Keep the last heads of models, None for one that is gone for good; the caller holds the lock of the models."""
-    known: dict[str, str | None] = {**remembered(workspace), **heads}
-    lines = "".join(f"{oid} {ref}\n" for ref, oid in sorted(known.items()) if oid is not None)
-    files.write(_heads(workspace), lines.encode(), durable=True)
-
-
-def _heads(workspace: Workspace) -> Path:
-    return workspace.home / "models" / "heads"

@@ -19,7 +19,7 @@ from gitexp.record.event import Event, Logged
 from gitexp.record.facts import Author
 from gitexp.record.model import Model
 from gitexp.record.rules import Rules
-from gitexp.store import modelcache, remotes, rulebook, signers
+from gitexp.store import heads, modelcache, remotes, rulebook, signers
 from gitexp.store import workspace as workspaces
 from gitexp.store.rulebook import Rulebook
 from gitexp.store.workspace import Workspace
@@ -175,7 +175,7 @@ def append(workspace: Workspace, first: str, drafts: Sequence[Draft], *, create:
                 refs.update(workspace.repo, ref, model.tip, old=tip)
             except Conflict:
                 continue
-            modelcache.remember(workspace, {ref: model.tip})
+            heads.remember(workspace, {ref: model.tip})
             modelcache.write(workspace, ref, model)
             return model
     raise Conflict(f"{ref} changes all the time", hint="try again")
@@ -244,7 +244,7 @@ def join(workspace: Workspace, ref: str, other: str) -> Joined:
                     refs.update(workspace.repo, ref, new, old=tip)
             except Conflict:
                 continue
-            modelcache.remember(workspace, {ref: new})
+            heads.remember(workspace, {ref: new})
             return _changes(ref, before, after)
     raise Conflict(f"{ref} changes all the time", hint="try again")
 
@@ -274,6 +274,16 @@ def _changes(ref: str, before: Model | None, after: Model) -> Joined:
     return Joined(ref, after.tip, moved, refused)
 
 
+def reset(workspace: Workspace, ref: str, tip: str | None, *, old: str) -> None:
+    """Put a model back to an earlier head, or take its ref away (None); raises Conflict where it is not at `old`."""
+    with _writing(workspace):
+        if tip is None:
+            refs.delete(workspace.repo, ref, old=old)
+        else:
+            refs.update(workspace.repo, ref, tip, old=old)
+        heads.remember(workspace, {ref: tip})
+
+
 def loose(workspace: Workspace, model: Model) -> frozenset[str]:
     """Return the versions whose number may still move: a remote is there, and none was seen to hold them."""
     ref = ids.model_ref(model.first)
@@ -285,18 +295,3 @@ def loose(workspace: Workspace, model: Model) -> frozenset[str]:
         if _is_here(workspace, tip):
             fixed.update(chain.order(workspace.repo, tip))
     return frozenset(id for id in model.versions if id not in fixed)
-
-
-def lost(workspace: Workspace) -> dict[str, str]:
-    """Return {ref: last event} of models that this clone remembers and that something has taken away."""
-    there = listing(workspace)
-    known = modelcache.remembered(workspace)
-    return {ref: tip for ref, tip in known.items() if ref not in there and _is_here(workspace, tip)}
-
-
-def restore(workspace: Workspace) -> list[str]:
-    """Put lost models back (a `git fetch --prune` takes refs away that a remote does not have); return their refs."""
-    found = lost(workspace)
-    for ref, tip in found.items():
-        refs.update(workspace.repo, ref, tip, old=None)
-    return sorted(found)

@@ -11,7 +11,7 @@ import pytest
 from gitexp.errors import Refused, RemoteError
 from gitexp.git import refs
 from gitexp.git.transport import Options
-from gitexp.ops import fetch, hooks, promote, push
+from gitexp.ops import fetch, hooks, promote, push, retract
 from gitexp.ops.push import Choice, Pushed
 from gitexp.record import event as events
 from gitexp.record.model import Model, Version
@@ -282,3 +282,8 @@ def test_a_push_that_the_server_refuses_says_so_and_can_be_taken_back(team: Team
     refs.update(workspace.repo, REF, oid, old=refs.get(workspace.repo, REF))
     with pytest.raises(RemoteError, match="0 of 2"):
         team.send(workspace)
+    made = retract.plan(workspace, models.get(workspace, "churn"), remotes.choose(workspace))
+    assert [entry.id for entry in made.events] == [oid]
+    retract.execute(workspace, made)
+    assert refs.get(workspace.repo, REF) == version.id
+    team.say("ana", version, events.NOTE, text="again")

@@ -10,6 +10,7 @@ import pytest
 from gitexp import ids
 from gitexp.errors import Damaged, NotFound, Refused, UsageError
 from gitexp.git import objects, refs
+from gitexp.ops import recover
 from gitexp.record import event as events
 from gitexp.record.model import Model
 from gitexp.store import models, rulebook
@@ -240,7 +241,7 @@ def test_without_a_remote_numbers_stand(workspace: Workspace) -> None:
 def test_a_model_that_a_prune_took_is_put_back(workspace: Workspace) -> None:
     before = register(workspace)
     support.git(workspace.repo.common_dir, "update-ref", "-d", "refs/models/churn")
-    assert models.restore(workspace) == ["refs/models/churn"]
+    assert recover.sweep(workspace).restored == ["refs/models/churn"]
     assert models.get(workspace, "churn") == before
 
 
