@@ -30,8 +30,8 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("reject", "model_words", "Speak against a version for a stage."),
         ("stage", "model_stage", "Move a version into a stage, where the rules of gitexp.toml let it."),
         ("rollback", "model_stage", "Go back to the version that was in a stage before; again: one further."),
-        ("propose", "model_propose", "Make a branch that proposes a version for a stage: one small file, for a pull request."),
-        ("accept", "model_propose", "Turn proposals that were merged into the transitions that they ask for, each once."),
+        ("propose", "model_propose", "Propose a version for a stage: a branch with one small file to review."),
+        ("accept", "model_propose", "Make the transitions that merged proposals ask for, each once."),
         ("deprecate", "model_say", "Say that a version is not to be promoted any more."),
     ),
     "Describe": (

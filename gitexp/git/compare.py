@@ -69,6 +69,16 @@ def apart(repo: Repo, one: str, other: str) -> tuple[int, int] | None:
     return ahead, behind
 
 
+def contains(repo: Repo, commit: str, ancestor: str) -> bool:
+    """Say whether `ancestor` is in the history of `commit`; False where that history is cut off before it."""
+    if commit == ancestor:
+        return True
+    try:
+        return bool(repo.raw.descendant_of(commit, ancestor))
+    except (KeyError, ValueError):
+        return False
+
+
 def merge_base(repo: Repo, one: str, other: str) -> str | None:
     """Return the best common ancestor of two commits, None where they have none, or it is not here."""
     import pygit2

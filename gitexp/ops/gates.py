@@ -6,14 +6,13 @@ The fold decides what the chain alone can tell; here the same is said gate by ga
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from typing import Any
 
 from gitexp import clock, ids, text
 from gitexp.errors import GitexpError
-from gitexp.ops import goals, terms
-from gitexp.ops.evidence import Evidence
+from gitexp.ops import goals, proposals, terms
+from gitexp.ops.cases import Act, Case
 from gitexp.record import event as events
 from gitexp.record import model as folding
 from gitexp.record import rules as ruling
@@ -48,16 +47,6 @@ class Gate:
         return {"gate": self.name, "met": self.met, "detail": self.detail[:MAX_DETAIL]}
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
-    """A transition that somebody would make, or made: who, when, how it is signed, and the proposal it names."""
-
-    person: str
-    at_ms: int
-    signature: str = events.GOOD
-    proposal: Mapping[str, Any] | None = None
-
-
 def own(workspace: Workspace, proposal: Mapping[str, Any] | None = None) -> Act:
     """Return what a transition made here and now would be."""
     now_ms = clock.now_ms()
@@ -75,52 +64,6 @@ def of_event(entry: Logged) -> Act:
         entry.signer.status,
         proposal=proposal if isinstance(proposal, dict) else None,
     )
-
-
-@dataclass(frozen=True)
-class Case:
-    """What is judged: a version of a model as it stood, a stage, the rules, and the act."""
-
-    workspace: Workspace
-    model: Model
-    version: Version
-    stage: str
-    book: Rulebook
-    act: Act
-    _kept: dict[str, Evidence] = field(default_factory=dict, repr=False)
-
-    @cached_property
-    def asked(self) -> StageRules:
-        """What the rules ask of the stage."""
-        return self.book.rules.stage(self.model.first, self.stage)
-
-    @cached_property
-    def reviewed(self) -> Workspace:
-        """The workspace with the settings that were reviewed."""
-        return rulebook.workspace_at(self.workspace, self.book.commit)
-
-    def evidence(self, version: Version | None = None) -> Evidence:
-        """Return what a version rests on; of this one without any."""
-        wanted = version or self.version
-        if wanted.id not in self._kept:
-            self._kept[wanted.id] = Evidence(self.reviewed, wanted, self.act.at_ms)
-        return self._kept[wanted.id]
-
-    @property
-    def typed(self) -> str:
-        """The version as it is typed: churn:3."""
-        return f"{self.model.name or self.model.first}:{self.version.number}"
-
-    @property
-    def rival(self) -> Version | None:
-        """The version that an event must name in `from`: who holds the stage, or the stage it is compared with."""
-        asked = self.asked
-        stage = asked.better_than.stage if asked.better_than else self.stage if asked.exclusive else None
-        return self.holder(stage) if stage else None
-
-    def holder(self, stage: str) -> Version | None:
-        """Return the other version that entered a stage last."""
-        return next((item for item in self.model.holders(stage) if item.id != self.version.id), None)
 
 
 def evaluate(
@@ -230,11 +173,15 @@ def _signed(case: Case) -> Gate | None:
     if not case.asked.signed and not (left.promoters and left.signed):
         return None
     if case.act.signature != events.GOOD:
-        word = _SIGNATURES.get(case.act.signature, case.act.signature)
-        return Gate("signed", False, f"the transition: {word}", "gitexp keys setup")
+        return Gate("signed", False, f"the transition: {signature(case.act.signature)}", "gitexp keys setup")
     if case.asked.signed and not case.version.signed:
         return Gate("signed", False, "the registration of the version has no good signature", "register it again")
     return Gate("signed", True, "registration and transition")
+
+
+def signature(status: str) -> str:
+    """Return what a status of a signature means to people."""
+    return _SIGNATURES.get(status, status)
 
 
 _SIGNATURES = {
@@ -262,10 +209,17 @@ def _approvals(case: Case) -> Gate | None:
     return Gate("approvals", met, detail, "" if met else f"gitexp model request {case.typed} {case.stage}")
 
 
+def _way_back(case: Case, name: str) -> Gate:
+    """Return the gate of a rule that is not asked of a version again."""
+    return Gate(name, True, f"it was in {case.stage} before")
+
+
 def _after(case: Case) -> Gate | None:
     asked = case.asked.after
     if not asked:
         return None
+    if case.is_way_back:
+        return _way_back(case, "after")
     met = case.version.stage in asked
     where = " or ".join(asked)
     detail = f"it is in {case.version.stage}" + ("" if met else f", not in {where}")
@@ -284,6 +238,8 @@ def _better_than(case: Case) -> Gate | None:
     better = case.asked.better_than
     if better is None:
         return None
+    if case.is_way_back:
+        return _way_back(case, "better_than")
     rival = case.holder(better.stage)
     if rival is None:
         return Gate("better_than", True, f"no other version is in {better.stage}")
@@ -308,6 +264,8 @@ def _better_than(case: Case) -> Gate | None:
 def _max_age(case: Case) -> Gate | None:
     if case.asked.max_age_ms is None:
         return None
+    if case.is_way_back:
+        return _way_back(case, "max_age")
     record = case.evidence().run.record
     ended = record.end_ms if record.end_ms is not None else record.start_ms
     age = text.age(ended, case.act.at_ms)
@@ -342,6 +300,20 @@ def _notes(case: Case) -> Gate | None:
     return Gate("notes", count >= asked, f"{count} of {asked}", fix)
 
 
+def _merged(case: Case) -> Gate | None:
+    if case.act.proposal is not None:
+        fault = proposals.fault(case)
+        return Gate(
+            "merged", not fault, fault or str(case.act.proposal["path"]), "gitexp model accept" if fault else ""
+        )
+    if not case.asked.merged:
+        return None
+    waiting = proposals.waiting(case)
+    if waiting is not None:
+        return Gate("merged", False, f"{waiting.path} is merged, and not accepted yet", "gitexp model accept")
+    return Gate("merged", False, "no proposal of it is merged", f"gitexp model propose {case.typed} {case.stage}")
+
+
 def _exclusive(case: Case) -> Gate | None:
     if not case.asked.exclusive:
         return None
@@ -362,5 +334,6 @@ _CHECKS: tuple[Callable[[Case], Gate | None], ...] = (
     _max_age,
     _tags,
     _notes,
+    _merged,
     _exclusive,
 )

@@ -18,6 +18,7 @@ from gitexp.record.facts import MAX_KEY, MAX_TEXT
 from gitexp.record.rules import Rules, StageRules
 
 LATEST = "latest"  # an alias that every model has: its newest version
+NOT_SIGNED = "no good signature"
 RulesOf = Callable[[str | None], Rules]
 
 
@@ -123,6 +124,10 @@ class Model:
         """Return the newest version that was not removed."""
         return next((item for item in reversed(self.versions.values()) if item.removed is None), None)
 
+    def was_in(self, version: Version, stage: str) -> bool:
+        """Say whether a version was let into a stage before."""
+        return any(item.version == version.id and item.stage == stage for item in self.passages)
+
     def aliases_of(self, version: Version) -> list[str]:
         """Return the aliases of a version, sorted."""
         return sorted(alias for alias, id in self.aliases.items() if id == version.id)
@@ -146,7 +151,7 @@ def standing(version: Version, stage: str, asked: StageRules, rules: Rules) -> S
         if word.stage not in (None, stage):
             continue
         person = word.person.lower()
-        why = _unheard(word, version, asked, allowed)
+        why = unheard(word, version, asked, allowed)
         if why:
             ignored.setdefault(person, why)
         else:
@@ -156,10 +161,10 @@ def standing(version: Version, stage: str, asked: StageRules, rules: Rules) -> S
     return Standing(approved, rejected, {who: why for who, why in ignored.items() if who not in last})
 
 
-def _unheard(word: Word, version: Version, asked: StageRules, allowed: frozenset[str]) -> str:
-    """Return why a word does not count, "" where it does."""
+def unheard(word: Word, version: Version, asked: StageRules, allowed: frozenset[str]) -> str:
+    """Return why a word does not count, "" where it does; `allowed` are the approvers' addresses."""
     if asked.signed and not word.signed:
-        return "no good signature"
+        return NOT_SIGNED
     if asked.approvers and word.person.lower() not in allowed:
         return "not among the approvers"
     if asked.not_by_author and word.yes and word.person.lower() in version.authors:
@@ -275,7 +280,7 @@ def _may_enter(model: Model, entry: Logged, version: Version, stage: str, rules:
         raise ValueError(f"{entry.person} is not among the promoters of {stage}")
     if stage not in (ruling.NONE, ruling.ARCHIVED) and version.deprecated is not None:
         raise ValueError("the version is deprecated")
-    if asked.after and version.stage not in asked.after:
+    if asked.after and version.stage not in asked.after and not model.was_in(version, stage):
         raise ValueError(f"it comes from {version.stage}, not from {' or '.join(asked.after)}")
     if asked.merged and not isinstance(entry.event.arguments.get("proposal"), dict):
         raise ValueError("it is no proposal that was merged")
