@@ -39,8 +39,9 @@ def echo(workspace: Workspace, found: Card, width: int | None) -> None:
     history = [item for item in found.history if item.id != found.known.model.tip or item.op != events.JOIN]
     room = (width or _PIPE_WIDTH) - tables.cell_width(title) - tables.cell_width(status)
     click.echo(click.style(title, bold=True) + (" " * room if room >= 3 else "\n  ") + status)
+    wide = max(tables.cell_width(label) for label, _ in facts)
     for label, line in facts:
-        click.echo(f"  {label:<10} {line}".rstrip())
+        click.echo(f"  {label}{' ' * (wide - tables.cell_width(label))}  {line}".rstrip())
     for line in blocks:
         click.echo(line)
     _history(found, history, width)
@@ -177,7 +178,7 @@ def _said(found: Card, version: Version) -> Iterator[tuple[str, str]]:
         parts = [f"{len(standing.approved)} of {text.plural(needed, 'approval')}"]
         parts += [f"rejected by {', '.join(map(text.safe, standing.rejected))}"] if standing.rejected else []
         parts += [f"{text.safe(who)} {why}" for who, why in standing.ignored.items()]
-        yield f"for {stage}"[:10], "; ".join(parts)
+        yield f"for {stage}", "; ".join(parts)
     for note in version.notes:
         yield from _remark("note", note)
     if version.deprecated:
@@ -196,6 +197,13 @@ def _word(label: str, said: Word) -> Iterator[tuple[str, str]]:
 def _remark(label: str, said: Remark) -> Iterator[tuple[str, str]]:
     words = f": {said.text}" if said.text else ""
     yield from _lines(label, f"{_person(said.name, said.person)} {_when(said.time_ms)}{words}")
+
+
+def notes(found: Sequence[Remark]) -> Iterator[str]:
+    """Yield notes as lines: who, when, what; further lines of a note are indented."""
+    for note in found:
+        for label, line in _remark("note", note):
+            yield line if label else f"    {line}"
 
 
 def _person(name: str, address: str) -> str:

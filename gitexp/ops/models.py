@@ -217,14 +217,14 @@ def describe(found: Known) -> dict[str, Any]:
         "changed": canonical.iso(model.changed_ms),
         "description": model.description,
         "tags": model.tags,
-        "notes": [_remark(item) for item in model.notes],
+        "notes": [describe_remark(item) for item in model.notes],
         "versions": sum(item.removed is None for item in model.versions.values()),
         "latest": latest.number if latest else None,
         "stages": stages,
         "aliases": {name: model.versions[id].number for name, id in sorted(model.aliases.items())},
         "events": model.count,
         "refused": len(model.refused),
-        "removed": _remark(model.removed),
+        "removed": describe_remark(model.removed),
     }
 
 
@@ -259,15 +259,16 @@ def describe_version(found: Known, item: Version) -> dict[str, Any]:
         "signed": item.signed,
         "description": item.description,
         "tags": dict(sorted(item.tags.items())),
-        "notes": [_remark(note) for note in item.notes],
+        "notes": [describe_remark(note) for note in item.notes],
         "words": [_word(word) for word in item.words],
         "requests": [_word(word) for word in item.requests],
-        "deprecated": _remark(item.deprecated),
-        "removed": _remark(item.removed),
+        "deprecated": describe_remark(item.deprecated),
+        "removed": describe_remark(item.removed),
     }
 
 
-def _remark(said: Remark | None) -> dict[str, Any] | None:
+def describe_remark(said: Remark | None) -> dict[str, Any] | None:
+    """Return the JSON of a note or a reason."""
     if said is None:
         return None
     author = {"name": said.name, "email": said.person}
