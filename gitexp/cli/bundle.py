@@ -16,7 +16,7 @@ from gitexp.cli import context
 def command(file: Path, names: tuple[str, ...], as_json: bool) -> None:
     """Put runs, what is said of them, and their large files into one file, for `gitexp unbundle` elsewhere.
 
-    Without names: all runs but removed ones. The history of the code that ran goes along.
+    Without names: all runs but removed ones, and all models. The history of the code that ran goes along.
     """
     from gitexp import text
     from gitexp.ops import bundle
@@ -28,5 +28,6 @@ def command(file: Path, names: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         context.print_json(done.to_json())
         return
-    counted = f"{text.plural(done.runs, 'run')}, {text.plural(done.objects, 'large file')}"
-    context.out(f"{text.safe(done.path)}: {counted}, {text.size(done.size_bytes)}")
+    counted = [text.plural(done.runs, "run"), *([text.plural(done.models, "model")] if done.models else [])]
+    counted += [text.plural(done.objects, "large file"), text.size(done.size_bytes)]
+    context.out(f"{text.safe(done.path)}: {', '.join(counted)}")

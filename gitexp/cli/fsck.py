@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.option("--repair", is_flag=True, help="Put damaged large files aside and fetch them again.")
 @context.json_option
 def command(quick: bool, where: str | None, repair: bool, as_json: bool) -> int:
-    """Check runs, large files, facts, journals and refs.
+    """Check runs, large files, facts, models, journals and refs.
 
     Changes nothing without --repair, which deletes nothing: damaged bytes go to .git/gitexp/damaged. The exit code is 8
     where something is damaged.
@@ -76,6 +76,7 @@ def summary(report: fsck.Report) -> list[str]:
         f"{text.plural(report.files, 'large file')} ({text.size(report.bytes)} {read})",
         text.plural(report.journals, "journal"),
         f"facts of {text.plural(report.annotated, 'run')}",
+        *([text.plural(report.models, "model")] if report.models else []),
     ]
     found = [f"{len(report.repaired)} repaired"] if report.repaired else []
     found += [f"{len(report.elsewhere)} at the remote only"] if report.elsewhere else []

@@ -42,7 +42,7 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("apply", "apply", "Merge the uncommitted edits of a run into the files here."),
     ),
     "Release": (
-        ("model", "model", "Release artifacts of runs as versions of models: stages, approvals, who said what."),
+        ("model", "model", "Release artifacts of runs as versions of models, with approvals."),
     ),
     "Describe": (
         ("tag", "tag", "Tag runs."),
@@ -64,10 +64,11 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("recover", "recover", "Complete runs whose process was lost."),
         ("import-spool", "import_spool", "Commit runs that were recorded where there was no repository."),
         ("hooks", "hooks", "Install, list and remove Git hooks that look after runs."),
+        ("keys", "keys", "Get to a signing key, and see whose signatures count."),
         ("init", "init", "Set this repository up; recording needs none of it."),
         ("config", "config", "Show or change settings."),
         ("completion", "completion", "Print the script that completes gitexp in a shell."),
-        ("fsck", "fsck", "Check runs, large files, facts, journals and refs."),
+        ("fsck", "fsck", "Check runs, large files, facts, models, journals and refs."),
         ("help", "help", "Show the help of gitexp or of one command."),
     ),
 }  # fmt: skip

@@ -68,6 +68,8 @@ def _long(found: Status) -> Iterator[str]:
             yield f"{text.safe(lack.remote)} lacks {text.plural(lack.runs, 'run')}{own} ({verb})"
         else:
             yield f"{text.safe(lack.remote)} has all runs"
+        if lack.models:
+            yield f"{text.safe(lack.remote)} lacks events of {text.plural(lack.models, 'model')} (gitexp push)"
     for lack in found.lacks:
         if lack.owed:
             why = lack.told or f"gitexp push {lack.remote} sends them"

@@ -19,19 +19,20 @@ from gitexp import canonical, clock, files, ids, text
 from gitexp.errors import Damaged, NotFound, Unsupported
 from gitexp.git import bundles, notes, refs, transport
 from gitexp.git.transport import Options
-from gitexp.ops import fetch, find, land, largefiles
+from gitexp.ops import fetch, find, land, largefiles, unite
 from gitexp.ops.land import Landed
+from gitexp.ops.unite import United
 from gitexp.record.pointer import Pointer
 from gitexp.store import annotations as said
-from gitexp.store import objects, runs
+from gitexp.store import models, objects, runs
 from gitexp.store.workspace import Workspace
 
 FORMAT = 1
 _MANIFEST, _BUNDLE, _FOLDER = "bundle.json", "runs.bundle", "objects/"
 _OBJECT = re.compile(r"objects/([0-9a-f]{64})")
 _MANIFEST_BYTES = 64 << 20
-_INCOMING = "refs/gitexp/incoming/bundle/"
-_SAFE_REF = re.compile(r"refs/(experiments/[^\x00-\x20\x7f~^:?*\[\\]+|notes/experiments)")
+_INCOMING, _FACTS = "refs/gitexp/incoming/bundle/", "/notes/experiments"
+_SAFE_REF = re.compile(r"refs/((?:experiments|models)/[^\x00-\x20\x7f~^:?*\[\\]+|notes/experiments)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Bundled:
     objects: int
     size_bytes: int
     missing: int  # large files whose bytes were not here
+    models: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON of `gitexp bundle --json`."""
@@ -52,6 +54,7 @@ class Bundled:
             "objects": self.objects,
             "size": self.size_bytes,
             "missing": self.missing,
+            "models": self.models,
         }
 
 
@@ -61,23 +64,28 @@ class Unbundled:
 
     landed: Landed
     facts: int = 0
+    models: United = field(default_factory=United)
     objects: int = 0
     damaged: list[str] = field(default_factory=list)  # sha256 of objects whose bytes are not theirs
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON of `gitexp unbundle --json`."""
-        return {**self.landed.to_json(), "facts": self.facts, "objects": self.objects, "damaged": self.damaged}
+        counted = {"facts": self.facts, "objects": self.objects, "damaged": self.damaged}
+        return {**self.landed.to_json(), **counted, "models": self.models.to_json()}
 
 
 def create(workspace: Workspace, path: Path, names: Sequence[str]) -> Bundled:
-    """Write the runs that the names mean (default: all but removed ones), their facts and large files to one file."""
-    chosen = _chosen(workspace, names)
-    if not chosen:
+    """Write the runs that the names mean, their facts and large files to one file; raises NotFound for nothing.
+
+    Without names: all runs but removed ones, and all models.
+    """
+    chosen, released = _chosen(workspace, names), {} if names else models.listing(workspace)
+    if not chosen and not released:
         raise NotFound("there are no runs to bundle", hint="list the runs with: gitexp log --all")
     told = _facts(workspace, chosen)
     wanted = list(largefiles.named(workspace, chosen.values()))
     here = [item for item in wanted if objects.path(workspace, item.sha256) is not None]
-    held = {**chosen, **({notes.REF: told} if told else {})}
+    held = {**chosen, **released, **({notes.REF: told} if told else {})}
     manifest = {
         "format": FORMAT,
         "created": canonical.iso(clock.now_ms()),
@@ -91,7 +99,8 @@ def create(workspace: Workspace, path: Path, names: Sequence[str]) -> Bundled:
             _add(archive, _BUNDLE, pack)
         for item in here:
             _add(archive, _FOLDER + item.sha256, objects.place(workspace, item.sha256))
-    return Bundled(str(path), len(chosen), len(here), path.stat().st_size, len(wanted) - len(here))
+    lacking = len(wanted) - len(here)
+    return Bundled(str(path), len(chosen), len(here), path.stat().st_size, lacking, len(released))
 
 
 def _chosen(workspace: Workspace, names: Sequence[str]) -> dict[str, str]:
@@ -188,8 +197,11 @@ def _land(workspace: Workspace, archive: zipfile.ZipFile, manifest: Mapping[str,
             facts = came.get(_INCOMING + "notes/experiments")
             count = fetch.merge_facts(workspace, facts) if facts else 0
             purged = {ids.short(run_id) for run_id in said.purged(workspace)}
-            fit = {ref: oid for ref, oid in _by_name(came).items() if ref in wanted and ref[-ids.SHORT :] not in purged}
-            return Unbundled(land.land(workspace, "unbundle", fit), count)
+            named = {ref: oid for ref, oid in _by_name(came).items() if ref in wanted}
+            fit = {ref: oid for ref, oid in named.items() if ref[-ids.SHORT :] not in purged}
+            released = {ref: named.pop(ref) for ref in list(named) if ref.startswith(models.PREFIX)}
+            landed = land.land(workspace, "unbundle", {ref: oid for ref, oid in fit.items() if ref in named})
+            return Unbundled(landed, count, unite.join(workspace, released))
         finally:
             _clear(workspace)
 
@@ -203,7 +215,7 @@ def _check_all(wanted: Mapping[str, str], came: Mapping[str, str]) -> None:
 
 def _fetch(workspace: Workspace, path: Path) -> None:
     _clear(workspace)
-    refspecs = ["refs/experiments/*:" + _INCOMING + "experiments/*", "refs/notes/*:" + _INCOMING + "notes/*"]
+    refspecs = [f"refs/{kind}/*:{_INCOMING}{kind}/*" for kind in ("experiments", "models", "notes")]
     transport.fetch(workspace.repo, str(path), refspecs, Options())
 
 
@@ -213,8 +225,7 @@ def _clear(workspace: Workspace) -> None:
 
 
 def _by_name(came: Mapping[str, str]) -> dict[str, str]:
-    below = _INCOMING + "experiments/"
-    return {runs.REF_PREFIX + ref.removeprefix(below): oid for ref, oid in came.items() if ref.startswith(below)}
+    return {"refs/" + ref.removeprefix(_INCOMING): oid for ref, oid in came.items() if not ref.endswith(_FACTS)}
 
 
 def _take_objects(workspace: Workspace, archive: zipfile.ZipFile, manifest: Mapping[str, Any], done: Unbundled) -> None:
@@ -262,7 +273,9 @@ def describe(done: Unbundled) -> list[str]:
         parts.append(f"{text.plural(len(done.landed.updated), 'run')} went on there")
     if done.facts:
         parts.append(text.plural(done.facts, "new fact"))
+    if news := [*done.models.new, *done.models.updated]:
+        parts.append(unite.summary(news, "with news"))
     if done.objects:
         parts.append(text.plural(done.objects, "large file"))
     damaged = [f"left out object {sha256[:8]}: its bytes are not what its name says" for sha256 in done.damaged]
-    return [", ".join(parts), *damaged, *land.describe(done.landed)]
+    return [", ".join(parts), *damaged, *land.describe(done.landed), *unite.describe(done.models)]

@@ -1,4 +1,4 @@
-"""Whether all that is stored can be read and is what it says: runs, large files, facts, journals, the log of refs."""
+"""Whether all that is stored can be read and is what it says: runs, large files, facts, models, journals, refs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from gitexp import canonical, ids, text
-from gitexp.errors import Damaged
-from gitexp.git import compare, notes, objects, refs
+from gitexp.errors import Damaged, GitexpError
+from gitexp.git import chain, compare, notes, objects, refs
 from gitexp.git.batch import Batch
 from gitexp.git.transport import Options
 from gitexp.ops import applied, pointed, repair, verify, vetnotes
@@ -19,7 +19,7 @@ from gitexp.ops.verify import Bad
 from gitexp.ops.vetruns import GROUP, Moved, Vet
 from gitexp.record import facts
 from gitexp.store import annotations as annotated
-from gitexp.store import events, journal, live, reflog, runs, whereabouts
+from gitexp.store import events, heads, journal, live, models, reflog, runs, whereabouts
 from gitexp.store import objects as large
 from gitexp.store.journal import Start
 from gitexp.store.remotes import Remote
@@ -31,7 +31,7 @@ _OID = re.compile(rb"[0-9a-f]{40}\n?|ref: .*\n?")
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is not as it must be; `kind` is run, ref, file, facts, journal or log."""
+    """One thing that is not as it must be; `kind` is run, ref, file, facts, model, journal or log."""
 
     kind: str
     name: str
@@ -53,6 +53,7 @@ class Report:
     bytes: int = 0
     journals: int = 0
     annotated: int = 0
+    models: int = 0
     quick: bool = False
     damaged: list[Fault] = field(default_factory=list)
     missing: list[Fault] = field(default_factory=list)
@@ -82,6 +83,7 @@ def check(
     with Batch(workspace.repo) as batch:
         bad = _runs(batch, standing, report, progress)
         _facts(workspace, batch, report)
+    _models(workspace, report)
     _loose_refs(workspace, report)
     _log(workspace, standing, report)
     uses = pointed.listing(workspace, {ref: oid for ref, oid in standing.items() if ref not in bad})
@@ -130,6 +132,25 @@ def _facts(workspace: Workspace, batch: Batch, report: Report) -> None:
         return
     ledger = annotated.ledger(workspace)
     report.annotated = len(ledger.targets(facts.RUN))
+
+
+def _models(workspace: Workspace, report: Report) -> None:
+    """Fold every model, and compare its head with the one that this clone remembers."""
+    known = heads.remembered(workspace)
+    for ref, tip in models.listing(workspace).items():
+        report.models += 1
+        hint = f"git log {ref}   gitexp model verify"
+        try:
+            models.load(workspace, ref, tip)
+            held = known.get(ref, tip)
+            if not objects.exists(workspace.repo, held) or not chain.is_behind(workspace.repo, held, tip):
+                report.damaged.append(
+                    Fault("model", ref, f"{tip[:7]} does not follow {held[:7]}, which was here", hint)
+                )
+        except GitexpError as error:
+            report.damaged.append(Fault("model", ref, error.message, hint))
+    for ref in heads.lost(workspace):
+        report.damaged.append(Fault("ref", ref, "was taken away", "gitexp recover"))
 
 
 def _loose_refs(workspace: Workspace, report: Report) -> None:

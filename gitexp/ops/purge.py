@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from gitexp.git.transport import Options
 from gitexp.index import database
 from gitexp.ops import annotate, find, land, recover, sync, uproot
 from gitexp.store import annotations as said
-from gitexp.store import journal, live, reflog, remotes, runs
+from gitexp.store import journal, live, models, reflog, remotes, runs
 from gitexp.store.remotes import Remote
 from gitexp.store.runs import Run
 from gitexp.store.workspace import Workspace
@@ -43,6 +43,7 @@ class Plan:
     targets: tuple[Target, ...]
     remotes: tuple[Remote, ...]
     elsewhere: tuple[str, ...]
+    versions: tuple[str, ...] = ()  # of models, that these runs made
 
 
 @dataclass(slots=True)
@@ -90,7 +91,12 @@ def plan(workspace: Workspace, names: Sequence[str], *, follow: bool = False, at
         for name, held in remotes.holdings(workspace).items()
         if name not in reached and any(target.is_ref(ref) for ref in held for target in targets.values())
     ]
-    return Plan(tuple(targets.values()), tuple(at), tuple(elsewhere))
+    return Plan(tuple(targets.values()), tuple(at), tuple(elsewhere), tuple(_versions(workspace, targets)))
+
+
+def _versions(workspace: Workspace, targets: Container[str]) -> list[str]:
+    made = [(model, item) for model in models.every(workspace) for item in model.versions.values()]
+    return [f"{text.safe(model.name)}:{item.number}" for model, item in made if item.run in targets]
 
 
 def _target(workspace: Workspace, run: Run) -> Target:
@@ -117,6 +123,9 @@ def describe(planned: Plan) -> list[str]:
     """Return the plan, line by line."""
     lines = [
         f"{target.label}: {text.plural(len(target.refs), 'ref')}, its record and facts" for target in planned.targets
+    ]
+    lines += [
+        f"{name}, a version of a model, is of it: its event stays, its artifact goes" for name in planned.versions
     ]
     lines += [f"also at {remote.label} = {remote.where}" for remote in planned.remotes]
     return lines + [f"not at {name}, which holds it: --remote {name}" for name in planned.elsewhere]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gitexp import canonical, clock, text
@@ -10,7 +10,7 @@ from gitexp.errors import Damaged, Unsupported
 from gitexp.git import transport
 from gitexp.index import database, names, search
 from gitexp.index.database import Index
-from gitexp.ops import elsewhere, find
+from gitexp.ops import elsewhere, find, unite
 from gitexp.ops.elsewhere import Shown
 from gitexp.store import journal, live, remotes
 from gitexp.store.journal import Start
@@ -43,6 +43,7 @@ class Lack:
     seen: bool
     owed: int = 0
     told: str = ""
+    models: int = 0  # of which it lacks events
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,8 @@ def _lacks(index: Index) -> list[Lack]:
         held, agreed = holdings.get(name, {}), remotes.agreement(workspace, Remote(name, url))
         lacking = [place for place in ended if held.get(place.ref) != place.commit]
         own = sum(place.own for place in lacking)
-        found.append(Lack(name, len(lacking), own, name in holdings, len(agreed.owed), agreed.told))
+        lack = Lack(name, len(lacking), own, name in holdings, len(agreed.owed), agreed.told)
+        found.append(replace(lack, models=len(unite.lacking(workspace, held))))
     return found
 
 
@@ -136,7 +138,7 @@ def describe(workspace: Workspace, status: Status) -> dict[str, Any]:
         "missing": list(status.missing),
         "remotes": [
             {"name": item.remote, "lacks": item.runs, "lacks_own": item.own, "seen": item.seen,
-             "owed": item.owed, "owed_why": item.told or None} for item in status.lacks
+             "owed": item.owed, "owed_why": item.told or None, "lacks_models": item.models} for item in status.lacks
         ],
         "pruning": [{"remote": remote, "refspec": refspec} for remote, refspec in status.pruning],
         "crash": status.crash or None,

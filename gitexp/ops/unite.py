@@ -68,15 +68,20 @@ def events_lacking(workspace: Workspace, held: Mapping[str, str]) -> int:
 
 def take(workspace: Workspace, remote: Remote, held: Mapping[str, str], options: Options) -> United:
     """Bring what a remote holds of models; what it has counts first, and ours goes after it."""
-    united = United()
     ours = models.listing(workspace)
     there = {ref: oid for ref, oid in held.items() if ref.startswith(models.PREFIX) and ours.get(ref) != oid}
     with sync.brought(workspace, remote, _missing(workspace, there), options):
-        for ref, oid in there.items():
-            try:
-                _note(united, ref, ours.get(ref), models.join(workspace, ref, oid), models.get_ref(workspace, ref).name)
-            except GitexpError as error:
-                united.skipped.append((ref, error.message))
+        return join(workspace, there)
+
+
+def join(workspace: Workspace, there: Mapping[str, str]) -> United:
+    """Take in heads of models whose objects are here; what is no model is left out and said."""
+    united, ours = United(), models.listing(workspace)
+    for ref, oid in there.items():
+        try:
+            _note(united, ref, ours.get(ref), models.join(workspace, ref, oid), models.get_ref(workspace, ref).name)
+        except GitexpError as error:
+            united.skipped.append((ref, error.message))
     return united
 
 

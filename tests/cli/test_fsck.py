@@ -75,7 +75,7 @@ def test_what_was_recorded_is_well(one: Path, untouched: None) -> None:
     )  # fmt: skip
     assert "(200.0 kB sizes compared)" in support.gitexp("fsck", "--quick").stdout
     assert support.gitexp("fsck", "--json").json == {
-        "runs": 1, "files": 1, "bytes": 200_000, "journals": 0, "annotated": 1, "quick": False,
+        "runs": 1, "files": 1, "bytes": 200_000, "journals": 0, "annotated": 1, "models": 0, "quick": False,
         "damaged": [], "missing": [], "elsewhere": [], "quarantined": {}, "repaired": [],
     }  # fmt: skip
 

@@ -11,7 +11,7 @@ import pytest
 from gitexp.errors import Unconfirmed
 from gitexp.git import refs
 from gitexp.git.transport import Options
-from gitexp.ops import fetch, push
+from gitexp.ops import bundle, fetch, fsck, purge, push, status
 from gitexp.ops.push import Choice, Pushed
 from gitexp.record import event as events
 from gitexp.record.model import Model
@@ -138,3 +138,40 @@ def test_models_travel_in_the_branch_of_runs_too(ours: Workspace, theirs: Worksp
         "refs/heads/gitexp/runs",
         "refs/heads/main",
     ]
+
+
+def test_a_bundle_takes_models_along(ours: Workspace, theirs: Workspace, tmp_path: Path) -> None:
+    made = register(ours)
+    register(theirs)
+    assert bundle.create(ours, tmp_path / "all.gitexp", ()).models == 1
+    came = bundle.take_in(theirs, tmp_path / "all.gitexp")
+    assert came.models.moved == [("churn", 1, 2)]
+    assert next(iter(models.get(theirs, "churn").versions)) == next(iter(made.versions))
+
+
+def test_status_says_which_remote_lacks_events(ours: Workspace) -> None:
+    register(ours)
+    assert [lack.models for lack in status.look(ours).lacks] == [1]
+    send(ours)
+    assert [lack.models for lack in status.look(ours).lacks] == [0]
+
+
+def test_fsck_finds_a_model_that_was_replaced_or_taken_away(ours: Workspace, project: Path) -> None:
+    head = register(ours).tip
+    register(ours)
+    assert fsck.check(ours).damaged == []
+    support.git(project, "update-ref", "refs/models/churn", head)
+    assert "does not follow" in fsck.check(ours).damaged[0].message
+    support.git(project, "update-ref", "refs/models/churn", "main")
+    assert "no event" in fsck.check(ours).damaged[0].message
+    support.git(project, "update-ref", "-d", "refs/models/churn")
+    assert [fault.hint for fault in fsck.check(ours).damaged] == ["gitexp recover"]
+
+
+def test_a_purge_says_which_versions_its_run_made(ours: Workspace) -> None:
+    run = sharing.make_run(ours)
+    details = {"run": run.id, "commit": run.commit, "artifact": "model.pt", "size": 3, "sha256": SHA}
+    models.append(ours, "churn", [Draft(events.REGISTER, "register", None, details)], create=True)
+    assert "churn:1, a version of a model, is of it: its event stays, its artifact goes" in purge.describe(
+        purge.plan(ours, [run.id])
+    )
