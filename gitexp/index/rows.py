@@ -103,7 +103,7 @@ def _of_folder(run: Run, folder: Folder) -> Row | None:
     if (data := folder.files.get("params.json")) is not None:
         _add_params(row.values, _params(data), "")
     if (data := folder.files.get("summary.json")) is not None:
-        row.metrics = _metrics(data)
+        row.metrics, row.fields["steps"] = _metrics(data)
     _add_rest(row, run.record)
     row.environment = folder.entries.get("environment.json")
     row.datasets = _datasets(folder.files.get("data.json"))
@@ -151,6 +151,7 @@ def live(run: LiveRun, metrics: Mapping[str, Aggregate]) -> Row:
     row.fields |= {"path": path, "slug": slug, "live": 1, "own": 1, "end_ms": None}
     _add_params(row.values, run.params, "")
     row.metrics = {name: _aggregates(aggregate) for name, aggregate in metrics.items()}
+    row.fields["steps"] = _steps({name: aggregate.last_step for name, aggregate in metrics.items()})
     _add_rest(row, run.record)
     row.artifacts, row.datasets = artifacts_of(run), _datasets(run.file("data.json"))
     row.used = _used(run.used)
@@ -188,13 +189,24 @@ def _add_params(found: dict[Key, Stored], nested: Mapping[str, Any], above: str)
             found[catalogues.PARAM, path, ""] = values.encode(canonical.special(value) if kind is list else value)
 
 
-def _metrics(data: bytes) -> dict[str, tuple[Stored, ...]]:
-    """Return the aggregates of a summary.json; the usual ones without a detour."""
+def _metrics(data: bytes) -> tuple[dict[str, tuple[Stored, ...]], str | None]:
+    """Return the aggregates of a summary.json, the usual ones without a detour, and the last steps."""
     try:
         value = canonical.loads(data)
-        return {name: _plain_aggregates(item) or _aggregates(Aggregate.from_json(item)) for name, item in value.items()}
+        found = {
+            name: _plain_aggregates(item) or _aggregates(Aggregate.from_json(item)) for name, item in value.items()
+        }
+        return found, _steps({name: item.get("last_step", 0) for name, item in value.items()})
     except (ValueError, TypeError, AttributeError, OverflowError):
-        return {name: _aggregates(item) for name, item in summary.decode(data).items()}  # which raises
+        read = summary.decode(data)  # which raises
+        steps = _steps({name: item.last_step for name, item in read.items()})
+        return {name: _aggregates(item) for name, item in read.items()}, steps
+
+
+def _steps(last: Mapping[str, Any]) -> str | None:
+    """Return the steps at which metrics stood last, but for those at 0, as JSON."""
+    found = {values.clean(name): step for name, step in last.items() if step}
+    return json.dumps(found) if found else None
 
 
 def _plain_aggregates(item: Any) -> tuple[Stored, ...] | None:

@@ -9,7 +9,7 @@ from gitexp.version import __version__
 if TYPE_CHECKING:  # a training that ends wants VERSION only
     import sqlite3
 
-VERSION = 7
+VERSION = 8
 COLUMN_CAP = 1500  # numbered columns; SQLite's own limit for a table is 2,000
 
 FIELDS = (
@@ -17,9 +17,11 @@ FIELDS = (
     "name", "title", "pushed", "favourite", "reason", "code_dirty", "exit_code", "error", "cost", "environment",
     "ref", "commit_oid", "author", "email", "host", "parent", "forked_from", "code_commit", "code_snapshot",
     "code_tree", "code_branch", "code_remote", "command", "description", "damaged", "first_experiment", "told", "said",
+    "steps",
 )  # fmt: skip
 # `first_experiment` is the experiment's name in the record, `told` the record's own tags and description as JSON:
-# what facts are laid over again when they change; `said` tells that there are some. `digest` has the sha256 of blobs,
+# what facts are laid over again when they change; `said` tells that there are some; `steps` has the last steps of
+# metrics, {name: step} but for those at 0. `digest` has the sha256 of blobs,
 # each from when it was first asked for.
 
 _META = "CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID"

@@ -220,6 +220,19 @@ class Writer:
         finally:
             self._lock.release()
 
+    def turn(self) -> Turn | threading.RLock:
+        """Return what to hold while several things are written, or read and written, that belong together.
+
+        Of a shared journal, raises Conflict where the run has been committed by another process.
+        """
+        return self._lock
+
+    def put(self, rows: list[Row]) -> None:
+        """Write points at once; raises OSError where they cannot be written."""
+        with self._lock:
+            self._write_posted()
+            self._write_rows(rows)
+
     def _write_rows(self, rows: list[Row]) -> None:
         if self._metrics < 0:
             self._metrics = _open(self.folder / f"metrics-{self.name}.csv", points.HEADER)

@@ -76,6 +76,10 @@ class LiveRun(Run):
             description=total.description or start.description,
         )
 
+    def tags_over(self, before: Mapping[str, str]) -> dict[str, str]:
+        """Return its tags, those of an earlier record among them as far as they stand."""
+        return self._total.tags_over({**before, **self.record.tags})
+
     @cached_property
     def params(self) -> dict[str, Any]:
         """Nested params so far."""

@@ -1,0 +1,1 @@
+"""Bridges to tools that people use already; nothing else imports them."""

@@ -1,0 +1,1 @@
+"""MLflow on Git: what MLflow calls when its tracking URI is `gitexp:…`."""
