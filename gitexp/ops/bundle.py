@@ -1,4 +1,4 @@
-"""Runs, facts and large files in one file, for where there is no network between two clones (docs/bundle.md).
+"""Runs, facts and large files in one file, for where there is no network between two clones (docs/howto-remotes.md).
 
 A zip of `bundle.json` (what is in it), `runs.bundle` (a git bundle, of use with plain Git too) and `objects/<sha256>`.
 """
