@@ -10,7 +10,6 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Protocol, cast
 from urllib.parse import urljoin, urlsplit
 
@@ -341,6 +340,8 @@ def _message(data: bytes) -> str:
 
 def _seconds(value: str | None) -> float | None:
     """Return the seconds that `Retry-After` asks for: a number, or a date."""
+    from email.utils import parsedate_to_datetime  # brings urllib along
+
     if value is None:
         return None
     if value.strip().isdigit():

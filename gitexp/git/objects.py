@@ -5,6 +5,7 @@ Trees and commits are written from their bytes, so what a partial or sparse clon
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import time
@@ -190,6 +191,11 @@ def read_blob(repo: Repo, oid: str, *, limit_bytes: int | None = None) -> bytes:
             f"object {oid[:7]} has {size:,} bytes, more than the {limit_bytes:,} gitexp reads", hint="git show " + oid
         )
     return _read(repo, oid, BLOB)
+
+
+def blob_id(data: bytes) -> str:
+    """Return the oid that a blob of these bytes has."""
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
 def size_of(repo: Repo, oid: str) -> int:

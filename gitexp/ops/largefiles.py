@@ -22,6 +22,7 @@ from gitexp.store.runs import Artifact, Run
 from gitexp.store.workspace import Workspace
 
 _NEVER = ("run.json", ".gitattributes")  # files of a record that are no pointers
+_OBJECTS_PER_RUN = 10  # listing so many takes as long as reading the small files of a run
 _SHOWN = 3  # failures that are told one by one
 _TOLD_SECONDS = 0.2
 
@@ -72,8 +73,17 @@ def _is_file(entry: git_objects.Entry) -> bool:
 
 
 def here(workspace: Workspace, commits: Iterable[str]) -> list[Pointer]:
-    """Return those of `named` whose bytes are in this clone."""
-    return [item for item in named(workspace, commits) if objects.path(workspace, item.sha256) is not None]
+    """Return those of `named` whose bytes are in this clone.
+
+    Where these are few for so many runs, no blob is read: those that would be their pointers are looked for.
+    """
+    chosen = list(commits)
+    kept = objects.listing(workspace, _OBJECTS_PER_RUN * len(chosen))
+    if kept is None:
+        return [item for item in named(workspace, chosen) if objects.path(workspace, item.sha256) is not None]
+    meant = {git_objects.blob_id(pointer.encode(item)): item for item in kept}
+    found = (meant.get(entry.oid) for commit in chosen if meant for entry in _files(workspace, commit))
+    return list(dict.fromkeys(item for item in found if item is not None))
 
 
 def upload(workspace: Workspace, remote: Remote, commits: Iterable[str], options: Options) -> Left:

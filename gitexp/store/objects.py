@@ -14,6 +14,7 @@ from gitexp.record.pointer import Pointer
 from gitexp.store import copying, hashes
 from gitexp.store.workspace import Workspace
 
+_NAME = 64  # letters of a sha256
 _REMEMBERED_BYTES = 1 << 20  # smaller files are read again sooner than they are looked up
 
 
@@ -26,6 +27,25 @@ def path(workspace: Workspace, sha256: str) -> Path | None:
     """Return the file of an object, None where its bytes are not here."""
     found = place(workspace, sha256)
     return found if found.is_file() else None
+
+
+def listing(workspace: Workspace, most: int) -> list[Pointer] | None:
+    """Return all objects that are here, None where there are more than `most`."""
+    found: list[Pointer] = []
+    folders = [str(workspace.objects)]
+    while folders:
+        try:
+            with os.scandir(folders.pop()) as items:
+                for item in items:
+                    if item.is_dir(follow_symlinks=False):
+                        folders.append(item.path)
+                    elif len(item.name) == _NAME:
+                        found.append(Pointer(item.name, item.stat().st_size))
+        except (FileNotFoundError, NotADirectoryError):
+            continue  # there are none yet, or it went just now
+        if len(found) > most:
+            return None
+    return found
 
 
 def put_bytes(workspace: Workspace, data: bytes) -> Pointer:

@@ -9,9 +9,9 @@ import pytest
 
 from gitexp.errors import RemoteError, Unconfirmed
 from gitexp.git.transport import Options
-from gitexp.ops import push
+from gitexp.ops import largefiles, push
 from gitexp.ops.push import Choice, Pushed
-from gitexp.store import remotes
+from gitexp.store import objects, remotes
 from gitexp.store.workspace import Workspace
 from tests import sharing, support
 
@@ -92,6 +92,25 @@ def test_clean_leaves_dirty_runs_here(workspace: Workspace, bare: Path) -> None:
     sharing.make_run(workspace, "edited", dirty=True)
     send(workspace, clean=True)
     assert list(support.run_refs(bare)) == [clean.ref]
+
+
+@pytest.mark.parametrize("others", [0, 30], ids=["few objects", "more objects than the runs could name"])
+def test_the_bytes_that_runs_name_are_found_however_many_objects_there_are(workspace: Workspace, others: int) -> None:
+    kept = [objects.put_bytes(workspace, bytes([number]) * 200_000) for number in range(3)]
+    other = [objects.put_bytes(workspace, b"other %d" % number) for number in range(others)]
+    files = {"artifacts/a.bin": kept[0], "artifacts/deep/b.bin": kept[1], "artifacts/small": b"small"}
+    first = sharing.make_run(workspace, "first", files=files)
+    second = sharing.make_run(workspace, "second", files={"metrics.csv": kept[1], "artifacts/a.bin": kept[2]})
+    objects.place(workspace, kept[2].sha256).unlink()
+    found = largefiles.here(workspace, [str(first.commit), str(second.commit)])
+    assert set(found) == set(kept[:2]) and len(found) == 2
+    listed = objects.listing(workspace, 100)
+    assert listed is not None and set(listed) == {*kept[:2], *other}
+    assert objects.listing(workspace, 1) is None
+
+
+def test_without_objects_no_run_is_looked_at(workspace: Workspace) -> None:
+    assert largefiles.here(workspace, ["0" * 40]) == []
 
 
 def test_push_dirty_refuse_leaves_dirty_runs_here_always(workspace: Workspace, project: Path, bare: Path) -> None:
