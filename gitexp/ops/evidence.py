@@ -15,7 +15,8 @@ from gitexp.record import merkle
 from gitexp.record.merkle import Leaf
 from gitexp.record.model import Version
 from gitexp.record.summary import is_nan
-from gitexp.store import annotations, runs
+from gitexp.store import annotations as said
+from gitexp.store import runs
 from gitexp.store.runs import Artifact, Run
 from gitexp.store.workspace import Workspace
 
@@ -62,8 +63,10 @@ class Evidence:
     @cached_property
     def run(self) -> Run:
         """The run as it was registered; raises Damaged where its commit is not here, or is another run's."""
-        if not self.version.run or not self.version.commit:
+        if not self.version.run:
             raise Damaged(f"version {self.version.number} names no run", hint="gitexp model register RUN NAME")
+        if not self.version.commit:  # it was registered while its run was running
+            return self._ended()
         found = runs.load(self.workspace, self.version.commit)
         if found.id != self.version.run:
             raise Damaged(
@@ -72,10 +75,19 @@ class Evidence:
             )
         return found
 
+    def _ended(self) -> Run:
+        found = runs.by_id(self.workspace, self.version.run)
+        if found is None:
+            said = (
+                f"the run {ids.short(self.version.run)} of version {self.version.number} has not ended, or is not here"
+            )
+            raise Damaged(why, hint=f"gitexp show {ids.short(self.version.run)}")
+        return found
+
     @cached_property
     def state(self) -> State:
         """What facts say of the run."""
-        return annotations.state(self.workspace, self.run)
+        return said.state(self.workspace, self.run)
 
     @cached_property
     def _index(self) -> Index:

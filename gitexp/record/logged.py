@@ -76,8 +76,8 @@ class Logged:
             self._take_model(str(event["model"]), event)
         if "input" in event and event["input"] not in self.inputs:
             self.inputs.append(str(event["input"]))
-        if "output" in event:
-            self.outputs.append((str(event["output"]), int(event["step"])))
+        if "output" in event and (output := (str(event["output"]), int(event["step"]))) not in self.outputs:
+            self.outputs.append(output)
         for row in event.get("points", ()):
             self.add_point(_measured(row), _point(row["metric"], row["point"]))
 

@@ -156,8 +156,9 @@ def end(workspace: Workspace, run_id: str, status: str, end_ms: int | None = Non
 
 
 def _finish(held: Held, status: str, end_ms: int | None) -> None:
-    if held.keeper is not None:
-        held.keeper.stop()
+    keeper, held.keeper = held.keeper, None  # a keeper that is stopped again waits for itself
+    if keeper is not None:
+        keeper.stop()
     lifecycle.finish(held.session, status, end_ms=end_ms)
 
 

@@ -1,0 +1,64 @@
+"""The MLflow plugin under the oldest MLflow that it supports and the newest that can be installed.
+
+Each has an environment of its own below this one's, made by whoever comes first: pytest, gitexp and what it needs come
+from here, MLflow and the frameworks that its scripts train with are installed on top. Each file of tests runs there.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import site
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gitexp import locks
+from tests import support
+
+HERE = Path(__file__).parent / "mlflow"
+ENVIRONMENTS = {
+    "oldest": ("mlflow==3.10.1",),
+    "newest": ("mlflow>=3.17.2", "torch==2.13.0", "lightgbm>=4.6"),
+}
+NEWEST_ONLY = frozenset({"test_scripts.py", "test_browser.py"})  # they need the frameworks, or test MLflow's pages
+FILES = sorted(path.name for path in HERE.glob("test_*.py"))
+CASES = [(name, file) for name in ENVIRONMENTS for file in FILES if name == "newest" or file not in NEWEST_ONLY]
+SECONDS = 900  # at most, of one file of tests or one environment
+
+
+def environment(name: str) -> Path:
+    """Return the interpreter of an environment, which is made where it is not there or is another one."""
+    folder, wanted = Path(sys.prefix) / f"mlflow-{name}", "\n".join([sys.version, *ENVIRONMENTS[name]])
+    with locks.hold(Path(sys.prefix) / f"mlflow-{name}.lock", timeout_seconds=SECONDS):
+        stamp = folder / "made"
+        if not stamp.exists() or stamp.read_text() != wanted:
+            shutil.rmtree(folder, ignore_errors=True)
+            make(folder, ENVIRONMENTS[name])
+            stamp.write_text(wanted)
+    return folder / "bin/python"
+
+
+def make(folder: Path, packages: tuple[str, ...]) -> None:
+    """Make an environment that sees the packages of this one, and has others on top."""
+    run(sys.executable, "-m", "venv", str(folder))
+    (inner,) = folder.glob("lib/python*/site-packages")
+    (inner / "below.pth").write_text("\n".join(site.getsitepackages()) + "\n")
+    run(str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "--no-compile", *packages)
+
+
+def run(*command: str) -> None:
+    """Run a command outside of the seal around tests: pip wants the user's configuration."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, env=OUTSIDE, cwd=support.ROOT)
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-8000:]}{done.stderr[-8000:]}"
+
+
+OUTSIDE = dict(os.environ)  # as it was before the seal
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "file"), CASES)
+def test_plugin(name: str, file: str) -> None:
+    run(str(environment(name)), "-m", "pytest", "-q", "-p", "no:cacheprovider", str(HERE / file))
