@@ -78,7 +78,7 @@ class Evidence:
     def _ended(self) -> Run:
         found = runs.by_id(self.workspace, self.version.run)
         if found is None:
-            said = (
+            why = (
                 f"the run {ids.short(self.version.run)} of version {self.version.number} has not ended, or is not here"
             )
             raise Damaged(why, hint=f"gitexp show {ids.short(self.version.run)}")
