@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,22 +100,31 @@ def commit(repo: Repo, content: Commit, *, sign: bool) -> str:
     """
     if not sign:
         return objects.write_commit(repo, content)
-    parents = [word for parent in content.parents for word in ("-p", parent)]
-    settings = ("-c", "i18n.commitEncoding=UTF-8", "-c", "core.fsync=committed")
-    text = objects.message_bytes(content)
-    done = command.run(
-        repo, *settings, "commit-tree", "-S", *parents, "-F", "-", content.tree, input=text, env=_people(content),
-        check=False,
-    )  # fmt: skip
-    if done.code:
-        lacking = ready(repo)
-        why = lacking.why or _reason(done.stderr)
-        raise command.GitFailed(f"cannot sign: {why}", done, hint=lacking.hint or "gitexp keys check")
-    oid = done.stdout.decode().strip()
+    oid = _commit_tree(repo, content, {})
     folder = repo.common_dir / "objects" / oid[:2]
     if folder.is_dir():
         files.sync_folder(folder)  # git makes the content durable, not the name
     return oid
+
+
+def try_out(repo: Repo, content: Commit) -> None:
+    """Sign a commit that goes nowhere; raises GitFailed where the key does not sign. May ask for a passphrase."""
+    with tempfile.TemporaryDirectory(prefix="gitexp-") as folder:
+        here = str(repo.common_dir / "objects")
+        _commit_tree(repo, content, {"GIT_OBJECT_DIRECTORY": folder, "GIT_ALTERNATE_OBJECT_DIRECTORIES": here})
+
+
+def _commit_tree(repo: Repo, content: Commit, env: Mapping[str, str]) -> str:
+    parents = [word for parent in content.parents for word in ("-p", parent)]
+    settings = ("-c", "i18n.commitEncoding=UTF-8", "-c", "core.fsync=committed")
+    words = (*settings, "commit-tree", "-S", *parents, "-F", "-", content.tree)
+    message = objects.message_bytes(content)
+    done = command.run(repo, *words, input=message, env={**_people(content), **env}, check=False)
+    if done.code:
+        lacking = ready(repo)
+        why = lacking.why or _reason(done.stderr)
+        raise command.GitFailed(f"cannot sign: {why}", done, hint=lacking.hint or "gitexp keys check")
+    return done.stdout.decode().strip()
 
 
 def _people(content: Commit) -> dict[str, str]:

@@ -117,7 +117,10 @@ def _date(text: str | None) -> int | None:
     if found is None:
         raise ValueError(f"no date {text!r}")
     day, minutes, seconds = found[1], found[2] or "0000", found[3] or "00"
-    return calendar.timegm(time.strptime(day + minutes + seconds, "%Y%m%d%H%M%S"))
+    try:
+        return calendar.timegm(time.strptime(day + minutes + seconds, "%Y%m%d%H%M%S"))
+    except ValueError as error:
+        raise ValueError(f"no date {text!r}") from error
 
 
 def fingerprint(data: str) -> str:

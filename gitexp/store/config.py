@@ -115,6 +115,13 @@ SETTINGS = _table(
     ("logAllRanks", "bool", "false", "whether ranks other than 0 log too, as rank1/loss"),
     ("sign", "bool", "false", "whether run commits are signed with the user's Git signing key"),
     (
+        "signEvents",
+        "choice",
+        "auto",
+        "whether events of models are signed: auto (where Git knows a signing key), always or never",
+        ("auto", "always", "never"),
+    ),
+    (
         "publish",
         "bool",
         "false",
@@ -124,6 +131,12 @@ SETTINGS = _table(
     ("autoPush", "bool", "false", "whether each run is pushed after its end, in the background"),
     ("remote", "text", "", "the remote that experiments are pushed to and fetched from"),
     ("runsBranch", "text", "", "one branch for all runs, for hosts that refuse custom refs: gitexp/runs"),
+    (
+        "registryRef",
+        "text",
+        "",
+        "one branch for the registry, for hosts that protect branches and no other refs: refs/heads/gitexp/registry",
+    ),
     (
         "rulesBranch",
         "text",

@@ -162,13 +162,20 @@ def _digest(*parts: object) -> str:
 
 
 def write(workspace: Workspace, commit: Commit) -> str:
-    """Store an event's commit, signed where the user has a signing key; moves no ref."""
+    """Store an event's commit, signed as `gitexp.signEvents` says; moves no ref.
+
+    Raises Refused where it must be signed and there is no key, GitFailed where the key does not sign.
+    """
+    if workspace.settings.choice("signEvents") == "always":
+        signing.require(workspace.repo)
     return signing.commit(workspace.repo, commit, sign=wanted(workspace))
 
 
 def wanted(workspace: Workspace) -> bool:
-    """Say whether events are signed here: where Git knows a signing key, or is to sign."""
-    config = workspace.repo.config
+    """Say whether events are signed here: by default where Git knows a signing key, or is to sign."""
+    choice, config = workspace.settings.choice("signEvents"), workspace.repo.config
+    if choice != "auto":
+        return choice == "always"
     named = config("user.signingKey") or config("gpg.ssh.defaultKeyCommand")
     return bool(named) or workspace.settings.flag("sign") or config("commit.gpgSign") in ("true", "yes", "on", "1")
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gitexp.errors import Damaged
+from gitexp.errors import Damaged, Refused
+from gitexp.git import objects
 from gitexp.store import signers, workspace
 from tests import signing, support
 from tests.signing import ANA, BOB, EVE, NOVEMBER
@@ -163,7 +164,39 @@ def test_a_commit_that_is_not_here_is_said(project: Path) -> None:
 
 
 def test_an_event_is_signed_where_git_knows_a_key(project: Path, keys: Mapping[str, Path]) -> None:
-    space = workspace.open(project)
-    assert not signers.wanted(space)
+    assert not signers.wanted(workspace.open(project))
     signing.use(project, keys[ANA])
     assert signers.wanted(workspace.open(project))
+    assert not signers.wanted(workspace.open(project, {"signEvents": "never"}))
+
+
+def test_an_event_that_must_be_signed_is_refused_without_a_key(project: Path) -> None:
+    space = workspace.open(project, {"signEvents": "always"})
+    person = objects.Signature("Ana Ruiz", ANA, NOVEMBER)
+    with pytest.raises(Refused, match=r"cannot sign: .*") as caught:
+        signers.write(space, objects.Commit(objects.EMPTY_TREE, (), person, person, "event\n"))
+    assert caught.value.hint == "gitexp keys setup"
+
+
+@pytest.mark.parametrize(
+    ("listed", "options", "want"),
+    [
+        (ANA, "", ("good", ANA)),
+        (f"{BOB},{ANA}", "", ("good", ANA)),
+        (BOB, "", ("good", BOB)),
+        (ANA, 'valid-before="20260601"', ("expired", "")),
+        (EVE, "revoked", ("revoked", EVE)),
+        ("", "", ("unknown", "")),
+    ],
+)
+def test_what_an_event_would_count_as_is_what_it_counts_as(
+    project: Path, keys: Mapping[str, Path], listed: str, options: str, want: tuple[str, str]
+) -> None:
+    assert signers.expected(workspace.open(project), NOVEMBER).status == "none"
+    signing.use(project, keys[ANA])
+    if options == "revoked":
+        support.write(project / signers.REVOKED, signing.public(keys[ANA]) + "\n")
+    agree(project, {listed: keys[ANA]} if listed else {BOB: keys[BOB]}, options.removeprefix("revoked"))
+    found = signers.expected(workspace.open(project), NOVEMBER)
+    assert (found.status, found.person) == want
+    assert status(project, signing.commit(project, NOVEMBER))[0] == want[0]
