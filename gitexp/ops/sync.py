@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from gitexp.errors import RemoteError
+from gitexp.errors import Refused, RemoteError
 from gitexp.git import notes, objects, refs, transport
 from gitexp.git.transport import Options, Result
-from gitexp.ops import runsbranch
+from gitexp.ops import registrybranch, runsbranch
 from gitexp.store import models, remotes, runs
 from gitexp.store.remotes import Remote
 from gitexp.store.workspace import Workspace
@@ -19,6 +19,7 @@ _INCOMING = "refs/gitexp/incoming/"
 _OUTGOING = "refs/gitexp/outgoing/"
 _KEPT = "refs/gitexp/remotes/"
 _FEW = 8  # refs named one by one: Git compares each with every ref on both sides, 25 ms a ref at 10,000
+_RUNS, _REGISTRY = "branch", "registry"  # what the tips of branches are kept as
 _ALL = "refs/experiments/*:refs/experiments/*"
 
 
@@ -32,20 +33,36 @@ class Sending:
 
 def look(workspace: Workspace, remote: Remote, options: Options) -> dict[str, str]:
     """Ask the remote what it holds, {ref: oid}: runs, running runs, models and facts; remembers it."""
-    branch, before = runsbranch.ref(workspace), remotes.seen(workspace, remote)
-    if branch is None:
-        patterns = [runs.REF_PREFIX + "*", LIVE_PREFIX + "*", models.PREFIX + "*", notes.REF]
-        held = transport.ls_remote(workspace.repo, remote.name, patterns, options)
-    else:
-        held = transport.ls_remote(workspace.repo, remote.name, [branch], options)
+    before, branches = remotes.seen(workspace, remote), _branches(workspace)
+    patterns = list(branches)
+    if runsbranch.ref(workspace) is None:
+        patterns += [runs.REF_PREFIX + "*", LIVE_PREFIX + "*", notes.REF]
+        patterns += [models.PREFIX + "*"] if registrybranch.ref(workspace) is None else []
+    held = transport.ls_remote(workspace.repo, remote.name, patterns, options)
+    for branch, (what, read) in branches.items():
         if tip := held.get(branch):
             if not objects.exists(workspace.repo, tip):
                 _fetch(workspace, remote, {branch: tip}, options)
-            keep(workspace, remote, "branch", tip)
-            held = {**runsbranch.read(workspace, tip), branch: tip}
+            keep(workspace, remote, what, tip)
+            is_registry = what == _REGISTRY
+            held |= {ref: oid for ref, oid in read(workspace, tip).items() if is_registry or not _apart(workspace, ref)}
     remotes.replace(workspace, remote, held)
     _notice(workspace, remote, before, held)
     return held
+
+
+def _branches(workspace: Workspace) -> dict[str, tuple[str, Callable[[Workspace, str], dict[str, str]]]]:
+    """Return {branch: (what it is kept as, what reads it)} of those that hold refs of ours at remotes."""
+    named = (
+        (runsbranch.ref(workspace), _RUNS, runsbranch.read),
+        (registrybranch.ref(workspace), _REGISTRY, registrybranch.read),
+    )
+    return {branch: (what, read) for branch, what, read in named if branch is not None}
+
+
+def _apart(workspace: Workspace, ref: str) -> bool:
+    """Say whether a ref travels in the branch of the registry."""
+    return ref.startswith(models.PREFIX) and registrybranch.ref(workspace) is not None
 
 
 def _notice(workspace: Workspace, remote: Remote, before: Mapping[str, str], held: Mapping[str, str]) -> None:
@@ -71,10 +88,12 @@ def brought(workspace: Workspace, remote: Remote, wanted: Mapping[str, str], opt
 
 def _fetch(workspace: Workspace, remote: Remote, wanted: Mapping[str, str], options: Options) -> None:
     """Fetch by commit id: a name would be compared with every ref of the remote."""
-    if runsbranch.ref(workspace) is not None and not all(ref.startswith("refs/heads/") for ref in wanted):
-        missing = [ref for ref, oid in wanted.items() if not objects.exists(workspace.repo, oid)]
-        if missing:
-            raise RemoteError(f"{remote.label} names runs that it does not hold: {missing[0]}", hint="gitexp fetch")
+    inside = [ref for ref in wanted if not ref.startswith("refs/heads/") and _in_branch(workspace, ref)]
+    if missing := [ref for ref in inside if not objects.exists(workspace.repo, wanted[ref])]:
+        squashed = "; was its branch squashed?" if _apart(workspace, missing[0]) else ""
+        raise RemoteError(f"{remote.label} does not hold what it names: {missing[0]}{squashed}", hint="gitexp fetch")
+    wanted = {ref: oid for ref, oid in wanted.items() if ref not in inside}
+    if not wanted:
         return
     _clear(workspace, _INCOMING, remote)
     below = _INCOMING + remotes.key(remote) + "/"
@@ -100,14 +119,28 @@ def send(workspace: Workspace, remote: Remote, sending: Sending, options: Option
     """Push these refs, each only forward, and remember what arrived."""
     if not sending.refs:
         return []
-    branch = runsbranch.ref(workspace)
-    if branch is not None:
-        results = _send_branch(workspace, remote, branch, sending.refs, options)
-    else:
-        results = _send_refs(workspace, remote, sending, options)
+    results = _send(workspace, remote, sending, options)
     arrived = {item.ref: sending.refs[item.ref] for item in results if _arrived(item) and item.ref in sending.refs}
     remotes.remember(workspace, remote, arrived)
     return [item for item in results if item.ref in sending.refs]
+
+
+def _send(workspace: Workspace, remote: Remote, sending: Sending, options: Options) -> list[Result]:
+    apart = {ref: oid for ref, oid in sending.refs.items() if _apart(workspace, ref)}
+    rest = replace(sending, refs={ref: oid for ref, oid in sending.refs.items() if ref not in apart})
+    results, branch, registry = [], runsbranch.ref(workspace), registrybranch.ref(workspace)
+    if rest.refs and branch is not None:
+        results += _send_branch(workspace, remote, branch, rest.refs, options)
+    elif rest.refs:
+        results += _send_refs(workspace, remote, rest, options)
+    if apart and registry is not None:
+        results += _send_branch(workspace, remote, registry, apart, options)
+    return results
+
+
+def _in_branch(workspace: Workspace, ref: str) -> bool:
+    """Say whether a ref travels in a branch, whose history brings its objects."""
+    return _apart(workspace, ref) or runsbranch.ref(workspace) is not None
 
 
 def _arrived(result: Result) -> bool:
@@ -155,11 +188,11 @@ def _lease_of_facts(workspace: Workspace, remote: Remote, wanted: Mapping[str, s
 def _send_branch(
     workspace: Workspace, remote: Remote, branch: str, wanted: Mapping[str, str], options: Options
 ) -> list[Result]:
-    tip = remotes.seen(workspace, remote).get(branch)
-    new = runsbranch.build(workspace, tip, wanted)
+    tip, is_registry = remotes.seen(workspace, remote).get(branch), branch == registrybranch.ref(workspace)
+    new = (registrybranch if is_registry else runsbranch).build(workspace, tip, wanted)
     done = transport.push(workspace.repo, remote.name, [f"{new}:{branch}"], options=options)
     if done and _arrived(done[0]):
-        keep(workspace, remote, "branch", new)
+        keep(workspace, remote, _REGISTRY if is_registry else _RUNS, new)
         remotes.remember(workspace, remote, {branch: new})
     return [Result(ref, done[0].status, done[0].reason) for ref in wanted] if done else []
 
@@ -172,6 +205,8 @@ def rewrite(
     This is for a deletion somebody asked for; nothing else ever moves a ref backwards. Raises RemoteError.
     """
     options = options or Options()
+    if any(_apart(workspace, ref) for ref in changes):
+        raise Refused("the branch of the registry only moves forward", hint="gitexp model rm NAME hides a model")
     with remotes.busy(workspace, remote):
         held = look(workspace, remote, options)
         branch = runsbranch.ref(workspace)
@@ -196,13 +231,15 @@ def _rewrite_branch(
     options: Options,
 ) -> list[Result]:
     """Build the branch anew without a past: only so do the commits that are to go have nothing that keeps them."""
-    after = {**{ref: oid for ref, oid in held.items() if ref != branch}, **changes}
+    apart = {ref: oid for ref, oid in held.items() if ref.startswith("refs/heads/") or _apart(workspace, ref)}
+    after = {**{ref: oid for ref, oid in held.items() if ref not in apart}, **changes}
     kept = {ref: oid for ref, oid in after.items() if oid is not None}
     new = runsbranch.build(workspace, None, kept) if kept else ""
     refspecs, leases = [f"{new}:{branch}"], {branch: held.get(branch, "")}
     results = transport.push(workspace.repo, remote.name, refspecs, leases=leases, options=options)
     _raise_refusals(remote, results)
-    remotes.replace(workspace, remote, {**kept, branch: new} if new else {})
+    apart.pop(branch, None)
+    remotes.replace(workspace, remote, {**apart, **kept, **({branch: new} if new else {})})
     return [Result(ref, transport.DELETED if oid is None else transport.UPDATED) for ref, oid in changes.items()]
 
 

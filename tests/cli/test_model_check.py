@@ -54,7 +54,9 @@ def test_without_a_stage_all_that_the_rules_name_are_checked(project: Path) -> N
 def test_without_rules_a_stage_has_to_be_named(project: Path) -> None:
     registry.register(project, registry.run(project))
     assert "gitexp model check churn:1 production" in gitexp("model", "check", "churn:1", expect=2).stderr
-    assert gitexp("model", "check", "churn:1", "production").lines[1].startswith("production  artifact  yes")
+    found = gitexp("model", "check", "churn:1", "production")
+    assert found.lines[1].startswith("production  artifact  yes")
+    assert "main has no rules; they would stand in its gitexp.toml, as [registry.stages.production]" in found.stderr
 
 
 def test_rules_that_cannot_be_read_let_nothing_through(project: Path) -> None:
