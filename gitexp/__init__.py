@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         log_table,
         log_text,
         metrics,
+        models,
         note,
         runs,
         seed_everything,
@@ -74,6 +75,7 @@ __all__ = [
     "log_table",
     "log_text",
     "metrics",
+    "models",
     "note",
     "runs",
     "seed_everything",
@@ -89,6 +91,10 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'gitexp' has no attribute {name!r}")
     from gitexp import sdk
 
+    if name == "models":  # a training does without the registry
+        from gitexp.sdk import models
+
+        return models
     return getattr(sdk, name)
 
 

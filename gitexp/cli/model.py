@@ -23,6 +23,8 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "Versions": (
         ("register", "model_register", "Make an artifact of a run a new version of a model."),
         ("create", "model_register", "Create a model before its first version."),
+        ("get", "model_get", "Write the file or folder of a version here, exactly as it was registered."),
+        ("env", "model_get", "Print which version and run an endpoint serves."),
     ),
     "Release": (
         ("request", "model_words", "Ask for approvals of a version for a stage."),

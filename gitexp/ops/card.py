@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gitexp.errors import GitexpError
-from gitexp.ops import artifacts, chronicle, using
+from gitexp.ops import artifacts, chronicle, serve, using
 from gitexp.ops import models as named
 from gitexp.ops.chronicle import Item
 from gitexp.ops.models import Known
@@ -15,8 +15,7 @@ from gitexp.record import model as folding
 from gitexp.record import rules as ruling
 from gitexp.record.model import Standing, Version
 from gitexp.record.rules import Rules
-from gitexp.store import rulebook, runs
-from gitexp.store.runs import Run
+from gitexp.store import rulebook
 from gitexp.store.workspace import Workspace
 
 HERE, ELSEWHERE, NO_RUN = "here", "not here", "its run is not here"
@@ -69,18 +68,9 @@ def of(workspace: Workspace, said: str) -> Card:
     return Card(known, version, history, book.rules, book.branch, standings, where(workspace, version))
 
 
-def run_of(workspace: Workspace, version: Version) -> Run | None:
-    """Return the run that a version is of, as it was then; None where it is not in this clone."""
-    from gitexp.git import objects
-
-    if version.commit and objects.exists(workspace.repo, version.commit):
-        return runs.load(workspace, version.commit)
-    return None
-
-
 def where(workspace: Workspace, version: Version) -> str:
     """Say whether the bytes of a version are in this clone."""
-    run = run_of(workspace, version)
+    run = serve.run_of(workspace, version)
     if run is None:
         return NO_RUN
     try:

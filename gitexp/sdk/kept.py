@@ -107,16 +107,17 @@ class RecordedArtifact:
 def one(run: Run, name: str) -> RecordedArtifact:
     """Return the artifact, folder or link of a name; raises NotFound with what there is."""
     link = next((item for item in _links(run) if item.name == name), None)
-    return link or _made(using.of_run(run, name.rstrip("/"), name))
+    return link or made(using.of_run(run, name.rstrip("/"), name))
 
 
 def of(run: Run) -> list[RecordedArtifact]:
     """Return the artifacts and links of a run, by name."""
-    found = [_made(Found(run, item.name, (item,), item.name)) for item in run.artifacts]
+    found = [made(Found(run, item.name, (item,), item.name)) for item in run.artifacts]
     return sorted([*found, *_links(run)], key=lambda item: item.name)
 
 
-def _made(found: Found) -> RecordedArtifact:
+def made(found: Found) -> RecordedArtifact:
+    """Return an artifact that was found, as Python reads it."""
     size = sum(item.size_bytes for item in found.items)
     sha256 = None if found.name.endswith("/") else found.items[0].sha256
     facts = dict(found.run.facts_of(found.name.rstrip("/")))

@@ -259,3 +259,30 @@ def test_hostile_words_of_events_do_not_reach_the_terminal(churn: Path) -> None:
     support.gitexp("model", "register", "lr0.2", "churn", "--again", "--framework", "\x1b]0;x\x07")
     for words in (["ls"], ["ls", "churn"], ["show", "churn"], ["show", "churn:1"], ["show", "churn:4"]):
         assert "\x1b" not in support.gitexp("model", *words).stdout
+
+
+def test_get_writes_one_version_as_cp_would_and_several_apart(churn: Path) -> None:
+    done = support.gitexp("model", "get", "churn:1", "--to", "model.txt")
+    assert done.stdout == "model.txt (17 bytes)\n"
+    assert done.stderr.startswith("churn:1, sha256 ")
+    assert Path("model.txt").read_bytes().endswith(b"\n0")
+    support.gitexp("model", "get", "churn:1", "churn:latest", "--to", "all")
+    written = sorted(str(path) for path in Path("all").rglob("*") if path.is_file())
+    assert written == ["all/churn/1/model.txt", "all/churn/3/model.txt"]
+    support.gitexp("model", "get", "churn:2", "--to", "model.txt", expect=7)
+    support.gitexp("model", "deprecate", "churn:2", "-m", "use 3")
+    done = support.gitexp("model", "get", "churn:2", "--to", "model.txt", "--force", "--json")
+    assert (done.json["version"], done.json["written"]["size"]) == (2, 17)
+    assert done.stderr == "gitexp: churn:2 is deprecated: use 3\n"
+
+
+def test_env_prints_what_a_shell_can_evaluate(churn: Path) -> None:
+    support.gitexp("model", "stage", "churn:2", "production")
+    lines = support.gitexp("model", "env", "churn@production").lines
+    assert lines[:3] == [
+        "export GITEXP_MODEL=churn",
+        "export GITEXP_MODEL_VERSION=2",
+        "export GITEXP_MODEL_STAGE=production",
+    ]
+    assert f"export GITEXP_MODEL_RUN={IDS[1]}" in lines
+    assert support.gitexp("model", "env", "churn:2", "--format", "json").json["run"] == IDS[1]
