@@ -7,6 +7,7 @@ import http.server
 import os
 import shlex
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -102,6 +103,21 @@ def http_server(root: Path, password: str | None = None) -> Iterator[str]:
         thread.join()
 
 
+@contextmanager
+def http_process(root: Path, password: str | None = None) -> Iterator[str]:
+    """Serve the repositories below `root` as `http_server` does, from a process of its own that has the git command."""
+    words = [sys.executable, "-m", "tests.servers", str(root), *([password] if password is not None else [])]
+    env = {**os.environ, "PYTHONPATH": str(support.ROOT)}
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.stdin.close()  # it ends with its stdin, also where this process is killed
+            process.wait(timeout=support.TIMEOUT_SECONDS)
+
+
 def ssh(folder: Path) -> dict[str, str]:
     """Return the environment in which Git's ssh reaches this machine without a daemon."""
     script = support.write(folder / "ssh.sh", SSH)
@@ -120,3 +136,9 @@ def reached(kind: str, bare: Path, folder: Path) -> Iterator[tuple[str, dict[str
         yield f"ssh://git@127.0.0.1{bare}", ssh(folder)
     else:
         yield (bare.as_uri() if kind == "file" else str(bare)), {}
+
+
+if __name__ == "__main__":
+    with http_server(Path(sys.argv[1]), *sys.argv[2:]) as where:
+        print(where, flush=True)
+        sys.stdin.read()

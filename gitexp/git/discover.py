@@ -34,6 +34,16 @@ def find(path: str | os.PathLike[str] | None = None) -> Repo:
     )
 
 
+def at(path: Path) -> Repo | None:
+    """Return the repository that a path names, as Git looks for one there: `path/.git`, `path`, `path.git`."""
+    for folder in (path, Path(f"{path}.git")):
+        if (git_dir := _git_dir_in(folder)) is not None:
+            return _repo(git_dir, folder)
+        if _is_git_dir(folder):
+            return _repo(folder, None)
+    return None
+
+
 def _from_environment() -> Repo:
     git_dir = Path(os.environ["GIT_DIR"]).resolve()
     if not _is_git_dir(git_dir):

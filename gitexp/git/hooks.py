@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,15 +43,18 @@ def find(repo: Repo, name: str) -> Path | None:
     return path if os.access(path, os.X_OK) and path.is_file() else None
 
 
-def run(repo: Repo, path: Path, env: Mapping[str, str]) -> Output:
-    """Run a hook as Git runs one, by `git hook run` where Git has it and finds it there."""
-    if command.available() and command.version() >= _HOOK_RUN and path.parent == folder(repo).path:
+def run(
+    repo: Repo, path: Path, env: Mapping[str, str], *, args: Sequence[str] = (), input: bytes | None = None
+) -> Output:
+    """Run a hook as Git runs one, by `git hook run` where Git has it and finds it there, and nothing is said to it."""
+    usual = path.parent == folder(repo).path and not args and input is None
+    if command.available() and command.version() >= _HOOK_RUN and usual:
         return command.run(repo, "hook", "run", "--ignore-missing", path.name, env=env, check=False)
     done = subprocess.run(
-        [str(path)] if os.access(path, os.X_OK) else ["sh", "-e", str(path)],
+        [*([str(path)] if os.access(path, os.X_OK) else ["sh", "-e", str(path)]), *args],
         cwd=repo.work_tree or repo.git_dir,
         env=command.environment(repo, env),
-        stdin=subprocess.DEVNULL,
+        input=input or b"",
         capture_output=True,
     )
     return Output(done.stdout, done.stderr.decode("utf-8", "replace"), done.returncode)

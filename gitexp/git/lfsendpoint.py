@@ -14,24 +14,15 @@ from urllib.parse import unquote, urlsplit
 
 from gitexp import redact, text
 from gitexp.errors import NoStore, RemoteError
-from gitexp.git import command
+from gitexp.git import address, command
+from gitexp.git.address import Ssh
 
 if TYPE_CHECKING:
     from gitexp.git.repo import Repo
 
 UPLOAD, DOWNLOAD = "upload", "download"
-_SCP = re.compile(r"(?!\w+://)(?P<host>(?:[^/:@\[\]]+@)?(?:\[[^/\]]+\]|[^/:]+)):(?P<path>.+)", re.DOTALL)
 _SSH_SECONDS = 60
 _MAX_ANSWER_BYTES = 1 << 16
-
-
-@dataclass(frozen=True, slots=True)
-class Ssh:
-    """Where `git-lfs-authenticate` is asked."""
-
-    host: str  # with the user
-    port: str
-    path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +41,20 @@ def find(repo: Repo, remote: str, operation: str) -> Endpoint:
     Raises RemoteError where the settings name none that could be used.
     """
     configured = _configured(repo, remote, operation)
-    address = configured or _address(repo, remote, operation)
-    return _parse(repo, address, derived=not configured)
+    found = configured or address.of(repo, remote, push=operation == UPLOAD)
+    return _parse(repo, found, derived=not configured)
 
 
 def elsewhere(repo: Repo, remote: str) -> str:
     """Return where uploads for a remote go, without credentials, "" where that is the remote's own store."""
     configured = _configured(repo, remote, UPLOAD)
-    if not configured or _same(configured, _address(repo, remote, UPLOAD)):
+    if not configured or _same(configured, address.of(repo, remote, push=True)):
         return ""
     return text.safe(redact.url(configured))
 
 
-def _same(configured: str, address: str) -> bool:
-    return configured.rstrip("/") in (address.rstrip("/"), _below(address))
+def _same(configured: str, where: str) -> bool:
+    return configured.rstrip("/") in (where.rstrip("/"), _below(where))
 
 
 def _configured(repo: Repo, remote: str, operation: str) -> str:
@@ -99,65 +90,31 @@ def _lfsconfig(repo: Repo) -> dict[str, str]:
     return {}
 
 
-def _is_local(address: str) -> bool:
-    return not re.match(r"(https?|ssh|git\+ssh|ssh\+git)://", address) and not _SCP.fullmatch(address)
+def _is_local(where: str) -> bool:
+    return address.scheme(where) not in ("http", "https", *address.SSH_SCHEMES) and not address.is_scp(where)
 
 
-def _address(repo: Repo, remote: str, operation: str) -> str:
-    """Return the remote's address, as Git rewrites it by `url.*.insteadOf`."""
-    if command.available():
-        known = remote in repo.remotes
-        args = ["remote", "get-url", *(["--push"] if operation == UPLOAD else []), "--", remote]
-        out = command.run(repo, *(args if known else ["ls-remote", "--get-url", "--", remote]), check=False)
-        if not out.code and (lines := out.stdout.decode("utf-8", "surrogateescape").splitlines()):
-            return lines[0]
-    pushed = repo.config(f"remote.{remote}.pushurl") if operation == UPLOAD else None
-    return pushed or repo.config(f"remote.{remote}.url") or remote
-
-
-def _parse(repo: Repo, address: str, *, derived: bool) -> Endpoint:
-    label = text.safe(redact.url(address))
-    scheme = address.partition("://")[0].lower() if "://" in address else ""
+def _parse(repo: Repo, where: str, *, derived: bool) -> Endpoint:
+    label, scheme = address.label(where), address.scheme(where)
     if scheme in ("http", "https"):
-        return Endpoint(label, url=_below(address) if derived else address.rstrip("/"))
+        return Endpoint(label, url=_below(where) if derived else where.rstrip("/"))
     if scheme == "git" and derived:
-        return Endpoint(label, url=_below("https" + address[3:]))
-    if scheme in ("ssh", "git+ssh", "ssh+git"):
-        return Endpoint(label, ssh=_ssh(address, label))
+        return Endpoint(label, url=_below("https" + where[3:]))
+    if scheme in address.SSH_SCHEMES:
+        return Endpoint(label, ssh=address.ssh(where))
     if scheme == "file":
-        return Endpoint(label, folder=_store(Path(unquote(urlsplit(address).path)), label))
-    path = Path(address).expanduser() if address.startswith("~") else Path(repo.work_tree or repo.git_dir, address)
-    if not scheme and not path.exists() and (found := _SCP.fullmatch(address)):
-        return Endpoint(label, ssh=_checked(Ssh(found["host"], "", found["path"]), label))
-    if not scheme and ("/" in address or path.exists()):
+        return Endpoint(label, folder=_store(Path(unquote(urlsplit(where).path)), label))
+    path = Path(where).expanduser() if where.startswith("~") else Path(repo.work_tree or repo.git_dir, where)
+    if not scheme and not path.exists() and address.is_scp(where):
+        return Endpoint(label, ssh=address.scp(where))
+    if not scheme and ("/" in where or path.exists()):
         return Endpoint(label, folder=_store(path, label))
     raise NoStore(f"no Git LFS store is known for {label}", hint="git config lfs.url URL")
 
 
-def _below(address: str) -> str:
-    address = address.rstrip("/")
-    return address + ("/info/lfs" if address.endswith(".git") else ".git/info/lfs")
-
-
-def _ssh(address: str, label: str) -> Ssh:
-    parts = urlsplit(address)
-    path = unquote(parts.path)
-    try:
-        port = str(parts.port or "")
-    except ValueError as error:
-        raise RemoteError(f"{label} has no valid port", hint="git remote -v") from error
-    host = parts.netloc.rpartition("@")[2]
-    host = host[: -len(port) - 1] if port else host.rstrip(":")
-    user = unquote(parts.username or "")
-    at = f"{user}@" if user else ""
-    return _checked(Ssh(at + host.strip("[]"), port, path[1:] if path.startswith("/~") else path), label)
-
-
-def _checked(ssh: Ssh, label: str) -> Ssh:
-    """Refuse what ssh or the shell on the other side would take for an option (as Git does)."""
-    if not ssh.host.rpartition("@")[2] or ssh.host.startswith("-") or "@-" in ssh.host or ssh.path.startswith("-"):
-        raise RemoteError(f"strange address: {label}", hint="git remote -v")
-    return ssh
+def _below(where: str) -> str:
+    where = where.rstrip("/")
+    return where + ("/info/lfs" if where.endswith(".git") else ".git/info/lfs")
 
 
 def _store(path: Path, label: str) -> Path:
@@ -188,7 +145,7 @@ class Pass:
 def authenticate(repo: Repo, ssh: Ssh, operation: str, env: dict[str, str]) -> Pass:
     """Ask the other side of an SSH remote where its LFS store is; raises RemoteError."""
     line = f"git-lfs-authenticate {shlex.quote(ssh.path)} {operation}"
-    args = [*_program(repo), *(_port(repo, ssh.port) if ssh.port else ()), ssh.host, line]
+    args = [*address.program(repo, ssh), ssh.host, line]
     try:
         done = subprocess.run(
             args,
@@ -223,14 +180,3 @@ def _unanswered(ssh: Ssh, why: str) -> RemoteError:
     return RemoteError(
         f"{where} names no Git LFS store by git-lfs-authenticate: {why}", hint="git config lfs.url URL of a store"
     )
-
-
-def _program(repo: Repo) -> list[str]:
-    """Return the ssh command that Git would use."""
-    line = os.environ.get("GIT_SSH_COMMAND") or repo.config("core.sshCommand")
-    return shlex.split(line) if line else [os.environ.get("GIT_SSH") or "ssh"]
-
-
-def _port(repo: Repo, port: str) -> list[str]:
-    variant = (os.environ.get("GIT_SSH_VARIANT") or repo.config("ssh.variant") or "").lower()
-    return ["-P" if variant in ("putty", "plink", "tortoiseplink") else "-p", port]

@@ -181,7 +181,7 @@ class Session:
         for _ in range(_MAX_REDIRECTS):
             extra = self._own_headers(url, sent) if own else {}
             answer = self._request(method, url, {**extra, **sent}, body, silence)
-            target = answer.headers.get("Location", "")
+            answer.url, target = url, answer.headers.get("Location", "")
             if answer.status not in _REDIRECTS or not target:
                 return answer
             answer.drain_conn()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from gitexp import locks
 from gitexp.errors import Conflict, Damaged
 from gitexp.git import objects, reffiles, refs, transport
+from gitexp.git.compare import contains as contains
 
 if TYPE_CHECKING:
     from gitexp.git.repo import Repo
@@ -177,16 +178,6 @@ def reached(repo: Repo, commit: str) -> int | None:
         return None
     known = [reached(repo, parent) for parent in content.parents]
     return None if None in known else max(value or 0 for value in known)
-
-
-def contains(repo: Repo, commit: str, ancestor: str) -> bool:
-    """Say whether `ancestor` is in the history of `commit`; False where that history is cut off before it."""
-    if commit == ancestor:
-        return True
-    try:
-        return bool(repo.raw.descendant_of(commit, ancestor))
-    except (KeyError, ValueError):
-        return False
 
 
 def locate(repo: Repo, tree: str | None, oid: str) -> Blobs:

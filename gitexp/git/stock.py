@@ -203,6 +203,8 @@ def _failure(remote: str, stderr: str) -> RemoteError:
     """Return the error for a remote that could not be talked to; its words without credentials."""
     said = [line.strip() for line in stderr.replace("\r", "\n").splitlines() if line.strip()]
     marked = [line for line in said if line.startswith(("fatal:", "error:", "remote:", "ERROR:", "ssh:"))]
+    if all(line.startswith("error: failed to push") for line in marked):  # the words of a hook stand before it
+        marked = said
     words = redact.text("; ".join((marked or said or ["it said nothing"])[:4]))
     hint = next((hint for mark, hint in _HINTS if mark in stderr), "try plain Git: git ls-remote {remote}")
     return RemoteError(f"{redact.url(remote)}: {words}", hint=hint.format(remote=redact.url(remote)))

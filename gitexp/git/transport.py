@@ -7,9 +7,9 @@ replaces, and tags are not followed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from gitexp.git import address, stock
+from gitexp.git import address, command, stock, wire
 from gitexp.git.exchange import (
     CURRENT,
     DELETED,
@@ -30,14 +30,31 @@ __all__ = ["CURRENT", "DELETED", "NEW", "PUSHING", "REJECTED", "UPDATED", "Optio
 _USUAL = Options()
 
 
+class _Way(Protocol):
+    """What both ways of going over the network can do."""
+
+    def ls_remote(self, repo: Repo, remote: str, patterns: Sequence[str], options: Options) -> dict[str, str]: ...
+    def fetch(self, repo: Repo, remote: str, refspecs: Iterable[str], options: Options) -> None: ...
+    def push(
+        self, repo: Repo, remote: str, refspecs: Sequence[str], *, leases: Mapping[str, str] | None, options: Options
+    ) -> list[Result]: ...
+    def bring(self, repo: Repo, remote: str, oids: Sequence[str]) -> None: ...
+
+
+def _way() -> _Way:
+    if command.available():
+        return stock
+    return wire
+
+
 def ls_remote(repo: Repo, remote: str, patterns: Sequence[str], options: Options = _USUAL) -> dict[str, str]:
     """Return {ref: oid} of what the remote holds under these full names or `…/*` patterns; raises RemoteError."""
-    return stock.ls_remote(repo, remote, patterns, options)
+    return _way().ls_remote(repo, remote, patterns, options)
 
 
 def fetch(repo: Repo, remote: str, refspecs: Iterable[str], options: Options = _USUAL) -> None:
     """Fetch exactly these refspecs, whole also in a partial clone; raises RemoteError."""
-    stock.fetch(repo, remote, refspecs, options)
+    _way().fetch(repo, remote, refspecs, options)
 
 
 def push(
@@ -52,12 +69,12 @@ def push(
 
     Raises RemoteError where the remote was not reached or said nothing of the refs.
     """
-    return stock.push(repo, remote, refspecs, leases=leases, options=options)
+    return _way().push(repo, remote, refspecs, leases=leases, options=options)
 
 
 def bring(repo: Repo, remote: str, oids: Sequence[str]) -> None:
     """Bring these objects of a partial clone's remote, alone; one that does not come is missed where it is read."""
-    stock.bring(repo, remote, oids)
+    _way().bring(repo, remote, oids)
 
 
 def names(repo: Repo) -> dict[str, str]:
