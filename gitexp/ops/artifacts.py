@@ -11,8 +11,8 @@ from typing import Any
 
 from gitexp import files, ids, text
 from gitexp.errors import Damaged, NotFound, UsageError, WriteFailed
-from gitexp.ops import attach, find, lifecycle
-from gitexp.record import globs
+from gitexp.ops import attach, find, folders, lifecycle
+from gitexp.record import globs, names
 from gitexp.store import objects as large
 from gitexp.store import runs, whereabouts
 from gitexp.store.runs import Artifact, Run
@@ -255,6 +255,15 @@ def every_run(workspace: Workspace) -> Iterator[Run]:
         yield runs.load(workspace, commit, ref)
 
 
+def _check(path: Path, name: str) -> None:
+    """Raise UsageError for what cannot be read, is no file, or cannot be called so."""
+    names.check(name.strip("/") if path.is_dir() else name)
+    if not os.access(path, os.R_OK):
+        raise UsageError(f"{path} cannot be read", hint=f"ls -l {path}")
+    if what := folders.kind(path.stat().st_mode):
+        raise UsageError(f"{path} is {what}", hint=f"ls -l {path}")
+
+
 @dataclass(slots=True)
 class Added:
     """What was added to a run, and what could not be and why."""
@@ -281,9 +290,8 @@ def add(
 
     Raises UsageError for what cannot be read or be a name, before anything is written.
     """
-    for path, _ in given:
-        if not os.access(path, os.R_OK):
-            raise UsageError(f"{path} cannot be read", hint=f"ls -l {path}")
+    for path, name in given:
+        _check(path, name)
     if not run.live and run.ref is None:
         raise UsageError(
             f"{label(run)} is an earlier state of its run", hint=f"gitexp artifact add {ids.short(run.id)}"
@@ -293,9 +301,12 @@ def add(
     try:
         for path, name in given:
             work = attach.Work(session, lambda *why: done.left_out.append(why), lambda *_: None, tell)
-            kept = attach.add(work, path, name, facts)
-            done.names += kept.names
-            done.size_bytes += kept.size_bytes
+            try:
+                attach.add(work, path, name, facts)
+            except (FileNotFoundError, PermissionError):
+                done.left_out.append((str(path), "was taken away just now"))
+            done.names += work.kept.names
+            done.size_bytes += work.kept.size_bytes
     finally:
         lifecycle.finish(session, "completed")
     if run.live:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -133,5 +134,12 @@ def test_adding_what_is_not_there_writes_nothing(run: Run) -> None:
         add(run, ("nix", "nix"))
     with pytest.raises(UsageError, match="absolute"):
         add(run, ("train.py", "../up"))
+    os.mkfifo("pipe")
+    with pytest.raises(UsageError, match="pipe is a pipe"):
+        add(run, ("train.py", "train.py"), ("pipe", "pipe"))
+    with socket.socket(socket.AF_UNIX) as opened:
+        opened.bind("socket")
+        with pytest.raises(UsageError, match="socket is a socket"):
+            add(run, ("socket", "socket"))
     assert find.one(run.workspace, run.id).commit == run.commit
     assert list(run.workspace.live.iterdir()) == []
