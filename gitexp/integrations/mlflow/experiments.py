@@ -63,6 +63,9 @@ class Known:
         return {key: value for key, value in self.state.tags.items() if key not in HIDDEN}
 
 
+DEFAULT = Known("0", ids.DEFAULT_EXPERIMENT, ids.DEFAULT_EXPERIMENT, facts.EMPTY, 0, 0)
+
+
 def plain_name(name: str) -> str:
     """Return what gitexp calls an experiment of MLflow's: its name, where that can be one here too."""
     try:
@@ -83,6 +86,7 @@ class Register:
         self._workspace = workspace
         self._tip: str | None = ""
         self._told: dict[str, Known] = {}
+        self._removed: frozenset[str] = frozenset()
 
     def told(self) -> dict[str, Known]:
         """Return the experiments about which something is said, and the default one."""
@@ -90,7 +94,8 @@ class Register:
         if tip != self._tip:
             ledger = said.ledger(self._workspace)
             every = (_known(item, ledger.said(EXPERIMENT, item.id)) for item in stored.said_of(self._workspace))
-            self._told, self._tip = {item.id: item for item in every if PURGED not in item.state.tags}, tip
+            self._told = {item.id: item for item in every if PURGED not in item.state.tags}
+            self._removed, self._tip = ledger.removed, tip
         return self._told
 
     def all(self) -> dict[str, Known]:
@@ -105,15 +110,23 @@ class Register:
             if path not in taken:
                 target = said.experiment_of(self._workspace, path)
                 found[target] = Known(target, path, name, facts.EMPTY, start_ms, start_ms)
-        default = found.get("0") or Known("0", ids.DEFAULT_EXPERIMENT, ids.DEFAULT_EXPERIMENT, facts.EMPTY, 0, 0)
+        default = found.get(DEFAULT.id, DEFAULT)
         created = min([*oldest, _born_ms(self._workspace)]) - 1
         updated = max(created, default.updated_ms)
         found["0"] = Known("0", default.path, default.called, default.state, created, updated)
         return found
 
     def get(self, experiment_id: str) -> Known | None:
-        """Return one experiment."""
-        return (self.told().get(experiment_id) if experiment_id != "0" else None) or self.all().get(experiment_id)
+        """Return one experiment; the index is not asked where something is said of it."""
+        known = self.told().get(experiment_id)
+        if known is None and experiment_id == DEFAULT.id:
+            return DEFAULT
+        return known or self.all().get(experiment_id)
+
+    def removed(self) -> frozenset[str]:
+        """Return the ids of the runs that are deleted."""
+        self.told()
+        return self._removed
 
     def named(self, name: str) -> Known | None:
         """Return the experiment that MLflow, or else gitexp, calls so."""
@@ -183,7 +196,8 @@ class Experiments:
 
     def get_experiment(self, experiment_id: str) -> Experiment:
         """Return an experiment, a deleted one too; raises RESOURCE_DOES_NOT_EXIST."""
-        return self._experiment(self._known(experiment_id))
+        known = self._known(experiment_id)
+        return self._experiment(self.register.all()[known.id] if known.id == DEFAULT.id else known)
 
     def get_experiment_by_name(self, experiment_name: str) -> Experiment | None:
         """Return the experiment of a name, a deleted one too; None where there is none."""

@@ -21,11 +21,13 @@ from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 from mlflow.utils.validation import _validate_dataset_inputs, _validate_run_id
 
 from gitexp import redact
+from gitexp.index import rows
 from gitexp.integrations.mlflow import hold, table
 from gitexp.integrations.mlflow.table import Line
 from gitexp.record import dataset
 from gitexp.record.dataset import Column
 from gitexp.store import annotations as said_of
+from gitexp.store.live import LiveRun
 from gitexp.store.workspace import Workspace
 
 MAX_SUMMARIES = 1000
@@ -77,6 +79,12 @@ class Inputs:
         """Return what runs read and put out."""
         return {run_id: _read(lines) for run_id, lines in table.said(self.workspace, run_ids).items()}
 
+    def _said_by(self, run: LiveRun) -> tuple[RunInputs, RunOutputs]:
+        """Return what an active run read and put out so far."""
+        return _read(
+            [Line(run.id, kind, key, json.loads(body)) for kind, key, body in rows.logged_of(run.logged, run.data)]
+        )
+
     def _search_datasets(self, experiment_ids: list[str]) -> list[_DatasetSummary]:
         """Return which datasets the runs of experiments read, each once."""
         found: dict[tuple[str, str, str, str | None], None] = {}
@@ -109,13 +117,13 @@ def _entry(workspace: Workspace, name: str, given: DatasetInput) -> dataset.Data
     tags = {tag.key: tag.value for tag in given.tags or ()}
     said = {key: value for key in _TEXTS if (value := getattr(given.dataset, key)) is not None}
     source, profile = _object(given.dataset.source), _object(given.dataset.profile)
-    rows = profile.get("num_rows")
+    count = profile.get("num_rows")
     columns = _columns(_object(given.dataset.schema))
     return dataset.Dataset(
         name,
         role=tags.get(MLFLOW_DATASET_CONTEXT, ""),
         uri=_uri(workspace, source),
-        rows=rows if isinstance(rows, int) and not isinstance(rows, bool) else None,
+        rows=count if isinstance(count, int) and not isinstance(count, bool) else None,
         schema=columns[: dataset.MAX_COLUMNS],
         columns=len(columns) if len(columns) > dataset.MAX_COLUMNS else None,
         source={"kind": given.dataset.source_type},
@@ -133,8 +141,8 @@ def _object(text: str | None) -> dict[str, Any]:
 
 
 def _columns(schema: Mapping[str, Any]) -> tuple[Column, ...]:
-    rows = schema.get("mlflow_colspec")
-    found = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    listed = schema.get("mlflow_colspec")
+    found = [row for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
     return tuple(Column(str(row.get("name", "")), str(row.get("type", ""))) for row in found)
 
 

@@ -12,7 +12,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFL
 from gitexp import clock, ids
 from gitexp.index import database
 from gitexp.index.sql import Sql
-from gitexp.integrations.mlflow import failures, follow, hold, search, shown, table
+from gitexp.integrations.mlflow import experiments, failures, follow, hold, search, shown, table
 from gitexp.integrations.mlflow.experiments import Known, Register
 from gitexp.ops import naming, purge
 from gitexp.record import facts
@@ -20,7 +20,6 @@ from gitexp.store import annotations as said
 from gitexp.store import seal
 from gitexp.store.annotations import Change
 from gitexp.store.live import LiveRun
-from gitexp.store.runs import Run
 from gitexp.store.workspace import Workspace
 
 
@@ -32,7 +31,9 @@ class Runs:
 
     if TYPE_CHECKING:
 
-        def get_experiment(self, experiment_id: str) -> Experiment: ...
+        def _known(self, experiment_id: str, *, deleted: bool | None = None) -> Known: ...
+
+        def _said_by(self, run: LiveRun) -> tuple[RunInputs, RunOutputs]: ...
 
         def _check_experiment_active(self, experiment: Experiment | Known) -> None: ...
 
@@ -44,8 +45,8 @@ class Runs:
         self, experiment_id: str, user_id: str, start_time: int, tags: Sequence[RunTag] | None, run_name: str | None
     ) -> Entity:
         """Begin a run: its code is fixed now, and it can be seen at once."""
-        experiment = self.get_experiment(experiment_id)
-        self._check_experiment_active(experiment)
+        known = self._known(experiment_id)
+        self._check_experiment_active(known)
         told = {tag.key: "" if tag.value is None else str(tag.value) for tag in tags or ()}
         tagged = told.get(MLFLOW_RUN_NAME)
         if run_name and tagged and run_name != tagged:
@@ -60,7 +61,7 @@ class Runs:
         parent = told.get(MLFLOW_PARENT_RUN_ID, "")
         run_id = hold.begin(
             self.workspace,
-            experiment.experiment_id,
+            known.id,
             name,
             told,
             start_ms=start_time,
@@ -72,15 +73,23 @@ class Runs:
 
     def get_run(self, run_id: str) -> Entity:
         """Return a run, a deleted one too; raises RESOURCE_DOES_NOT_EXIST."""
+        found = self._journal(run_id)
+        if found is not None:
+            return self._shown(shown.of(found, said.state(self.workspace, found)), *self._said_by(found))
         told = self._told(run_id)
-        inputs, outputs = self._inputs_outputs([run_id])[run_id]
-        return self._shown(told, inputs, outputs)
+        return self._shown(told, *self._inputs_outputs([run_id])[run_id])
+
+    def _journal(self, run_id: str) -> LiveRun | None:
+        """Return a run that is active, or to which something came late; None where all of it is committed."""
+        found = follow.run(self.workspace, run_id)
+        if found is None and (self.workspace.live / run_id / seal.LATE).exists():
+            late = table.run(self.workspace, run_id)
+            return late if isinstance(late, LiveRun) else None
+        return found
 
     def _told(self, run_id: str) -> shown.Told:
-        found: Run | None = follow.run(self.workspace, run_id)
-        if found is None and (self.workspace.live / run_id / seal.LATE).exists():
-            found = table.run(self.workspace, run_id)
-        if isinstance(found, LiveRun):
+        found = self._journal(run_id)
+        if found is not None:
             return shown.of(found, said.state(self.workspace, found))
         rows = search.told(database.of(self.workspace), Sql("run.id = ?", (run_id,)))
         if not rows:
@@ -93,13 +102,14 @@ class Runs:
 
     def _known_of(self, path: str) -> Known:
         """Return the experiment of a run's refs."""
-        every = self.register.told().values()
-        found = next((item for item in every if item.path == path), None)
+        found = next((item for item in self.register.told().values() if item.path == path), None)
+        if found is None and path == experiments.DEFAULT.path:
+            return experiments.DEFAULT
         return found or next(item for item in self.register.all().values() if item.path == path)
 
     def _check_active(self, run_id: str) -> None:
         """Raise INVALID_PARAMETER_VALUE for a deleted run; one that does not exist is found out by who writes to it."""
-        if run_id in said.removed(self.workspace):
+        if run_id in self.register.removed():
             raise failures.bad(f"The run {run_id} must be in the 'active' state. Current state is deleted.")
 
     def update_run_info(
@@ -114,15 +124,18 @@ class Runs:
         if status != "running":
             if status != told.status or (end_time is not None and end_time != told.end_ms):
                 hold.end(self.workspace, run_id, status, end_time)
+                told.status, told.end_ms = status, clock.now_ms() if end_time is None else end_time
         elif told.status != "running":
             hold.resume(self.workspace, table.run(self.workspace, run_id))
-        return self.get_run(run_id).info
+            told.status, told.end_ms = status, None
+        return self._shown(told, RunInputs([]), RunOutputs([])).info
 
     def _rename(self, told: shown.Told, name: str) -> None:
         if told.status == "running":
             plain = hold.plain_name(name)
             hold.write(self.workspace, told.id, lambda held: held.writer.event("name", name=plain))
         self._say(told, {MLFLOW_RUN_NAME: name})
+        told.tags[MLFLOW_RUN_NAME], told.title = name, None
 
     def _say(self, told: shown.Told, tags: dict[str, str], gone: Sequence[str] = ()) -> None:
         """Set and take away tags: events of a run that is active, facts about one that has ended."""
