@@ -19,12 +19,33 @@ def listing(common_dir: Path, prefix: str) -> dict[str, str]:
         oid, _, name = line.partition(" ")
         if name.startswith(prefix) and _OID.fullmatch(oid):
             found[name] = oid
-    top = common_dir / prefix.rstrip("/")
-    stack = [(str(top), prefix)]
-    while stack:
-        folder, below = stack.pop()
-        stack.extend(_scan(folder, below, found))
+    found.update(loose(common_dir, prefix))
     return dict(sorted(found.items()))
+
+
+def loose(common_dir: Path, prefix: str) -> dict[str, str]:
+    """Return {full ref: oid} of the refs below `prefix` that have files of their own."""
+    found: dict[str, str] = {}
+    stack = [(str(common_dir / prefix.rstrip("/")), prefix)]
+    while stack:
+        stack.extend(_scan(*stack.pop(), found))
+    return found
+
+
+def packed(common_dir: Path) -> tuple[str, dict[str, str]]:
+    """Return the first line of packed-refs, and {full ref: its lines}: with what a tag leads to, where that is said."""
+    try:
+        lines = (common_dir / "packed-refs").read_text("utf-8", "surrogateescape").splitlines(keepends=True)
+    except FileNotFoundError:
+        return "", {}
+    rows, ref = dict[str, str](), ""
+    for line in lines:
+        if line.startswith("^"):
+            rows[ref] = rows.get(ref, "") + line
+        elif not line.startswith("#") and len(line) > 41:
+            ref = line[41:].rstrip("\n")
+            rows[ref] = line
+    return lines[0] if lines else "", rows
 
 
 def folder(common_dir: Path, prefix: str) -> dict[str, str]:

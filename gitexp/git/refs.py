@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.errors import Conflict, WriteFailed
-from gitexp.git import command, reffiles
+from gitexp.git import command, reffiles, transaction
 
 if TYPE_CHECKING:
     from gitexp.git.repo import Repo
@@ -80,8 +80,11 @@ class Update:
 
 
 def update_many(repo: Repo, updates: Sequence[Update]) -> None:
-    """Change many refs in one transaction of the git command, all or none; raises Conflict."""
+    """Change many refs in one transaction, all or none; raises Conflict."""
     if not updates:
+        return
+    if not command.available():
+        transaction.run(repo, {item.ref: (item.old, item.new) for item in updates})
         return
     none = "0" * 40
     words = []
@@ -96,7 +99,10 @@ def update_many(repo: Repo, updates: Sequence[Update]) -> None:
 
 def pack(repo: Repo) -> None:
     """Put all loose refs into the packed file: thousands of small ones are slow to list."""
-    command.run(repo, "pack-refs", "--all")
+    if command.available():
+        command.run(repo, "pack-refs", "--all")
+    else:
+        transaction.pack(repo)
 
 
 def resolve(repo: Repo, revision: str) -> str | None:
@@ -113,7 +119,8 @@ _RACES = ("modified", "lock", "already exists", "but expected", "does not match"
 
 
 def _failed(ref: str, error: Exception) -> Conflict | WriteFailed:
-    text = str(error)
+    said = error.output.stderr.split() if isinstance(error, command.GitFailed) else ()
+    text = " ".join(said) or str(error)
     if any(word in text.lower() for word in _RACES):
         return Conflict(f"{ref} is being changed by another process: {text}", hint="try again")
     return WriteFailed(f"cannot write {ref}: {text}", hint="look at the space and permissions: df -h . ; ls -ld .git")
