@@ -156,7 +156,8 @@ class LiveRun(Run):
 
     def artifact_bytes(self, artifact: Artifact, limit_bytes: int) -> bytes | None:
         """Return an artifact's bytes from the journal, where small ones wait."""
-        if artifact.sha256 is not None or artifact.size_bytes > limit_bytes:
+        is_before = bool(artifact.oid) and artifact.name not in self._total.artifacts  # of an earlier commit of the run
+        if is_before or artifact.sha256 is not None or artifact.size_bytes > limit_bytes:
             return super().artifact_bytes(artifact, limit_bytes)
         try:
             if artifact.oid:

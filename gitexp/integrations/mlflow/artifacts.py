@@ -10,6 +10,7 @@ import os
 import posixpath
 import urllib.parse
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from mlflow.store.artifact.artifact_repo import ArtifactRepository, verify_artif
 from mlflow.utils.file_utils import create_tmp_dir
 
 from gitexp import ids
+from gitexp.errors import NotFound
 from gitexp.integrations.mlflow import failures, hold, table, uri
 from gitexp.ops import attach, restore
 from gitexp.record import logged
@@ -29,6 +31,7 @@ from gitexp.store.workspace import Workspace
 
 MARK = "@"  # between the repository's path and what is in it
 _INNER = "artifacts"
+_TRIES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +125,14 @@ class GitArtifactRepository(ArtifactRepository):  # type: ignore[misc]  # MLflow
 
     def download_artifacts(self, artifact_path: str, dst_path: str | None = None) -> str:
         """Write a file or folder below `dst_path` (default: a new folder) and return its path there."""
-        target = Path(_checked(dst_path) if dst_path else create_tmp_dir())
-        path = _normal(artifact_path)
+        target, path = Path(_checked(dst_path) if dst_path else create_tmp_dir()), _normal(artifact_path)
+        for _ in range(_TRIES):
+            with suppress(NotFound):  # the run was committed just now: its files are in Git from here on
+                return self._download(path, target)
+        with failures.told():
+            return self._download(path, target)
+
+    def _download(self, path: str, target: Path) -> str:
         place = self._place(path)
         if not place.run_id:
             return str(target)
@@ -155,13 +164,12 @@ class GitArtifactRepository(ArtifactRepository):  # type: ignore[misc]  # MLflow
             restore.execute(self._workspace, plan, force=True)
 
     def _write(self, run: Run, items: Sequence[Artifact], target: Path) -> None:
-        with failures.told():
-            plan = restore.plan(run, items, target)
-            if top := self._place("").name:
-                cut = top.count("/") + 1
-                plan.files = [restore.File(file.item, file.parts[cut:]) for file in plan.files]
-            plan.folders = []
-            restore.execute(self._workspace, plan, force=True)
+        plan = restore.plan(run, items, target)
+        if top := self._place("").name:
+            cut = top.count("/") + 1
+            plan.files = [restore.File(file.item, file.parts[cut:]) for file in plan.files]
+        plan.folders = []
+        restore.execute(self._workspace, plan, force=True)
 
     def delete_artifacts(self, artifact_path: str | None = None) -> None:
         """Take a file or folder back; all that is below the address where none is named."""

@@ -142,6 +142,8 @@ def test_artifacts_come_late_to_a_run_that_has_ended(client: Any, tmp_path: Path
     client.set_terminated(run.info.run_id)
     client.log_artifact(run.info.run_id, str(tmp_path / "b.txt"))
     assert [item[0] for item in listed(client, run.info.run_id)] == ["a.txt", "b.txt"]
+    got = Path(client.download_artifacts(run.info.run_id, ""))
+    assert {path.name: path.read_text() for path in got.iterdir()} == {"a.txt": "a", "b.txt": "b"}
 
 
 def test_threads_log_at_once(client: Any, tmp_path: Path) -> None:
