@@ -13,10 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gitexp import text
-from gitexp.errors import Refused
+from gitexp.errors import GitexpError, Refused
 from gitexp.git import notes, objects
 from gitexp.git.batch import Batch
-from gitexp.ops import vetmodels, vetnotes
+from gitexp.ops import registrybranch, vetmodels, vetnotes
 from gitexp.ops.vetruns import Moved, Vet
 from gitexp.store import models, runs
 from gitexp.store.workspace import Workspace
@@ -35,13 +35,13 @@ class Update:
     new: str | None
 
 
-def updates(lines: Iterable[str]) -> list[Update]:
+def updates(workspace: Workspace, lines: Iterable[str]) -> list[Update]:
     """Read what Git gives a pre-receive hook, old oid, new oid, ref; refs that are not gitexp's are left out."""
-    found = []
+    found, own = [], (notes.REF, registrybranch.ref(workspace))
     for line in lines:
         old, _, rest = line.rstrip("\n").partition(" ")
         new, _, ref = rest.partition(" ")
-        if ref.startswith((runs.REF_PREFIX, models.PREFIX)) or ref == notes.REF:
+        if ref.startswith((runs.REF_PREFIX, models.PREFIX)) or ref in own:
             found.append(Update(ref, None if old == _NOBODY else old, None if new == _NOBODY else new))
     return found
 
@@ -64,11 +64,9 @@ def faults(workspace: Workspace, pushed: Sequence[Update]) -> Mapping[str, str]:
         return {}
     maintains = is_maintainer(workspace)
     found = {} if maintains else {item.ref: _not_deleted() for item in pushed if item.new is None}
-    events = [(item.ref, item.old, item.new) for item in pushed if item.ref.startswith(models.PREFIX) and item.new]
-    if events:
-        objects.add_quarantine(workspace.repo)
-        found |= vetmodels.faults(workspace, events)
-    rest = [item for item in pushed if not item.ref.startswith(models.PREFIX)]
+    registry = [item for item in pushed if item.ref.startswith((models.PREFIX, "refs/heads/"))]
+    found |= _registry(workspace, registry)
+    rest = [item for item in pushed if item not in registry]
     moved = [Moved(item.ref, item.old, item.new) for item in rest if item.new is not None]
     refuse_dirty = workspace.settings.choice("pushDirty") == "refuse"
     with Batch(workspace.repo) as batch:
@@ -78,6 +76,25 @@ def faults(workspace: Workspace, pushed: Sequence[Update]) -> Mapping[str, str]:
             if item.ref == notes.REF:
                 why = vetnotes.fault(batch, item.old, item.new, may_lose=maintains)
                 found |= {item.ref: why} if why else {}
+    return found
+
+
+def _registry(workspace: Workspace, pushed: Sequence[Update]) -> Mapping[str, str]:
+    """Return {ref: why} of models, at refs of their own or in the registry's branch, that cannot be taken."""
+    found: dict[str, str] = {}
+    if any(item.new for item in pushed):
+        objects.add_quarantine(workspace.repo)
+    for item in pushed:
+        if item.new is None:
+            continue
+        try:
+            own = item.ref.startswith(models.PREFIX)
+            moved = [(item.ref, item.old, item.new)] if own else registrybranch.moved(workspace, item.old, item.new)
+            wrong = vetmodels.faults(workspace, moved)
+        except GitexpError as error:
+            wrong = {item.ref: error.message}
+        if wrong:
+            found[item.ref] = next(iter(wrong.values()))
     return found
 
 

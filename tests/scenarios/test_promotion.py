@@ -11,7 +11,7 @@ import pytest
 from gitexp.errors import Refused, RemoteError
 from gitexp.git import refs
 from gitexp.git.transport import Options
-from gitexp.ops import fetch, hooks, promote, push, retract
+from gitexp.ops import fetch, hooks, promote, push, registrybranch, retract
 from gitexp.ops.push import Choice, Pushed
 from gitexp.record import event as events
 from gitexp.record.model import Model, Version
@@ -287,3 +287,19 @@ def test_a_push_that_the_server_refuses_says_so_and_can_be_taken_back(team: Team
     retract.execute(workspace, made)
     assert refs.get(workspace.repo, REF) == version.id
     team.say("ana", version, events.NOTE, text="again")
+
+
+@pytest.mark.slow
+def test_the_hook_looks_into_the_branch_of_the_registry_too(team: Team) -> None:
+    support.git(team.bare, "config", "gitexp.registryRef", "gitexp/registry")
+    path = team.clone("dev")
+    support.git(path, "config", "gitexp.registryRef", "gitexp/registry")
+    version = registry.register(path, registry.run(path))
+    team.send(registry.open(path))
+    workspace = registry.open(path)
+    oid = write(workspace, version)
+    tip = support.git(path, "rev-parse", "refs/remotes/origin/gitexp/registry").strip()
+    forged = registrybranch.build(workspace, tip, {REF: oid})
+    assert "is not among the promoters" in refused(path, f"{forged}:refs/heads/gitexp/registry")
+    assert "went back" in refused(path, f"+{tip}~:refs/heads/gitexp/registry")
+    assert "only maintainers" in refused(path, ":refs/heads/gitexp/registry")
