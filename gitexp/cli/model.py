@@ -18,6 +18,8 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "Look": (
         ("ls", "model_ls", "List models, or the versions of one, newest first."),
         ("show", "model_show", "Show a model, or a version of it, in full."),
+        ("log", "model_log", "Show what was done to a model, newest first; without NAME to all models."),
+        ("diff", "model_diff", "Compare two versions, and the runs that made them."),
         ("check", "model_check", "Say for each gate of a stage whether a version meets it, and what is missing."),
     ),
     "Versions": (

@@ -16,7 +16,8 @@ from gitexp.ops import goals
 from gitexp.ops import models as named
 from gitexp.ops.card import Card
 from gitexp.ops.chronicle import Item
-from gitexp.record import event as events
+from gitexp.ops.models import Known
+from gitexp.record import event as recorded
 from gitexp.record import rules as ruling
 from gitexp.record.model import Remark, Version, Word
 from gitexp.record.rules import StageRules
@@ -26,9 +27,14 @@ _PIPE_WIDTH = 100
 _EVENTS = 20  # of the history that a page shows
 _COLUMNS = 8  # of a signature that a page names
 _SIGNATURES = {
-    events.GOOD: "signed", events.UNSIGNED: "", events.UNCHECKED: "signed, not checked", events.BAD: "BAD signature",
-    events.UNKNOWN: "signed, key not listed", events.EXPIRED: "signed, key expired", events.REVOKED: "key revoked",
-}  # fmt: skip
+    recorded.GOOD: "signed",
+    recorded.UNSIGNED: "",
+    recorded.UNCHECKED: "signed, not checked",
+    recorded.BAD: "BAD signature",
+    recorded.UNKNOWN: "signed, key not listed",
+    recorded.EXPIRED: "signed, key expired",
+    recorded.REVOKED: "signed, key revoked",
+}
 
 
 def echo(workspace: Workspace, found: Card, width: int | None) -> None:
@@ -36,7 +42,7 @@ def echo(workspace: Workspace, found: Card, width: int | None) -> None:
     title, status = _model_title(found) if found.version is None else _version_title(found, found.version)
     facts = list(_model(found) if found.version is None else _version(workspace, found, found.version))
     blocks = [] if found.version is None else _metrics(workspace, found.version)
-    history = [item for item in found.history if item.id != found.known.model.tip or item.op != events.JOIN]
+    history = [item for item in found.history if item.id != found.known.model.tip or item.op != recorded.JOIN]
     room = (width or _PIPE_WIDTH) - tables.cell_width(title) - tables.cell_width(status)
     click.echo(click.style(title, bold=True) + (" " * room if room >= 3 else "\n  ") + status)
     wide = max(tables.cell_width(label) for label, _ in facts)
@@ -243,18 +249,38 @@ def _history(found: Card, history: Sequence[Item], width: int | None) -> None:
 def rows(history: Sequence[Item]) -> Table:
     """Return events as a table without a head: when, who, what, and why it was refused."""
     now = clock.now_ms()
-    cells = []
-    for item in history:
-        what = item.what + (f": {_first(item.said)}" if item.said else "")
-        cells.append((
-            Cell("  " + item.id[:7], "id"),
-            text.age(item.time_ms, now),
-            text.safe(item.name or item.person),
-            Cell(*_mark(item)),
-            Cell(f"{what}  REFUSED: {text.safe(item.refused)}", "failed") if item.refused else what,
-        ))  # fmt: skip
+    cells = tuple((Cell("  " + item.id[:7], "id"), text.age(item.time_ms, now), *_event(item)) for item in history)
     heads = (Column("", keep=3), Column("", right=True), Column("", keep=8), Column("", keep=4), Column("", keep=10))
-    return Table(heads, tuple(cells))
+    return Table(heads, cells)
+
+
+def events(found: Sequence[tuple[Known, Item]], *, with_model: bool) -> Table:
+    """Return events as a table: which, when, of which model, who, how it is signed, what."""
+    now = clock.now_ms()
+    cells = tuple(
+        (
+            item.id[:7],
+            text.age(item.time_ms, now),
+            *([named.safe(known.model)] if with_model else []),
+            *_event(item),
+        )
+        for known, item in found
+    )
+    heads = (
+        Column("EVENT", keep=5, style="id"), Column("AGE", right=True, keep=7),
+        *([Column("MODEL", keep=9, style="title")] if with_model else []), Column("WHO", keep=8),
+        Column("SIGNATURE", keep=4), Column("WHAT", keep=10),
+    )  # fmt: skip
+    return model_table.without_empty(Table(heads, cells))
+
+
+def _event(item: Item) -> tuple[str | Cell, ...]:
+    what = item.what + (f": {_first(item.said)}" if item.said else "")
+    return (
+        text.safe(item.name or item.person),
+        Cell(*_mark(item)),
+        Cell(f"{what}  REFUSED: {text.safe(item.refused)}", "failed") if item.refused else what,
+    )
 
 
 def _first(said: str) -> str:
@@ -262,6 +288,9 @@ def _first(said: str) -> str:
     return text.shorten(text.safe(first), 60) + (" …" if more else "")
 
 
+_COLOURS = {recorded.GOOD: "completed", recorded.UNSIGNED: "dim", recorded.BAD: "failed", recorded.REVOKED: "failed"}
+
+
 def _mark(item: Item) -> tuple[str, str]:
     said = _SIGNATURES.get(item.signer.status, item.signer.status)
-    return said, "completed" if item.signer.status == events.GOOD else "failed" if said.isupper() else "dim"
+    return said, _COLOURS.get(item.signer.status, "killed")

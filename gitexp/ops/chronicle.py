@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from gitexp.record import event as events
 from gitexp.record import headline
 from gitexp.record import rules as ruling
 from gitexp.record.event import Logged, Signer
-from gitexp.record.model import Version
+from gitexp.record.model import Passage, Version
 from gitexp.store import models
 from gitexp.store.workspace import Workspace
 
@@ -50,23 +50,62 @@ class Item:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class _Story:
+    """A model whose events are told, with the ways into stages that each event took."""
+
+    known: Known
+    passages: Mapping[str, list[Passage]]
+
+    def number(self, version: Version) -> str:
+        """Return a version's number as people see it."""
+        return self.known.number(version)
+
+
 def of(workspace: Workspace, found: Known, version: Version | None = None) -> list[Item]:
     """Return the events of a model, or those about one version of it, in their order."""
+    if version is not None:
+        return by_version(found, of(workspace, found)).get(version.id, [])
+    passages: dict[str, list[Passage]] = {}
+    for passage in found.model.passages:
+        passages.setdefault(passage.id, []).append(passage)
     entries = models.history(workspace, ids.model_ref(found.model.first), found.model.tip)
-    return [_item(found, entry) for entry in entries if version is None or _is_about(found, entry, version)]
+    return [_item(_Story(found, passages), entry) for entry in entries]
 
 
-def _is_about(found: Known, entry: Logged, version: Version) -> bool:
-    if version.id in (entry.id, entry.event.version):
-        return True
-    return any(passage.id == entry.id and passage.version == version.id for passage in found.model.passages)
+def by_version(found: Known, items: Iterable[Item]) -> dict[str, list[Item]]:
+    """Return {version id: the events about it}: a transition is about those that it sent away, too."""
+    told: dict[str, list[Item]] = {}
+    moved: dict[str, set[str]] = {}
+    for passage in found.model.passages:
+        moved.setdefault(passage.id, set()).add(passage.version)
+    for item in items:
+        own = {item.version.id} if item.version is not None else set[str]()
+        for version_id in own | moved.get(item.id, set()):
+            told.setdefault(version_id, []).append(item)
+    return told
 
 
-def _item(found: Known, entry: Logged) -> Item:
+def latest(workspace: Workspace, said: str | None, *, refused: bool = False) -> Iterator[tuple[Known, Item]]:
+    """Yield the events of a model or version, of all models where none is named, the newest first.
+
+    Of one model that is the chain's order, which decides; of several their times.
+    """
+    if said is None:
+        rows = [(found, item) for found in named.every(workspace, removed=True) for item in of(workspace, found)]
+        rows.sort(key=lambda row: row[1].time_ms)
+    else:
+        model, version = named.find(workspace, said, removed=True)
+        found = named.known(workspace, model)
+        rows = [(found, item) for item in of(workspace, found, version)]
+    return (row for row in reversed(rows) if row[1].refused or not refused)
+
+
+def _item(story: _Story, entry: Logged) -> Item:
     event = entry.event
-    version = found.model.versions.get(entry.id if event.op == events.REGISTER else event.version or "")
+    version = story.known.model.versions.get(entry.id if event.op == events.REGISTER else event.version or "")
     said = next((_word(entry, key) for key in ("note", "reason", "text") if _word(entry, key)), "")
-    sentence = _SENTENCES.get(event.op, _unknown)(found, entry, _number(found, version, entry))
+    sentence = _SENTENCES.get(event.op, _unknown)(story, entry, _number(story, version, entry))
     return Item(
         id=entry.id,
         op=event.op,
@@ -77,16 +116,16 @@ def _item(found: Known, entry: Logged) -> Item:
         version=version,
         what=sentence,
         said=said,
-        refused=found.model.refused.get(entry.id, ""),
+        refused=story.known.model.refused.get(entry.id, ""),
         arguments=event.arguments,
     )
 
 
-def _number(found: Known, version: Version | None, entry: Logged) -> str:
+def _number(story: _Story, version: Version | None, entry: Logged) -> str:
     """Return which version an event is about, as a word of a sentence; the model where it is about no version."""
     if version is not None:
-        return found.number(version)
-    return entry.event.version[:7] if entry.event.version else named.safe(found.model)
+        return story.number(version)
+    return entry.event.version[:7] if entry.event.version else named.safe(story.known.model)
 
 
 def _word(entry: Logged, key: str) -> str:
@@ -98,21 +137,21 @@ def _shown(entry: Logged, key: str) -> str:
     return text.shorten(text.safe(_word(entry, key)), 60)
 
 
-def _register(found: Known, entry: Logged, which: str) -> str:
+def _register(story: _Story, entry: Logged, which: str) -> str:
     run = f" of run {ids.short(_shown(entry, 'run'))}" if _word(entry, "run") else ""
-    values = found.model.versions.get(entry.id)
+    values = story.known.model.versions.get(entry.id)
     numbers = named.numbers(values) if values is not None else {}
     main = headline.metrics(numbers)[:1]
     metric = f", {text.safe(main[0])} {text.number(numbers[main[0]])}" if main else ""
     return f"registered {which}: {_shown(entry, 'artifact') or _shown(entry, 'source') or 'nothing'}{run}{metric}"
 
 
-def _transition(found: Known, entry: Logged, which: str) -> str:
+def _transition(story: _Story, entry: Logged, which: str) -> str:
     stage = _shown(entry, "stage")
-    taken = [item for item in found.model.passages if item.id == entry.id]
+    taken = story.passages.get(entry.id, [])
     left = next((item.left for item in taken if item.version == entry.event.version), "")
-    others = [found.model.versions[item.version] for item in taken if item.version != entry.event.version]
-    gone = f"; {', '.join(found.number(item) for item in others)} archived" if others else ""
+    others = [story.known.model.versions[item.version] for item in taken if item.version != entry.event.version]
+    gone = f"; {', '.join(story.number(item) for item in others)} archived" if others else ""
     if stage == ruling.ARCHIVED:
         return f"archived {which}" + (f", from {left}" if left not in ("", ruling.NONE) else "")
     if stage == ruling.NONE:
@@ -120,35 +159,35 @@ def _transition(found: Known, entry: Logged, which: str) -> str:
     return f"moved {which} to {stage}" + (f" from {left}" if left not in ("", ruling.NONE, stage) else "") + gone
 
 
-def _about_stage(verb: str) -> Callable[[Known, Logged, str], str]:
-    def sentence(found: Known, entry: Logged, which: str) -> str:
+def _about_stage(verb: str) -> Callable[[_Story, Logged, str], str]:
+    def sentence(story: _Story, entry: Logged, which: str) -> str:
         stage = _shown(entry, "stage")
         return f"{verb} {which}" + (f" for {stage}" if stage else "")
 
     return sentence
 
 
-def _alias(found: Known, entry: Logged, which: str) -> str:
+def _alias(story: _Story, entry: Logged, which: str) -> str:
     alias = _shown(entry, "alias")
     return f"called {which} {alias}" if entry.event.version else f"took the alias {alias} away"
 
 
-def _tag(found: Known, entry: Logged, which: str) -> str:
+def _tag(story: _Story, entry: Logged, which: str) -> str:
     key, value = _shown(entry, "key"), _shown(entry, "value")
     return f"tagged {which} {key}={value}" if value else f"tagged {which} {key}"
 
 
-def _plainly(words: str) -> Callable[[Known, Logged, str], str]:
-    return lambda found, entry, which: words.format(which=which)
+def _plainly(words: str) -> Callable[[_Story, Logged, str], str]:
+    return lambda story, entry, which: words.format(which=which)
 
 
-def _unknown(found: Known, entry: Logged, which: str) -> str:
+def _unknown(story: _Story, entry: Logged, which: str) -> str:
     return f"{text.shorten(text.safe(entry.event.op), 40)} {which}"
 
 
-_SENTENCES: dict[str, Callable[[Known, Logged, str], str]] = {
+_SENTENCES: dict[str, Callable[[_Story, Logged, str], str]] = {
     events.CREATE: _plainly("created {which}"),
-    events.RENAME: lambda found, entry, which: f"called the model {_shown(entry, 'name')}",
+    events.RENAME: lambda story, entry, which: f"called the model {_shown(entry, 'name')}",
     events.REGISTER: _register,
     events.REQUEST: _about_stage("asked for an approval of"),
     events.APPROVE: _about_stage("approved"),
@@ -156,7 +195,7 @@ _SENTENCES: dict[str, Callable[[Known, Logged, str], str]] = {
     events.TRANSITION: _transition,
     events.ALIAS: _alias,
     events.TAG: _tag,
-    events.UNTAG: lambda found, entry, which: f"took the tag {_shown(entry, 'key')} from {which}",
+    events.UNTAG: lambda story, entry, which: f"took the tag {_shown(entry, 'key')} from {which}",
     events.NOTE: _plainly("noted on {which}"),
     events.DESCRIBE: _plainly("described {which}"),
     events.DEPRECATE: _plainly("deprecated {which}"),

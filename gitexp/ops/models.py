@@ -61,6 +61,30 @@ def take(workspace: Workspace, words: Sequence[str], *, removed: bool = False) -
     return model, of(model, words[1], removed=removed), list(words[2:])
 
 
+def pair(workspace: Workspace, words: Sequence[str]) -> tuple[tuple[Model, Version], tuple[Model, Version]]:
+    """Return two versions, the older first: `churn:2 churn:3`, `churn 2 3`; one alone against the one in production.
+
+    A model alone means its last two. Raises UsageError and NotFound where there are not two.
+    """
+    model, found = find(workspace, words[0])
+    if found is None and len(words) == 1:
+        last = versions(model)[:2]
+        if len(last) < 2:
+            raise NotFound(f"{safe(model)} has {text.plural(len(last), 'version')}, not two", hint=_numbers(model))
+        return (model, last[1]), (model, last[0])
+    model, found, rest = take(workspace, words)
+    if not rest:
+        held = of(model, "@production")
+        if held.id == found.id:
+            raise UsageError(f"{label(model, found)} is the one in production", hint=f"{label(model, found)} VERSION")
+        return (model, held), (model, found)
+    if len(rest) > 1:
+        raise UsageError("two versions are compared", hint=f"gitexp model diff {model.name} 2 3")
+    if is_address(rest[0]) and rest[0][0] not in ":@":
+        return (model, found), version(workspace, rest[0])
+    return (model, found), (model, of(model, rest[0]))
+
+
 def of(model: Model, said: str, *, removed: bool = False) -> Version:
     """Return the version of a model that `3`, `:3`, `@production`, `latest` or an alias means."""
     if said[:1] in (":", "@"):

@@ -286,3 +286,96 @@ def test_env_prints_what_a_shell_can_evaluate(churn: Path) -> None:
     ]
     assert f"export GITEXP_MODEL_RUN={IDS[1]}" in lines
     assert support.gitexp("model", "env", "churn:2", "--format", "json").json["run"] == IDS[1]
+
+
+def test_log_is_newest_first_and_of_one_version_what_is_about_it(churn: Path) -> None:
+    registry.rule(churn, "[registry.stages.production]\nexclusive = true\n")
+    support.gitexp("model", "stage", "churn:1", "production")
+    support.gitexp("model", "stage", "churn:2", "production", "-m", "better")
+    ids = support.git(churn, "log", "--format=%h", "--abbrev=7", "refs/models/churn").split()
+    assert support.gitexp("model", "log", "churn", "-n", "3").stdout == (
+        "EVENT    AGE  WHO       WHAT\n"
+        f"{ids[0]}   0s  Ana Ruiz  noted on 2: better\n"
+        f"{ids[1]}   0s  Ana Ruiz  moved 2 to production; 1 archived\n"
+        f"{ids[2]}   0s  Ana Ruiz  moved 1 to production\n"
+        "\n"
+        "3 of 6 events (-n 50, --all).\n"
+    )
+    lines = support.gitexp("model", "log", "churn:1").lines
+    assert [line.split("  ")[-1] for line in lines[1:4]] == [
+        "moved 2 to production; 1 archived",
+        "moved 1 to production",
+        "registered 1: model.txt of run kqzvmxr, val_auc 0.9000",
+    ]
+    support.gitexp("model", "create", "other")
+    lines = support.gitexp("model", "log").lines
+    assert lines[0].split() == ["EVENT", "AGE", "MODEL", "WHO", "WHAT"]
+    assert lines[-1] == "7 events."
+    found = support.gitexp("model", "log", "churn", "--json").json
+    assert [item["op"] for item in found[:3]] == ["note", "transition", "transition"]
+    assert support.gitexp("model", "log", "--refused", "churn").stdout == "\n0 events.\n"
+
+
+def test_a_changelog_is_made_from_the_events(churn: Path) -> None:
+    code = support.git(churn, "rev-parse", "HEAD")[:7]
+    support.gitexp("model", "describe", "churn", "who *will* leave")
+    support.gitexp("model", "approve", "churn:2", "-m", "fine <b>")
+    support.gitexp("model", "stage", "churn:2", "production")
+    support.gitexp("model", "alias", "churn:2", "champion")
+    support.gitexp("model", "deprecate", "churn:1", "-m", "use 2")
+    support.gitexp("model", "rm", "churn:3")
+    lines = support.gitexp("model", "log", "churn", "--changelog").lines
+    hashes = [row["sha256"][:12] for row in support.gitexp("model", "ls", "churn", "--json").json]
+    assert lines[:4] == ["# churn", "", "who \\*will\\* leave", ""]
+    at = lines.index("## 2 (production, champion)")
+    assert lines[at + 2 : at + 9] == [
+        f"2026-11-20, by Ana Ruiz; `model.txt` (17 bytes, {hashes[0]}); run `mzrokvu` churn/lr0.2; code `{code}`; "
+        "lightgbm 4.5.0.",
+        "",
+        "val\\_auc 0.9100 (+0.01000 over 1, better), loss 0.2000 (-0.1000 over 1, better).",
+        "",
+        "- 2026-11-20 approved 2, by Ana Ruiz: fine &lt;b&gt;",
+        "- 2026-11-20 moved 2 to production, by Ana Ruiz",
+        "- 2026-11-20 called 2 champion, by Ana Ruiz",
+    ]
+    assert "## 3 (removed)" in lines
+    assert "## 1 (deprecated)" in lines
+    assert "- 2026-11-20 deprecated 1, by Ana Ruiz: use 2" in lines
+    support.gitexp("model", "log", "churn:1", "--changelog", expect=2)
+    support.gitexp("model", "log", "--changelog", expect=2)
+
+
+def test_diff_tells_versions_and_their_runs_apart(churn: Path) -> None:
+    support.gitexp("model", "stage", "churn:1", "production")
+    out = support.gitexp("model", "diff", "churn", "3").stdout
+    assert out == support.gitexp("model", "diff", "churn:1", "churn:3").stdout
+    assert out == support.gitexp("model", "diff", "churn", "1", ":3").stdout
+    lines = out.splitlines()
+    assert lines[0] == "A churn:1  production  0s ago  run kqzvmxr"
+    assert lines[1] == "B churn:3  -           0s ago  run tvnqyls"
+    assert "  stage  production" in out
+    assert "better (higher: guessed from the name)" in out
+    assert "A churn:2" in support.gitexp("model", "diff", "churn").stdout
+    found = support.gitexp("model", "diff", "churn:1", "churn:3", "--json").json
+    assert [row["version"] for row in found["versions"]] == [1, 3]
+    assert {fact["name"] for fact in found["facts"]} == {"stage", "bytes"}
+    assert found["runs"]["metrics"][0]["values"]
+    for words, code in ((["churn:1", "2", "3"], 2), (["churn@production"], 2), (["churn:9", "1"], 4)):
+        support.gitexp("model", "diff", *words, expect=code)
+
+
+def test_diff_without_the_runs_holds_what_was_registered_side_by_side(churn: Path) -> None:
+    support.write("a.json", '{"inputs": [{"name": "x", "type": "double"}, {"name": "y", "type": "long"}]}')
+    support.write("b.json", '{"inputs": [{"name": "x", "type": "float"}, {"name": "z", "type": "long"}]}')
+    for run_id, signature in zip(IDS[:2], ("a.json", "b.json"), strict=True):
+        support.gitexp("model", "register", run_id, "churn", "--again", "--signature", signature)
+    for ref in support.run_refs(churn):
+        support.git(churn, "update-ref", "-d", ref)
+    support.git(churn, "reflog", "expire", "--expire=now", "--all")
+    support.git(churn, "-c", "gc.pruneExpire=now", "gc", "--quiet", "--prune=now")
+    lines = support.gitexp("model", "diff", "churn", "4", "5").lines
+    assert "  * inputs x: double -> float" in lines
+    assert "  - inputs y: long" in lines
+    assert "  + inputs z: long" in lines
+    assert "  val_auc  0.9000  0.9100  better (higher: guessed from the name)" in lines
+    assert lines[-1] == "run kqzvmxr of churn:4 is not in this clone"
