@@ -47,7 +47,7 @@ def command(
     exit code are captured. Its output passes through unchanged; the exit code is the command's own.
     """
     from gitexp.cli import progress
-    from gitexp.ops import annotate, collect, find, lifecycle, wrap
+    from gitexp.ops import annotate, collect, find, lifecycle, publish, wrap
 
     collect.check(artifacts)
     overrides = {
@@ -62,6 +62,8 @@ def command(
         given = others[key]
         if given is not None:
             setattr(asked, {"fork": "forked_from"}.get(key, key), find.one(workspace, given).id)
+    if publish_live and (why := publish.obstacle(workspace)):
+        context.say(f"gitexp: not published while it runs: {why}")
     wanted = collect.Wanted(artifacts, any_age)
     done = wrap.run(workspace, command_line, asked, wanted, progress.bar("keeping artifacts"))
     if note:

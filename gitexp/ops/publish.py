@@ -67,6 +67,18 @@ def _is_on(workspace: Workspace, key: str) -> bool:
         return False
 
 
+def obstacle(workspace: Workspace) -> str:
+    """Return why running runs would not be published, and what to type; "" where nothing is in the way."""
+    try:
+        remote = remotes.choose(workspace)
+        agreed = exposure.RUNS in exposure.approved(workspace, remote)
+    except GitexpError as error:
+        return f"{error.message}; {error.hint}"
+    if runsbranch.ref(workspace) is not None:
+        return "running runs do not go through gitexp.runsBranch"
+    return "" if agreed else f"nobody agreed to it yet; gitexp push, or: git config gitexp.push.{remote.name} approved"
+
+
 def spawn_live(workspace: Workspace, run_id: str) -> None:
     """Publish a running run as it is now in a process of its own; returns at once and never raises."""
     _spawn_quietly(workspace, "--live", run_id)

@@ -51,6 +51,20 @@ def test_nothing_of_a_running_run_is_published_before_somebody_agreed(session: S
     assert published(bare) == {}
 
 
+def test_who_wants_to_publish_is_told_what_is_in_the_way(workspace: Workspace, project: Path) -> None:
+    said = support.gitexp("run", "--publish", "--", "true").stderr.splitlines()
+    agree = "gitexp push, or: git config gitexp.push.origin approved"
+    assert said[0] == f"gitexp: not published while it runs: nobody agreed to it yet; {agree}"
+    support.git(project, "config", "gitexp.push.origin", "approved")
+    assert publish.obstacle(sharing.opened(project)) == ""
+    assert len(support.gitexp("run", "--publish", "--", "true").stderr.splitlines()) == 1
+    support.git(project, "config", "gitexp.runsBranch", "gitexp/runs")
+    assert "gitexp.runsBranch" in publish.obstacle(sharing.opened(project))
+    support.git(project, "config", "gitexp.remote", "nowhere")
+    assert publish.obstacle(sharing.opened(project)).startswith("no remote 'nowhere'; there is: origin; ")
+    sharing.wait_for(lambda: len((workspace.home / "push.log").read_text().splitlines()) >= 2)
+
+
 def test_a_running_run_is_published_again_and_again_and_goes_with_the_push_of_its_end(
     session: Session, bare: Path, project: Path
 ) -> None:
