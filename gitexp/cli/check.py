@@ -16,6 +16,7 @@ from gitexp.cli import context
 @click.option("--min", "least", multiple=True, metavar="[NAME=]N", help="The value must be so much or more.")
 @click.option("--max", "most", multiple=True, metavar="[NAME=]N", help="The value must be so much or less.")
 @click.option("--require", multiple=True, metavar="CONDITION", help="This must hold of the run: 'code.dirty = false'.")
+@click.option("--conventions", is_flag=True, help="It must keep the conventions of its experiment (gitexp.toml).")
 @click.option("--allow-missing-baseline", is_flag=True, help="Where there is no baseline yet, check the rest.")
 @click.option("--md", "as_markdown", is_flag=True, help="Print Markdown, for a comment.")
 @context.json_option
@@ -28,6 +29,7 @@ def command(
     least: tuple[str, ...],
     most: tuple[str, ...],
     require: tuple[str, ...],
+    conventions: bool,
     allow_missing_baseline: bool,
     as_markdown: bool,
     as_json: bool,
@@ -51,6 +53,7 @@ def command(
         tuple(Limit.parse(words, "--max") for words in most),
         require,
         allow_missing_baseline,
+        conventions,
     )
     verdict = check.judge(context.workspace(), run, gate)
     if as_json:

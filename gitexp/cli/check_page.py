@@ -68,6 +68,8 @@ def _row(rule: Rule, compared: bool) -> tuple[str | Cell, ...]:
 def _value(rule: Rule) -> str:
     if rule.kind == check.STATUS:
         return str(rule.value)
+    if rule.kind == check.CONVENTION:
+        return text.safe(rule.value or "kept")
     if rule.kind != check.REQUIRE:
         return "-" if rule.value is None else text.number(rule.value)
     shown = {name: terms.shown(name, value) for name, value in rule.value.items()}
@@ -95,4 +97,4 @@ def _allowed(rule: Rule) -> str:
         amount = f"{limit} %" if rule.kind == check.PERCENT else limit
         return f"{word} of {amount} ({goal.words})" if rule.limit else f"no {word} ({goal.words})"
     return {check.STATUS: check.COMPLETED, check.NUMBER: "a number", check.LEAST: f">= {limit}",
-            check.MOST: f"<= {limit}", check.REQUIRE: "is true"}[rule.kind]  # fmt: skip
+            check.MOST: f"<= {limit}", check.REQUIRE: "is true", check.CONVENTION: "is kept"}[rule.kind]  # fmt: skip

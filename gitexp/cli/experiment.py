@@ -11,6 +11,7 @@ from gitexp.cli import context
 
 if TYPE_CHECKING:
     from gitexp.cli.tables import Table
+    from gitexp.ops.conventions import Conventions
     from gitexp.ops.experiments import Row
     from gitexp.store.experiments import Experiment
     from gitexp.store.workspace import Workspace
@@ -200,6 +201,45 @@ def undelete(name: str) -> None:
     workspace, experiment = _resolve(name)
     back = [fact for fact in experiments.undelete(workspace, experiment) if fact.kind == "run"]
     context.out(f"brought back {text.safe(experiment.name)} with {text.plural(len(back), 'run')}")
+
+
+@command.command("conventions")
+@click.argument("name", metavar="[EXPERIMENT]", default="", shell_complete=context.complete_experiments)
+@context.json_option
+def conventions_(name: str, as_json: bool) -> None:
+    """Show what gitexp.toml wants of the runs of an experiment.
+
+    Without EXPERIMENT it is that of a run that names none here. It need not have runs yet.
+    """
+    from gitexp.cli import tables
+    from gitexp.ops import conventions
+    from gitexp.store import workspace as workspaces
+
+    workspace = context.workspace()
+    conventions.check_file(workspace)
+    name = name or workspaces.default_experiment(workspace)
+    found = conventions.of(workspace, name) or conventions.Conventions(name, workspace.settings.file)
+    if as_json:
+        context.print_json(conventions.describe(found))
+    elif found.rules:
+        limit = workspace.settings.choice("conventions")
+        word = f"not checked, {workspace.settings.origin('conventions')[1]}" if limit == "off" else found.on_violation
+        word = "warn, " + workspace.settings.origin("conventions")[1] if (limit, word) == ("warn", "refuse") else word
+        context.say(f"{text.safe(name)}: a run that does not keep these meets: {word}")
+        tables.echo(_rules(found), context.terminal_width())
+    else:
+        context.say(f"no conventions for {text.safe(name)} in {found.file}: docs/howto-conventions.md")
+
+
+def _rules(found: Conventions) -> Table:
+    from gitexp.cli.tables import Column, Table
+
+    columns = (Column("RULE", keep=10), Column("WANTED", keep=9), Column("CHECKED", keep=6), Column("FROM", keep=7))
+    cells = [
+        (rule.what, text.safe(rule.wanted) or "any", f"at the {rule.at}", rule.table + ", locked" * rule.locked)
+        for rule in found.rules
+    ]
+    return Table(columns, tuple(cells))
 
 
 def _resolve(name: str) -> tuple[Workspace, Experiment]:

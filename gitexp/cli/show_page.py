@@ -12,7 +12,7 @@ import click
 from gitexp import clock, ids, text
 from gitexp.cli import tables
 from gitexp.cli.tables import Cell, Column, Table
-from gitexp.ops import elsewhere, goals, show
+from gitexp.ops import conform, elsewhere, goals, show
 from gitexp.ops.show import Page
 from gitexp.record.summary import Aggregate
 from gitexp.store.live import LiveRun
@@ -225,7 +225,7 @@ def _trouble(run: Run) -> Iterator[tuple[str, str]]:
     for reason in record.reasons:
         yield "reason", f"{text.safe(reason.tag)}: {text.safe(reason.text)}"
     for violation in record.violations:
-        yield "rule", text.safe(f"{violation.get('what', '')} {violation.get('text', '')}")
+        yield "not kept", f"{conform.line(violation)}, {text.safe(violation.get('table', ''))}"
     if record.lost:
         yield "lost", ", ".join(f"{count} {text.safe(reason)}" for reason, count in record.lost.items())
     if record.cost:

@@ -162,6 +162,13 @@ def live(run: LiveRun, metrics: Mapping[str, Aggregate]) -> Row:
     return row
 
 
+def of_params(nested: Mapping[str, Any]) -> Row:
+    """Return a row that has nothing but params."""
+    row = Row({})
+    _add_params(row.values, nested, "")
+    return row
+
+
 def _params(data: bytes) -> dict[str, Any]:
     """Return params as they stand in JSON; `_add_params` takes the words for NaN and the infinities as numbers."""
     try:

@@ -11,8 +11,9 @@ from gitexp import ids, text
 from gitexp.errors import BadQuery, CheckFailed, NotFound, UsageError
 from gitexp.index import compile as compiler
 from gitexp.index import database, search
-from gitexp.ops import baselines, find, goals, leakage, terms
+from gitexp.ops import baselines, conform, conventions, find, goals, leakage, terms
 from gitexp.ops.baselines import Baseline
+from gitexp.ops.declared import Table
 from gitexp.ops.difference import float_of
 from gitexp.ops.goals import Goal
 from gitexp.query import nodes, parser
@@ -23,6 +24,7 @@ from gitexp.store.workspace import Workspace
 _ROUNDING = 1e-9  # of the values: 0.94 - 0.93 is a little more than 0.01
 COMPLETED = "completed"
 STATUS, NUMBER, DROP, PERCENT, LEAST, MOST, REQUIRE = "status", "number", "drop", "percent", "min", "max", "require"
+CONVENTION = "convention"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Gate:
     most: tuple[Limit, ...] = ()
     require: tuple[str, ...] = ()
     allow_missing_baseline: bool = False
+    conventions: bool = False
 
     @property
     def compared(self) -> list[str]:
@@ -153,7 +156,22 @@ def judge(workspace: Workspace, name: str, gate: Gate) -> Verdict:
     for metric in metrics:
         rules += _rules(gate, metric, run, baseline if metric in compared else None)
     warnings = [*slips, *_leaks(workspace, gate, metrics, run, baseline)]
-    return Verdict(run, baseline, missing, (*rules, *_required(workspace, run, gate)), tuple(warnings))
+    rules += [*_required(workspace, run, gate), *(_conventions(workspace, run) if gate.conventions else ())]
+    return Verdict(run, baseline, missing, tuple(rules), tuple(warnings))
+
+
+def _conventions(workspace: Workspace, run: Run) -> Iterator[Rule]:
+    """Yield what became of each convention of the run's experiment; raises NotFound where it has none."""
+    found = conventions.of(workspace, run.record.experiment)
+    if found is None:
+        example = Table(workspace.settings.file, (conventions.TABLE, run.record.experiment), {}).header
+        raise NotFound(
+            f"the experiment {text.safe(run.record.experiment)!r} has no conventions in {workspace.settings.file}",
+            hint=f'write there:  {example}  required_tags = ["owner"]',
+        )
+    violations = {item.rule: item.value for item in conform.judge(workspace, found, conform.stored(workspace, run))}
+    for rule in found.rules:
+        yield Rule(CONVENTION, rule not in violations, violations.get(rule), condition=rule.title)
 
 
 def _no_direction(workspace: Workspace, metric: str) -> UsageError:
@@ -187,7 +205,7 @@ def title(rule: Rule) -> str:
 
 
 def _check(gate: Gate) -> None:
-    if not gate.checked and not gate.require:
+    if not gate.checked and not gate.require and not gate.conventions:
         raise UsageError("nothing to check", hint="gitexp check @ --metric val_auc --baseline main --max-drop 0.01")
     if (gate.max_drop or gate.max_drop_percent) and not gate.baseline:
         raise UsageError("a drop is one from a baseline, and none was given", hint="add: --baseline main")

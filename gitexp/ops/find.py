@@ -286,6 +286,8 @@ def describe(run: Run, state: State = EMPTY, *, experiment: str = "") -> dict[st
         "command": list(record.command),
         "exit_code": record.exit_code,
         "error": record.error,
+        "reasons": [reason.to_json() for reason in record.reasons],
+        "violations": list(record.violations),
         "user": record.user,
         "host": record.host,
         "seeds": record.seeds,

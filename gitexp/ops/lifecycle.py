@@ -13,12 +13,12 @@ from typing import Any
 from gitexp import clock, ids, redact, text
 from gitexp.capture import code
 from gitexp.capture.code import CodeState
-from gitexp.errors import Conflict, DirtyTree, NotFound, WriteFailed
+from gitexp.errors import Conflict, DirtyTree, NotFound, Refused, WriteFailed
 from gitexp.git import objects, refs, signing
 from gitexp.index import handed
-from gitexp.ops import dirty, failures, hooks, maintain, naming, publish, recover
+from gitexp.ops import conform, conventions, dirty, failures, hooks, maintain, naming, publish, recover
 from gitexp.ops.losses import Losses
-from gitexp.record import message
+from gitexp.record import message, params
 from gitexp.record.reasons import Reason
 from gitexp.record.run import RunRecord
 from gitexp.store import experiments, journal, live, runs, seal
@@ -90,7 +90,7 @@ def start(workspace: Workspace, request: Request) -> Session:
     experiment = experiments.resolve(
         workspace, request.experiment or workspaces.default_experiment(workspace), new=True
     )
-    record = _record(workspace, request, run_id, experiment)
+    record = _conforming(workspace, request, _record(workspace, request, run_id, experiment), previous)
     told = hooks.pre_run(
         workspace, name=record.name, experiment=record.experiment, command=record.command, verify=request.verify
     )
@@ -125,6 +125,37 @@ def start(workspace: Workspace, request: Request) -> Session:
         if values:
             session.writer.event("params", source=source, values=values)
     return session
+
+
+def _conforming(workspace: Workspace, request: Request, record: RunRecord, previous: Run | None) -> RunRecord:
+    """Hold a run that begins against the conventions of its experiment; raises Refused."""
+    given: dict[str, Any] = {}
+    for values in request.params.values():
+        given = params.merge(given, values)
+    subject = replace(conform.begun(workspace, record, given, previous), command=request.command)
+    violations, said = conform.at_start(workspace, subject, later=request.shared or not request.owned)
+    _warn(workspace, said)
+    return replace(record, violations=tuple(item.to_json() for item in violations))
+
+
+def _warn(workspace: Workspace, said: str) -> None:
+    if said and not workspace.settings.flag("quiet"):
+        print(said, file=sys.stderr)
+
+
+def check_joined(session: Session) -> None:
+    """Hold a run that another process began against the conventions again, where this one has renamed it."""
+    workspace, start = session.workspace, session.start
+    subject = conform.running(workspace, session.folder, start)
+    if (subject.experiment, subject.name) == (start.record.experiment, start.record.name):
+        return
+    try:
+        violations, said = conform.at_start(workspace, subject)
+    except Refused:
+        session.writer.close()
+        raise
+    _warn(workspace, said)
+    session.writer.event("violations", violations=[item.to_json() for item in violations])
 
 
 def _code(workspace: Workspace, request: Request) -> CodeState:
@@ -270,6 +301,7 @@ def finish(
     _say_why(session, reasons)
     writer.event("end", status=status, end=end_ms, exit_code=exit_code, error=None if error is None else dict(error))
     _wait_for_others(session.folder, wait_seconds)
+    _judge_end(session)
     began_ms = _began_ms(session)
     run = seal.seal(session.workspace, session.folder, writer.summary if writer.wrote_all else None)
     writer.close()
@@ -281,6 +313,15 @@ def finish(
     maintain.after_run(workspace)
     publish.after_run(workspace, session.id)
     return run
+
+
+def _judge_end(session: Session) -> None:
+    """Record what the run that ends does not keep of the conventions of its experiment."""
+    workspace = session.workspace
+    if conventions.are_any(workspace):
+        found = conform.at_end(workspace, conform.running(workspace, session.folder, session.start))
+        if found is not None:
+            session.writer.event("violations", violations=[item.to_json() for item in found])
 
 
 def _began_ms(session: Session) -> int:
@@ -377,6 +418,7 @@ def closing(run: Run) -> str:
     if record.reasons:
         why = [f"{reason.tag}: {text.shorten(text.safe(reason.text), 100)}" for reason in record.reasons]
         said.append(f" Tagged {', '.join(why)}.")
+    said.append(conform.summary(record.violations))
     if lost:
         said.append(f" {text.plural(lost, 'value')} could not be recorded.")
     if not run.workspace.settings.flag("autoPush") and run.workspace.repo.has_remotes:

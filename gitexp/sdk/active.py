@@ -172,6 +172,8 @@ def _join(workspace: Workspace, request: Request, run_id: str, rank: int | None)
             writer.event(op, values=dict(given))
     if request.description:
         writer.event("description", text=request.description)
+    if rank is None and (request.experiment or request.name):
+        lifecycle.check_joined(session)
     return session
 
 

@@ -144,7 +144,7 @@ def _take(total: Sum, event: Mapping[str, Any], *, is_main: bool) -> None:
         total.error = dict(event["error"])
     elif op == "reasons":
         total.reasons += [Reason.from_json(item) for item in event["reasons"]]
-    elif op == "violations":
+    elif op == "violations" and (is_main or total.violations is None):  # the main process looks last
         total.violations = [dict(item) for item in event["violations"]]
     elif op == "end" and is_main:
         total.end = dict(event)

@@ -95,7 +95,7 @@ def _begin(workspace: Workspace, folder: Path) -> _Work:
         start = replace(start, previous=refs.get(workspace.repo, start.ref) or said["tip"])
     ends = _ends(folder)
     total = events.of(folder, offsets, ends)
-    start = _renamed(workspace, start, total.renamed)
+    start = renamed(workspace, start, total.renamed)
     work = _Work(workspace, folder, start, total, None, late, offsets, ends)
     if start.previous is not None and not start.replaces:
         work.previous = runs.load(workspace, start.previous, start.ref)
@@ -122,7 +122,7 @@ def _whole_lines(path: Path) -> int:
         return start + file.read().rfind(b"\n") + 1
 
 
-def _renamed(workspace: Workspace, start: Start, renamed: Mapping[str, str]) -> Start:
+def renamed(workspace: Workspace, start: Start, renamed: Mapping[str, str]) -> Start:
     """Take the script's own experiment and name where the command line gave none; a resumed run keeps its ref."""
     wanted = {key: value for key, value in renamed.items() if key not in start.fixed}
     if not wanted or start.previous is not None:
