@@ -19,6 +19,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST
 from mlflow.store.artifact.artifact_repo import ArtifactRepository, verify_artifact_path
 from mlflow.utils.file_utils import create_tmp_dir
+from mlflow.utils.uri import append_to_uri_path
 
 from gitexp import ids
 from gitexp.errors import NotFound
@@ -57,7 +58,7 @@ def root(workspace: Workspace) -> str:
     In a server that keeps the artifacts of its clients in this repository, that is an address which they can reach.
     """
     if os.environ.get("_MLFLOW_SERVER_ARTIFACT_DESTINATION", "").startswith("gitexp:"):
-        return "mlflow-artifacts:"
+        return "mlflow-artifacts:/"
     return f"{uri.of(workspace)}/{MARK}"
 
 
@@ -114,9 +115,10 @@ class GitArtifactRepository(ArtifactRepository):  # type: ignore[misc]  # MLflow
 
     def _listed(self, run: Run, place: Place) -> Iterator[tuple[str, int | None]]:
         """Yield names and sizes; None for an empty folder. Of a run's own those of logged models are left out."""
-        own = () if place.prefix else tuple(f"{logged.FOLDER}/{model_id}/" for model_id in run.logged.models)
+        hidden = tuple(f"{logged.FOLDER}/{model_id}/" for model_id in run.logged.models)
+        at_top = not place.name.startswith(f"{logged.FOLDER}/")
         for item in files_of(run):
-            if not item.name.startswith(own) or not own:
+            if not (at_top and hidden and item.name.startswith(hidden)):
                 yield item.name, item.size_bytes
         for name, facts in run.artifact_facts.items():
             empty = facts.get("empty_folders")
@@ -140,7 +142,7 @@ class GitArtifactRepository(ArtifactRepository):  # type: ignore[misc]  # MLflow
         items = [item for item in files_of(run) if item.name == name or not name or item.name.startswith(name + "/")]
         if not items and not self.list_artifacts(path) and path:
             raise MlflowException(f"No such artifact: '{path}'", error_code=RESOURCE_DOES_NOT_EXIST)
-        self._write(run, items, target)
+        self._write(run, items, target, name, path)
         for info in self._empty_below(path):
             (target / info).mkdir(parents=True, exist_ok=True)
         return str(target / path) if path else str(target)
@@ -163,11 +165,10 @@ class GitArtifactRepository(ArtifactRepository):  # type: ignore[misc]  # MLflow
             plan = restore.plan_one(run, name, items, str(local_path))
             restore.execute(self._workspace, plan, force=True)
 
-    def _write(self, run: Run, items: Sequence[Artifact], target: Path) -> None:
+    def _write(self, run: Run, items: Sequence[Artifact], target: Path, name: str, path: str) -> None:
+        """Write what is called `name` in its run, a file or folder, to `path` below the target."""
         plan = restore.plan(run, items, target)
-        if top := self._place("").name:
-            cut = top.count("/") + 1
-            plan.files = [restore.File(file.item, file.parts[cut:]) for file in plan.files]
+        plan.files = [restore.File(file.item, _moved(file.parts, name, path)) for file in plan.files]
         plan.folders = []
         restore.execute(self._workspace, plan, force=True)
 
@@ -193,18 +194,22 @@ class GitArtifactRepository(ArtifactRepository):  # type: ignore[misc]  # MLflow
 
 def place(workspace: Workspace, address: str) -> Place | None:
     """Return where an address leads in this repository; None for one that leads elsewhere."""
-    base = root(workspace)
-    if not address.startswith(base + "/"):
+    base = root(workspace).rstrip("/") + "/"
+    if not address.startswith(base):
         return None
-    found = _place(workspace, address.removeprefix(base + "/"))
+    found = _place(workspace, address.removeprefix(base))
     return found if found.run_id else None
 
 
 def address(workspace: Workspace, run_id: str, name: str) -> str:
     """Return the address of an artifact of a run."""
-    record = table.run(workspace, run_id).record
+    run = table.run(workspace, run_id)
+    record = run.record
     experiment = record.experiment_id or ids.experiment_id(record.experiment)
-    return f"{root(workspace)}/{experiment}/{run_id}/{_INNER}/{name}".rstrip("/")
+    folder, _, model_id = name.partition("/")
+    if folder == logged.FOLDER and model_id in run.logged.models:
+        return str(append_to_uri_path(root(workspace), experiment, logged.FOLDER, model_id, _INNER))
+    return str(append_to_uri_path(root(workspace), experiment, run_id, _INNER, name)).rstrip("/")
 
 
 def _place(workspace: Workspace, path: str) -> Place:
@@ -215,6 +220,12 @@ def _place(workspace: Workspace, path: str) -> Place:
             return Place(run_id, "", "/".join(rest))
         case _:
             return Place("")
+
+
+def _moved(parts: tuple[str, ...], name: str, path: str) -> tuple[str, ...]:
+    """Return where a file that is called `name`, or is below that, goes when that goes to `path`."""
+    below = parts[name.count("/") + 1 :] if name else parts
+    return (*(part for part in path.split("/") if part), *below) or parts[-1:]
 
 
 def files_of(run: Run) -> list[Artifact]:
