@@ -247,7 +247,7 @@ class Session:
         import urllib3
         from dulwich.client import default_urllib3_manager
 
-        manager = default_urllib3_manager(_settings(self._repo), base_url=url)
+        manager = default_urllib3_manager(settings(self._repo), base_url=url)
         assert isinstance(manager, urllib3.PoolManager)
         manager.connection_pool_kw |= {"maxsize": self.tuning.parallel, "blocksize": BLOCK_BYTES}
         if manager.connection_pool_kw.get("cert_reqs") == "CERT_NONE":
@@ -308,7 +308,7 @@ def host(url: str) -> str:
     return text.safe(parts.netloc.rpartition("@")[2] or parts.scheme)
 
 
-def _settings(repo: Repo) -> ConfigDict:
+def settings(repo: Repo) -> ConfigDict:
     """Return Git's settings of HTTP in dulwich's form."""
     from dulwich.config import ConfigDict
 

@@ -101,7 +101,7 @@ def read(data: bytes, file: str = "gitexp.toml") -> Rules:
 def parse(table: Mapping[str, Any], file: str = "gitexp.toml") -> Rules:
     """Return the rules of the table `registry`."""
     where = f"{file}: registry"
-    _known(table, ("stages", "teams", "gpg", "models", *_READERS), where)
+    _known(table, ("stages", "teams", "gpg", "models", "webhooks", *_READERS), where)
     common = {key: table[key] for key in table if key in _READERS}
     stages = _stages(_table(table, "stages", where), common, f"{where}.stages")
     models = {}

@@ -10,7 +10,9 @@ from gitexp import text
 from gitexp.errors import Damaged, GitexpError, UsageError
 from gitexp.git import objects, refs
 from gitexp.record import rules as ruling
+from gitexp.record import webhooks as hooks
 from gitexp.record.rules import Rules
+from gitexp.record.webhooks import Webhook
 from gitexp.store import config, remotes
 from gitexp.store.config import FILES
 from gitexp.store.workspace import Workspace
@@ -47,6 +49,15 @@ def at(workspace: Workspace, commit: str | None) -> Rules:
         return ruling.EMPTY
     name, blob = found
     return _parsed(objects.read_blob(workspace.repo, blob, limit_bytes=_LIMIT_BYTES), name)
+
+
+def webhooks(workspace: Workspace, commit: str | None) -> tuple[Webhook, ...]:
+    """Return who is told of events, as a commit says; raises UsageError where that cannot be read."""
+    found = _file_at(workspace, commit) if commit is not None else None
+    if found is None:
+        return ()
+    name, blob = found
+    return hooks.read(objects.read_blob(workspace.repo, blob, limit_bytes=_LIMIT_BYTES), name)
 
 
 def workspace_at(workspace: Workspace, commit: str | None) -> Workspace:
