@@ -11,9 +11,9 @@ from gitexp import canonical, ids
 
 RUN = "run"
 EXPERIMENT = "experiment"
-MAX_LINE_BYTES = 64 * 1024
+MAX_LINE_BYTES = 128 * 1024
 MAX_KEY = 250  # characters of a tag's key, a posted number's name, a verdict's name
-MAX_TEXT = 15_000  # characters of a text: below the line's limit at four bytes each
+MAX_TEXT = 20_000  # characters of a text: below the line's limit at four bytes each
 MAX_CLOCK = 2**48  # a line that claims more is damaged, or nothing could ever come after it
 
 CUT = "purge_artifact"

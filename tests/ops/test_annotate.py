@@ -62,10 +62,10 @@ def test_a_key_that_cannot_be_typed_again_is_refused(workspace: Workspace, run: 
 
 
 def test_texts_that_are_empty_or_too_long_are_refused(workspace: Workspace, run: Run) -> None:
-    for words in ("", "  ", "x" * 20_000):
+    for words in ("", "  ", "x" * 20_001):
         with pytest.raises(UsageError):
             annotate.note(workspace, [run], words)
-    annotate.note(workspace, [run], "𝛌" * 15_000)
+    annotate.note(workspace, [run], "𝛌" * 20_000)
     assert len(annotations.state(workspace, run).notes) == 1
 
 

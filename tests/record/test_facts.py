@@ -145,7 +145,7 @@ DAMAGED = [
     ("a clock that is true", facts.encode_line(make("archive", clock=True))),
     ("a fact id with other letters", facts.encode_line(make("archive", fact_id="a" * 16))),
     ("not UTF-8", facts.encode_line(make("note", text="x")).replace(b'"x"', b'"\xff"')),
-    ("over 64 KiB", facts.encode_line(make("archive"))[:-1] + b',"pad":"' + b"x" * 70_000 + b'"}'),
+    ("over 128 KiB", facts.encode_line(make("archive"))[:-1] + b',"pad":"' + b"x" * 140_000 + b'"}'),
     ("nested beyond the stack", b"[" * 60_000),
 ]
 
@@ -158,8 +158,8 @@ def test_a_damaged_line_is_counted_and_the_others_still_count(what: str, line: b
 
 
 def test_a_fact_too_long_for_a_line_is_not_written() -> None:
-    with pytest.raises(ValueError, match="at most 65536"):
-        facts.encode_line(make("note", text="x" * 70_000))
+    with pytest.raises(ValueError, match="at most 131072"):
+        facts.encode_line(make("note", text="x" * 140_000))
 
 
 def test_unknown_ops_and_unknown_keys_are_kept_and_ignored() -> None:

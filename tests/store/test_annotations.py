@@ -109,8 +109,8 @@ def test_a_run_without_a_commit_is_annotated_on_the_blob_of_its_id(workspace: Wo
 
 
 def test_a_fact_beyond_a_line_is_refused_and_nothing_is_written(workspace: Workspace, run: Run) -> None:
-    with pytest.raises(UsageError, match="at most 65536"):
-        annotations.add(workspace, [annotations.about_run(run, "note", text="x" * 70_000)])
+    with pytest.raises(UsageError, match="at most 131072"):
+        annotations.add(workspace, [annotations.about_run(run, "note", text="x" * 140_000)])
     assert refs.get(workspace.repo, notes.REF) is None
 
 

@@ -40,10 +40,11 @@ def _test(kind: str, key: str, comparator: str, value: Any) -> Test:
     if key == "experiment_id":
         if comparator not in ("=", "!=", "IN", "NOT IN"):
             raise failures.bad(f"Invalid comparator for experiment_id: {comparator}")
-    elif key in SearchExperimentsUtils.NUMERIC_ATTRIBUTES:
+    elif SearchExperimentsUtils.is_string_attribute(kind, key, comparator):
+        if comparator not in _TEXT:
+            raise failures.bad(f"Invalid comparator for string attribute: {comparator}")
+    elif SearchExperimentsUtils.is_numeric_attribute(kind, key, comparator):
         value = _whole(key, comparator, value)
-    elif comparator not in _TEXT:
-        raise failures.bad(f"Invalid comparator for string attribute: {comparator}")
     compare = SearchUtils.get_comparison_func(comparator)
     return lambda item: bool(compare(getattr(item, key), value))
 
