@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("show", "model_show", "Show a model, or a version of it, in full."),
         ("log", "model_log", "Show what was done to a model, newest first; without NAME to all models."),
         ("diff", "model_diff", "Compare two versions, and the runs that made them."),
+        ("watch", "model_watch", "Tell commands or webhooks of registrations, approvals and transitions."),
         ("check", "model_check", "Say for each gate of a stage whether a version meets it, and what is missing."),
     ),
     "Versions": (
