@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gitexp.ops import lifecycle
-from tests import recording, support
+from tests import recording, registry, support
 
 ID = "kqzvmxr" + "k" * 9
 
@@ -119,3 +119,84 @@ def test_a_bare_repository_can_have_a_branch_but_no_switch(
     )
     support.gitexp("branch", "kqzvmxr", "there")
     assert support.git(bare, "rev-parse", "there") == support.git(project, "rev-parse", "HEAD")
+
+
+RULES = "[registry.stages.production]\nexclusive = true\n"
+
+
+def production(project: Path) -> str:
+    """Register two versions of a model, the first in production; return the short commit of its code."""
+    registry.rule(project, RULES)
+    head = support.git(project, "rev-parse", "--short=7", "HEAD")
+    registry.register(project, registry.run(project, "lr0.1", run_id=ID))
+    support.commit(project, "later", train__py="print(3)\n")
+    registry.register(project, registry.run(project, "lr0.2"))
+    support.gitexp("model", "stage", "churn", "1", "production")
+    return head
+
+
+def test_a_branch_from_a_stage_opens_an_experiment_at_the_code_of_what_is_there(project: Path) -> None:
+    head = production(project)
+    before = support.state(project)
+    shown = support.gitexp("branch", "--from", "churn@production", "-m", "AUC fell to 0.81 on 20 November")
+    assert shown.stdout == (
+        f'branch churn-production at {head} "set the rules": the code of lr0.1 (kqzvmxr), churn:1, in production\n'
+    )
+    assert shown.stderr == (
+        "switch to it: git switch churn-production\n"
+        "experiment churn-production: gitexp run -e churn-production --fork kqzvmxr -- python train.py\n"
+    )
+    assert {**support.state(project), "refs": ""} == {**before, "refs": ""}
+    found = {row["name"]: row for row in support.gitexp("experiment", "ls", "--json").json}["churn-production"]
+    assert found["description"] == "AUC fell to 0.81 on 20 November"
+    assert [note["text"] for note in found["notes"]] == [
+        f"opened from churn:1, in production: run kqzvmxr churn/lr0.1, code {head}"
+    ]
+    assert found["tags"]["from"].startswith("churn:")
+    assert support.gitexp("model", "show", found["tags"]["from"], "--json").json["version"] == 1
+
+
+def test_runs_on_that_branch_belong_to_the_experiment_and_know_where_they_are_from(project: Path) -> None:
+    production(project)
+    support.gitexp("branch", "--from", "churn@production", "--switch")
+    support.gitexp("run", "--fork", "kqzvmxr", "--", "true")
+    told = support.gitexp("show", "@", "--json").json
+    assert (told["experiment"], told["forked_from"]) == ("churn-production", ID)
+
+
+def test_a_second_alert_gets_a_name_of_its_own(project: Path) -> None:
+    head = production(project)
+    names = [support.gitexp("branch", "--from", "churn@production", "--json").json["branch"] for _ in range(3)]
+    assert names == ["churn-production", "churn-production-2", "churn-production-3"]
+    told = support.gitexp("branch", "--from", "churn:2", "--json").json
+    assert (told["branch"], told["experiment"], told["version"], told["stage"]) == ("churn-v2", "churn-v2", 2, None)
+    told = support.gitexp("branch", "--from", "churn:1", "try/again", "--json").json
+    assert (told["branch"], told["stage"], told["run"]) == ("try/again", "production", ID)
+    assert told["commit"].startswith(head)
+
+
+def test_a_branch_from_what_is_not_there_makes_nothing(project: Path) -> None:
+    production(project)
+    support.gitexp("model", "deprecate", "churn:1", "-m", "leaks the label")
+    support.gitexp("experiment", "create", "taken")
+    for words, code in (
+        (("--from", "churn@staging"), 4),
+        (("--from", "churn"), 2),
+        (("--from", "other@production"), 4),
+        (("--from", "churn:1", "taken"), 7),
+        (("--from", "churn:1", "main"), 7),
+        (("--from", "churn:1", "a", "b"), 2),
+        (("-m", "why", "@"), 2),
+        ((), 2),
+    ):
+        with support.untouched(project):
+            assert support.gitexp("branch", *words, expect=code).stdout == ""
+    assert "deprecated: leaks the label" in support.gitexp("branch", "--from", "churn:1").stderr
+
+
+def test_a_branch_tells_itself_as_json(project: Path) -> None:
+    recording.record(project, "first", run_id=ID)
+    told = support.gitexp("branch", "@", "--json").json
+    assert told["branch"] == "first"
+    assert told["commit"] == support.git(project, "rev-parse", "HEAD")
+    assert (told["run"], told["whole"], told["model"], told["experiment"]) == (ID, True, None, None)
