@@ -146,7 +146,7 @@ def _damaged(workspace: Workspace, ref: str, commit: str, why: str) -> Row | Non
 
 def live(run: LiveRun, metrics: Mapping[str, Aggregate]) -> Row:
     """Return the row of a run that is running here, with the aggregates of its points so far."""
-    path, slug, _ = leaf(run.start.ref) or ("", "", "")
+    path, slug, _ = leaf(run.named.ref) or ("", "", "")
     row = Row(_of_record(run.record))
     row.fields |= {"path": path, "slug": slug, "live": 1, "own": 1, "end_ms": None}
     _add_params(row.values, run.params, "")

@@ -37,7 +37,7 @@ def read(workspace: Workspace, folder: Path, state: str | None) -> tuple[Row, st
             for metric, aggregate in shard.summary.items():
                 join(summary.setdefault(metric, Aggregate()), aggregate)
     found = events.with_set(summary, run.set_values)
-    return rows.live(run, found), run.start.ref, json.dumps(kept)
+    return rows.live(run, found), run.named.ref, json.dumps(kept)
 
 
 class Shard:

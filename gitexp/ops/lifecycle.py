@@ -354,8 +354,9 @@ def abandon(session: Session) -> None:
 def _take_back(session: Session) -> None:
     """Go on after another host took this run for dead (a stopped process that woke up): its commit gets a successor."""
     session.writer.rescue()
-    tip = refs.get(session.workspace.repo, session.start.ref)
-    session.start = replace(session.start, previous=tip, replaces=tip is not None)
+    named = live.LiveRun(session.workspace, session.folder, session.start).named
+    tip = refs.get(session.workspace.repo, named.ref)
+    session.start = replace(named if tip else session.start, previous=tip, replaces=tip is not None)
     session.start.write(session.folder)
 
 

@@ -157,6 +157,8 @@ def push_live(workspace: Workspace, run: LiveRun) -> str:
     commit = _commit(workspace, run)
     _check(workspace, remote, ref, commit)
     _replace(workspace, remote, ref, commit)
+    for before in [held for held in remotes.seen(workspace, remote) if _is_live(held, run.id) and held != ref]:
+        _replace(workspace, remote, before, None)  # its script has given it another name since
     return f"{remote.label}: published {ref}"
 
 
@@ -187,7 +189,7 @@ def logged_end_live(workspace: Workspace, run_id: str) -> None:
 
 def live_ref(run: LiveRun) -> str:
     """Return the ref under which a running run is published."""
-    return sync.LIVE_PREFIX + run.start.ref.removeprefix(runs.REF_PREFIX)
+    return sync.LIVE_PREFIX + run.named.ref.removeprefix(runs.REF_PREFIX)
 
 
 def _is_live(ref: str, run_id: str) -> bool:

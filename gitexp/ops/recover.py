@@ -13,6 +13,7 @@ from gitexp.git import objects, refs
 from gitexp.index import database, handed
 from gitexp.store import heads, journal, live, reflog, runs, seal
 from gitexp.store.journal import Start
+from gitexp.store.live import LiveRun
 from gitexp.store.runs import Run
 from gitexp.store.workspace import Workspace
 
@@ -128,7 +129,7 @@ def _finish_claimed(workspace: Workspace, folder: Path, swept: Swept) -> None:
 
 def _already_committed(workspace: Workspace, folder: Path) -> Run | None:
     """Return the run where the commit was made and only the journal's removal was cut off."""
-    start = Start.read(folder)
+    start = LiveRun(workspace, folder, Start.read(folder)).named
     tip = refs.get(workspace.repo, start.ref)
     if (folder / seal.LATE).exists():
         return None if _has_late(folder) else runs.by_id(workspace, start.record.id)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gitexp import clock
-from gitexp.errors import Damaged
+from gitexp.errors import Damaged, GitexpError
 from gitexp.git import objects, packs
 from gitexp.git.objects import Entry
 from gitexp.record import dataset, logged, reasons, used
@@ -64,9 +64,17 @@ class LiveRun(Run):
         return events.of(self.folder)
 
     @cached_property
+    def named(self) -> Start:
+        """How it began, under the experiment and name that its script has given it since."""
+        try:
+            return seal.renamed(self.workspace, self.start, self._total.renamed)
+        except GitexpError:  # a name that cannot be is said when the run ends
+            return self.start
+
+    @cached_property
     def record(self) -> RunRecord:
         """run.json as it would be now."""
-        start, total = self.start.record, self._total
+        start, total = self.named.record, self._total
         why = reasons.merged(total.reasons)
         return replace(
             start,

@@ -138,9 +138,9 @@ def _parts(run: Run, form: _Form[Part]) -> Iterator[Part]:
 
 def _ended(run: LiveRun) -> Run | None:
     """Return the stored run that a live one has become meanwhile; its journal may be gone, or half so."""
-    tip = refs.get(run.workspace.repo, run.start.ref)
+    tip = refs.get(run.workspace.repo, run.named.ref)
     if tip is not None and tip != run.start.previous:
-        return runs.load(run.workspace, tip, run.start.ref)
+        return runs.load(run.workspace, tip, run.named.ref)
     return None if (run.folder / "start.json").exists() else runs.by_id(run.workspace, run.start.record.id)
 
 

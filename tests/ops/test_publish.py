@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,21 @@ def test_a_running_run_is_published_again_and_again_and_goes_with_the_push_of_it
     support.gitexp("push")
     assert published(bare) == {}
     assert session.start.ref in support.run_refs(bare)
+
+
+def test_a_run_is_shown_under_the_name_that_its_script_has_given_it(session: Session, bare: Path) -> None:
+    workspace = session.workspace
+    remotes.agree(workspace, remotes.choose(workspace), ["runs"])
+    publish.live_by_id(workspace, session.id)
+    session.start = replace(session.start, fixed=())
+    session.start.write(session.folder)
+    session.writer.event("name", experiment="vision/nets", name="small one")
+    session.writer.drain()
+    publish.live_by_id(workspace, session.id)
+    assert list(published(bare)) == [f"refs/experiments-live/vision/nets/small-one-{session.id[:7]}"]
+    assert "vision/nets/small one" in support.gitexp("status").stdout
+    assert support.gitexp("log", "--all", "--format", "{name}").lines == ["small one"]
+    assert "vision/nets / small one" in support.gitexp("show", session.id).stdout
 
 
 def test_a_published_run_is_taken_away_at_its_end(session: Session, bare: Path, project: Path) -> None:

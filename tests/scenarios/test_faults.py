@@ -198,6 +198,24 @@ run = gitexp.start_run(name="cut"); run.log({"loss": 0.5}); run.finish()
     assert live.folders(workspace.open()) == []
 
 
+def test_a_finish_cut_off_after_the_commit_leaves_one_run_under_the_scripts_own_name(project: Path) -> None:
+    code = """
+import os
+from gitexp.ops import lifecycle
+from gitexp.store import journal, workspace
+journal.remove = lambda folder: os._exit(1)
+session = lifecycle.start(workspace.open(), lifecycle.Request())
+session.writer.event("name", experiment="churn", name="long")
+lifecycle.finish(session, "completed")
+"""
+    support.python(project, code, check=False)
+    ((ref, commit),) = support.run_refs(project).items()
+    assert ref.startswith("refs/experiments/churn/long-")
+    assert recover.sweep(workspace.open()).line() == ""
+    assert support.run_refs(project) == {ref: commit}
+    assert live.folders(workspace.open()) == []
+
+
 def test_a_finish_cut_off_before_the_commit_is_completed(project: Path) -> None:
     code = """
 import gitexp, os
