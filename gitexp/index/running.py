@@ -27,7 +27,7 @@ def read(workspace: Workspace, folder: Path, state: str | None) -> tuple[Row, st
     """Return a running run's row, its ref, and the state to go on from; raises Damaged or OSError."""
     run = LiveRun(workspace, folder, Start.read(folder))
     shards: dict[str, Any] = json.loads(state) if state else {}
-    kept, summary = {}, dict[str, Aggregate]()
+    kept, summary = {}, run.summary_before
     for writer in journal.writers(folder):
         name = f"metrics-{writer}.csv"
         if (folder / name).exists():
@@ -35,7 +35,7 @@ def read(workspace: Workspace, folder: Path, state: str | None) -> tuple[Row, st
             shard.read_on()
             kept[name] = shard.to_json()
             for metric, aggregate in shard.summary.items():
-                join(summary.setdefault(metric, Aggregate()), aggregate)
+                summary.setdefault(metric, Aggregate()).join(aggregate)
     found = events.with_set(summary, run.set_values)
     return rows.live(run, found), run.named.ref, json.dumps(kept)
 
@@ -114,18 +114,3 @@ def _aggregate(values: list[Any]) -> Aggregate:
     for key, value in zip(Aggregate.__slots__, values, strict=True):
         setattr(found, key, value)
     return found
-
-
-def join(one: Aggregate, other: Aggregate) -> None:
-    """Add to `one` what comes after it, as if its points were added one by one."""
-    if not one.count:
-        one.first, one.first_step = other.first, other.first_step
-    if not one.count or (other.last_step, other.last_time_ms) >= (one.last_step, one.last_time_ms):
-        one.last, one.last_step, one.last_time_ms = other.last, other.last_step, other.last_time_ms
-    if other.numbers and (not one.numbers or other.min < one.min):
-        one.min, one.min_step = other.min, other.min_step
-    if other.numbers and (not one.numbers or other.max > one.max):
-        one.max, one.max_step = other.max, other.max_step
-    one.count += other.count
-    one.numbers += other.numbers
-    one.total += other.total

@@ -79,6 +79,29 @@ class Aggregate:
         self.numbers += len(values)
         self.total += total
 
+    def join(self, other: Aggregate) -> None:
+        """Add what comes after it, as if its points were added one by one; NaN among those that were read is lost."""
+        if not self.count:
+            self.first, self.first_step = other.first, other.first_step
+        if not self.count or (other.last_step, other.last_time_ms) >= (self.last_step, self.last_time_ms):
+            self.last, self.last_step, self.last_time_ms = other.last, other.last_step, other.last_time_ms
+        if other.numbers and (not self.numbers or other.min < self.min):
+            self.min, self.min_step = other.min, other.min_step
+        if other.numbers and (not self.numbers or other.max > self.max):
+            self.max, self.max_step = other.max, other.max_step
+        self.count += other.count
+        self.numbers += other.numbers
+        self.total += other.total
+
+    def weighed(self) -> Aggregate:
+        """Return one that was read as one to which more can be added: its mean counts as often as it has points."""
+        new = Aggregate()
+        for key in Aggregate.__slots__:
+            setattr(new, key, getattr(self, key))
+        if self.numbers == 1 and self.count > 1:
+            new.numbers, new.total = self.count, self.mean * self.count
+        return new
+
     @property
     def mean(self) -> float:
         """The arithmetic mean of all values but NaN."""

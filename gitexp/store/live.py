@@ -12,7 +12,7 @@ from gitexp import clock
 from gitexp.errors import Damaged, GitexpError
 from gitexp.git import objects, packs
 from gitexp.git.objects import Entry
-from gitexp.record import dataset, logged, reasons, used
+from gitexp.record import dataset, logged, params, reasons, used
 from gitexp.record.logged import Logged
 from gitexp.record.points import Point
 from gitexp.record.run import RunRecord
@@ -90,13 +90,30 @@ class LiveRun(Run):
 
     @cached_property
     def params(self) -> dict[str, Any]:
-        """Nested params so far."""
-        return self._total.merged_params
+        """Nested params so far, those of the run that is resumed among them."""
+        before = self.before
+        return self._total.merged_params if before is None else params.merge(before.params, self._total.merged_params)
 
     @cached_property
     def summary(self) -> dict[str, Aggregate]:
-        """{metric: its aggregates so far}."""
-        return events.with_set(events.summary(self.folder), self._total.summary)
+        """{metric: its aggregates so far}, from the first session on."""
+        found = self.summary_before
+        for name, aggregate in events.summary(self.folder).items():
+            found.setdefault(name, Aggregate()).join(aggregate)
+        return events.with_set(found, self._total.summary)
+
+    @property
+    def before(self) -> Run | None:
+        """The record of a run that is resumed; None of a new one, and of one whose journal has all of it."""
+        if self.start.previous is None or self.start.replaces:
+            return None
+        return Run(self.workspace, self.start.previous)
+
+    @property
+    def summary_before(self) -> dict[str, Aggregate]:
+        """{metric: its aggregates} of that record, to which those of this session are to be added."""
+        before = self.before
+        return {} if before is None else {name: item.weighed() for name, item in before.summary.items()}
 
     @cached_property
     def used(self) -> list[Use]:

@@ -164,7 +164,7 @@ def test_however_it_is_cut_the_aggregates_are_those_of_all_points(
 def test_two_writers_together_are_as_one_after_the_other(first: list[Point], second: list[Point]) -> None:
     one, two = summary.of(first), summary.of(second)
     for name, aggregate in two.items():
-        running.join(one.setdefault(name, Aggregate()), aggregate)
+        one.setdefault(name, Aggregate()).join(aggregate)
     assert plain(one) == plain(summary.of([*first, *second]))
 
 

@@ -45,15 +45,10 @@ class Followed:
             found = LiveRun(self._workspace, self._folder, start)
             if is_alone:
                 found.__dict__["_total"] = self._total
-                found.__dict__["summary"] = events.with_set(self._read_points(), self._total.summary)
+                found.__dict__["summary"] = events.with_set(self._summary(found), self._total.summary)
             return found
         except FileNotFoundError:
             return None
-
-    def params(self) -> dict[str, object]:
-        """Return the params so far; who asks holds the turn to write to the journal."""
-        run = self.run()
-        return {} if run is None else run.params
 
     def _read_start(self) -> Start:
         found = (self._folder / "start.json").stat()
@@ -71,6 +66,14 @@ class Followed:
             self._inode, self._offset, self._total = found.st_ino, 0, events.Sum()
         if found.st_size > self._offset:
             self._offset = events.read_on(self._folder, self._total, self._offset)
+
+    def _summary(self, run: LiveRun) -> dict[str, Aggregate]:
+        found = run.summary_before
+        if not found:
+            return self._read_points()
+        for name, aggregate in self._read_points().items():
+            found.setdefault(name, Aggregate()).join(aggregate)
+        return found
 
     def _read_points(self) -> dict[str, Aggregate]:
         path = self._folder / f"metrics-{journal.MAIN}.csv"

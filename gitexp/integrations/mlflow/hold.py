@@ -24,7 +24,7 @@ from gitexp.integrations.mlflow import failures
 from gitexp.ops import lifecycle, recover, surroundings
 from gitexp.ops.background import Keeper
 from gitexp.ops.lifecycle import Request, Session
-from gitexp.store import experiments, journal, runs, seal
+from gitexp.store import experiments, journal, live, runs, seal
 from gitexp.store.runs import Run
 from gitexp.store.workspace import Workspace
 
@@ -240,6 +240,13 @@ def commit_late(workspace: Workspace, run_id: str) -> None:
         recover.complete_late(workspace, folder)
 
 
+def commit_all_late(workspace: Workspace) -> None:
+    """Commit what came to any run after its end: who searches sees it then."""
+    for folder in live.folders(workspace):
+        if (folder / seal.LATE).exists() and not journal.is_claimed(folder):
+            commit_late(workspace, folder.name)
+
+
 def _watch() -> None:
     global _watcher
     with _guard:
@@ -271,6 +278,8 @@ def leave_all() -> None:
                     commit_late(held.session.workspace, held.session.id)
                 elif held.owner >= 0:
                     _leave(held)
+                elif not held.session.is_main:  # of a run that gitexp's own interface began
+                    lifecycle.finish(held.session, "completed")
             _held.pop(key, None)
 
 

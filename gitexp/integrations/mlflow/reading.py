@@ -8,7 +8,6 @@ from gitexp.errors import Conflict
 from gitexp.integrations.mlflow import follow, shown, table
 from gitexp.ops.lifecycle import Session
 from gitexp.store import annotations as said
-from gitexp.store import runs
 from gitexp.store.live import LiveRun
 from gitexp.store.workspace import Workspace
 
@@ -29,11 +28,7 @@ def params(held: Session) -> dict[str, str]:
         if not isinstance(found, LiveRun):
             raise Conflict("the run was committed meanwhile", hint="gitexp log")
         active = found
-    own = shown.params_of(active.params)
-    before = active.start.previous
-    if before is None or active.start.replaces:
-        return own
-    return shown.params_of(runs.load(held.workspace, before).params) | own
+    return shown.params_of(active.params)
 
 
 def experiment_id(workspace: Workspace, run_id: str) -> str:

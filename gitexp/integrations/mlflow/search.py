@@ -15,7 +15,7 @@ from gitexp.index import sql as sqls
 from gitexp.index.catalogue import METRIC, PARAM
 from gitexp.index.database import Index
 from gitexp.index.sql import Sql
-from gitexp.integrations.mlflow import compare, filters, shown, table
+from gitexp.integrations.mlflow import compare, filters, hold, shown, table
 from gitexp.integrations.mlflow.experiments import Known, Register
 from gitexp.store.workspace import Workspace
 
@@ -49,6 +49,7 @@ class Search:
         page_token: str | None,
     ) -> tuple[list[Entity], Any]:
         compare.check_max_results(max_results, none=True)
+        hold.commit_all_late(self.workspace)
         stages = LifecycleStage.view_type_to_stages(run_view_type)
         parsed = SearchUtils.parse_search_filter(filter_string)
         index = database.of(self.workspace)

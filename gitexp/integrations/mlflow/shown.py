@@ -53,12 +53,7 @@ class Told:
 def of(run: LiveRun, state: State) -> Told:
     """Return what a journal says, over what the run's earlier record has and under what is said of the run."""
     record = run.record
-    before = runs.load(run.workspace, run.start.previous) if run.start.previous and not run.start.replaces else None
-    first = before.record if before is not None else record
-    params, metrics = params_of(run.params), _metrics(run)
-    if before is not None:
-        params = params_of(before.params) | params
-        metrics = list({item.key: item for item in [*_metrics(before), *metrics]}.values())
+    first = record if run.before is None else run.before.record
     return Told(
         id=record.id,
         path=run.start.ref.removeprefix(runs.REF_PREFIX).rpartition("/")[0],
@@ -73,8 +68,8 @@ def of(run: LiveRun, state: State) -> Told:
         parent=record.parent or first.parent,
         code_commit=record.code.get("commit"),
         command=" ".join(record.command) or None,
-        params=params,
-        metrics=metrics,
+        params=params_of(run.params),
+        metrics=_metrics(run),
         tags=state.tags_over(run.tags_over(first.tags)),
     )
 
@@ -114,7 +109,7 @@ def entity(told: Told, experiment_id: str, artifact_uri: str, inputs: RunInputs,
         run_id=told.id,
         experiment_id=experiment_id,
         user_id=tags.get(MLFLOW_USER) or told.author or "",
-        status=STATUSES[told.status],
+        status=STATUSES.get(told.status, "FAILED"),
         start_time=told.start_ms,
         end_time=told.end_ms,
         lifecycle_stage=LifecycleStage.DELETED if told.removed else LifecycleStage.ACTIVE,
