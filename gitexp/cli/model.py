@@ -22,6 +22,8 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("diff", "model_diff", "Compare two versions, and the runs that made them."),
         ("watch", "model_watch", "Tell commands or webhooks of registrations, approvals and transitions."),
         ("check", "model_check", "Say for each gate of a stage whether a version meets it, and what is missing."),
+        ("verify", "model_verify", "Check the registry: signatures, chains, rules as they stood, hashes of artifacts."),
+        ("checkpoint", "model_verify", "Sign which event is the last of each model now: as a tag, or into a file."),
     ),
     "Versions": (
         ("register", "model_register", "Make an artifact of a run a new version of a model."),

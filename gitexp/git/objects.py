@@ -200,10 +200,20 @@ def blob_id(data: bytes) -> str:
 
 def size_of(repo: Repo, oid: str) -> int:
     """Return an object's size in bytes without reading it; raises Damaged where it is missing."""
+    return header(repo, oid)[1]
+
+
+def header(repo: Repo, oid: str) -> tuple[int, int]:
+    """Return Git's number of an object's kind, and its size, without reading it; raises Damaged where it is missing."""
+    import pygit2
+
     try:
-        return int(repo.raw.odb.read_header(_oid(oid))[1])
+        kind, size = repo.raw.odb.read_header(_oid(oid))
     except (KeyError, ValueError) as error:
         raise _missing(repo, oid) from error
+    except pygit2.GitError as error:
+        raise Damaged(f"object {oid[:7]} of {repo.common_dir} is damaged: {error}", hint="git fsck --full") from error
+    return int(kind), int(size)
 
 
 def trust() -> None:
@@ -242,6 +252,11 @@ def write_commit(repo: Repo, commit: Commit) -> str:
     lines = [b"tree " + commit.tree.encode(), *(b"parent " + parent.encode() for parent in commit.parents)]
     lines += [b"author " + commit.author.encode(), b"committer " + commit.committer.encode(), b""]
     return _write(repo, _COMMIT, b"\n".join([*lines, message_bytes(commit)]))
+
+
+def write_commit_bytes(repo: Repo, data: bytes) -> str:
+    """Store a commit as it stands elsewhere, its signature too; moves no ref."""
+    return _write(repo, _COMMIT, data)
 
 
 def message_bytes(commit: Commit) -> bytes:

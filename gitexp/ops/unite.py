@@ -11,7 +11,7 @@ from gitexp.errors import Damaged, GitexpError, RemoteError
 from gitexp.git import chain, objects, refs, transport
 from gitexp.git.transport import Options
 from gitexp.ops import sync
-from gitexp.store import models, remotes
+from gitexp.store import furthest, models, remotes
 from gitexp.store.models import Joined
 from gitexp.store.remotes import Remote
 from gitexp.store.workspace import Workspace
@@ -71,7 +71,9 @@ def take(workspace: Workspace, remote: Remote, held: Mapping[str, str], options:
     ours = models.listing(workspace)
     there = {ref: oid for ref, oid in held.items() if ref.startswith(models.PREFIX) and ours.get(ref) != oid}
     with sync.brought(workspace, remote, _missing(workspace, there), options):
-        return join(workspace, there)
+        united = join(workspace, there)
+    furthest.advance(workspace)
+    return united
 
 
 def join(workspace: Workspace, there: Mapping[str, str]) -> United:
@@ -115,6 +117,7 @@ def send(workspace: Workspace, remote: Remote, options: Options) -> United:
             return united
         results = sync.send(workspace, remote, sync.Sending(wanted), options)
         united.sent += [_name(workspace, item.ref) for item in results if item.status in _ARRIVED]
+        furthest.advance(workspace)
         refused = [item for item in results if item.status == transport.REJECTED]
         if not refused:
             return united
