@@ -1,4 +1,7 @@
-"""Objects read by `git cat-file --batch`: in the quarantine of a push they are where only git looks for them."""
+"""Objects read by `git cat-file --batch`: in the quarantine of a push they are where only git looks for them.
+
+Where there is no git command nobody is in a quarantine: libgit2 reads them.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from types import TracebackType
 from typing import IO
 
 from gitexp.errors import Damaged
-from gitexp.git import command
+from gitexp.git import command, objects
 from gitexp.git.repo import Repo
 
 _CHUNK = 1000  # requests of 41 bytes: they fit into the pipe, so nobody waits for the other
@@ -20,8 +23,9 @@ class Batch:
     """One process that gives the contents of objects, and one that gives their sizes, while the block lasts."""
 
     def __init__(self, repo: Repo) -> None:
-        self._contents = _start(repo, "--batch")
-        self._sizes = _start(repo, "--batch-check")
+        self._repo = repo
+        self._contents = _start(repo, "--batch") if command.available() else None
+        self._sizes = _start(repo, "--batch-check") if command.available() else None
 
     def __enter__(self) -> Batch:
         return self
@@ -30,6 +34,8 @@ class Batch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for process in (self._contents, self._sizes):
+            if process is None:
+                continue
             for stream in (process.stdin, process.stdout):
                 if stream is not None:
                     with suppress(BrokenPipeError):  # git ended early; who asked has been told
@@ -38,16 +44,44 @@ class Batch:
 
     def sizes(self, oids: Sequence[str]) -> Iterator[tuple[str, str, int]]:
         """Yield (oid, kind, bytes) of each object in order; the kind of one that is not there is "missing"."""
+        if self._sizes is None:
+            yield from ((oid, *_found(self._repo, oid)) for oid in oids)
+            return
         for lines in _ask(self._sizes, oids):
             for oid in lines:
                 yield oid, *_header(self._sizes)
 
     def read(self, oids: Sequence[str], *, limit_bytes: int) -> Iterator[tuple[str, str, bytes | None]]:
         """Yield (oid, kind, content) of each object in order; the content of what is larger than the limit is None."""
+        if self._contents is None:
+            yield from ((oid, *_read(self._repo, oid, limit_bytes)) for oid in oids)
+            return
         for lines in _ask(self._contents, oids):
             for oid in lines:
                 kind, size = _header(self._contents)
                 yield oid, kind, _content(_out(self._contents), kind, size, limit_bytes)
+
+
+_KINDS = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
+
+
+def _found(repo: Repo, oid: str) -> tuple[str, int]:
+    """Return the kind and size of an object, "missing" for one that is not here or cannot be read."""
+    try:
+        kind, size = objects.header(repo, oid)
+    except Damaged:
+        return "missing", 0
+    return _KINDS.get(kind, "missing"), size
+
+
+def _read(repo: Repo, oid: str, limit_bytes: int) -> tuple[str, bytes | None]:
+    kind, size = _found(repo, oid)
+    if kind == "missing" or size > limit_bytes:
+        return kind, None
+    try:
+        return kind, objects.read(repo, oid)[1]
+    except Damaged:
+        return "missing", None
 
 
 def _start(repo: Repo, option: str) -> subprocess.Popen[bytes]:

@@ -23,6 +23,9 @@ class Place(Protocol):
     def work_tree(self) -> Path | None: ...
 
 
+INSTALL = "install git: apt-get install git, apk add git, or https://git-scm.com"
+
+
 class GitFailed(GitexpError):
     """A git command failed; `output` is all it said."""
 
@@ -74,6 +77,11 @@ def environment(repo: Place | None, extra: Mapping[str, str] | None = None) -> d
     return env
 
 
+def missing(what: str) -> Unsupported:
+    """Return the error for what only the git command can do, where there is none."""
+    return Unsupported(f"this needs `{what}`, and there is no git command on the PATH", hint=INSTALL)
+
+
 def run(
     repo: Place | None,
     *args: str,
@@ -102,7 +110,7 @@ def run(
     except FileNotFoundError as error:
         if available():
             raise
-        raise Unsupported("there is no git command on the PATH", hint="install git") from error
+        raise missing(f"git {args[0]}") from error
     output = Output(done.stdout, done.stderr.decode("utf-8", "replace"), done.returncode)
     if check and output.code:
         said = output.stderr.strip().splitlines() or [f"exit {output.code}"]

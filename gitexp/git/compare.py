@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitexp.errors import Damaged
 from gitexp.git import command, objects
 
 if TYPE_CHECKING:
+    import pygit2
+
     from gitexp.git.repo import Repo
 
 RECORD = ".gitexp/"
@@ -34,10 +38,33 @@ def files(repo: Repo, old: str | None, new: str | None) -> list[FileChange]:
     trees = (old or objects.EMPTY_TREE, new or objects.EMPTY_TREE)
     if trees[0] == trees[1]:
         return []
+    if not command.available():
+        return [item for item in _by_libgit2(repo, *trees) if not item.path.startswith(RECORD)]
     # diff-tree is plumbing: the user's diff settings (prefixes, external tools, colours) do not change what it says.
     done = command.run(repo, "diff-tree", "-r", "-M", "-z", "--numstat", "--no-textconv", *trees)
     fields = done.stdout.decode("utf-8", "surrogateescape").split("\0")
     return [item for item in _changes(fields) if not item.path.startswith(RECORD)]
+
+
+def _diff(repo: Repo, old: str, new: str) -> pygit2.Diff:
+    import pygit2
+
+    try:
+        one, other = (repo.raw[oid].peel(pygit2.Tree) for oid in (old, new))
+        diff = one.diff_to_tree(other)
+        diff.find_similar()
+    except (KeyError, ValueError, pygit2.GitError) as error:
+        raise Damaged(f"the code cannot be compared: {error}", hint="git fsck --full") from error
+    return diff
+
+
+def _by_libgit2(repo: Repo, old: str, new: str) -> Iterator[FileChange]:
+    for patch in filter(None, _diff(repo, old, new)):
+        delta = patch.delta
+        before = delta.old_file.path if delta.status_char() in "RC" else None
+        _, added, deleted = patch.line_stats
+        counts = (None, None) if delta.is_binary else (added, deleted)
+        yield FileChange(delta.new_file.path, counts[0], counts[1], before)
 
 
 def _changes(fields: Sequence[str]) -> list[FileChange]:
@@ -56,6 +83,47 @@ def _changes(fields: Sequence[str]) -> list[FileChange]:
 
 def _count(text: str) -> int | None:
     return None if text == "-" else int(text)
+
+
+def beyond(repo: Repo, tips: Iterable[str], known: Iterable[str]) -> list[str]:
+    """Return the commits that lie behind some and not behind others, newest first; raises Damaged for a torn history.
+
+    Of `known` counts what is here.
+    """
+    import pygit2
+
+    walker = repo.raw.walk(None)
+    try:
+        for oid in tips:
+            walker.push(oid)
+        for oid in known:
+            if (commit := peeled(repo, oid)) is not None:
+                walker.hide(commit)
+        return [str(commit.id) for commit in walker]
+    except (KeyError, ValueError, pygit2.GitError) as error:
+        raise Damaged(f"history of {repo.common_dir} is missing: {error}", hint="git fsck --full") from error
+
+
+def peeled(repo: Repo, oid: str) -> str | None:
+    """Return the commit that an object is or leads to, None where it is not here or leads to none."""
+    import pygit2
+
+    item = repo.raw.get(oid)
+    try:
+        return None if item is None else str(item.peel(pygit2.Commit).id)
+    except (ValueError, KeyError, pygit2.GitError):
+        return None
+
+
+def history(repo: Repo, commit: str, count: int) -> list[str]:
+    """Return a commit and those behind it, children before parents, this many at most."""
+    import pygit2
+
+    if command.available():
+        done = command.run(repo, "rev-list", f"--max-count={count}", "--topo-order", commit, "--")
+        return done.stdout.decode().split()
+    order = pygit2.enums.SortMode.TOPOLOGICAL | pygit2.enums.SortMode.TIME
+    return [str(item.id) for item in islice(repo.raw.walk(pygit2.Oid(hex=commit), order), count)]
 
 
 def apart(repo: Repo, one: str, other: str) -> tuple[int, int] | None:
@@ -95,17 +163,47 @@ def show(repo: Repo, old: str | None, new: str | None, options: Sequence[str], *
     trees = (old or objects.EMPTY_TREE, new or objects.EMPTY_TREE)
     words = ("diff", *options, *trees, "--", ":/", f":(exclude,top){RECORD.rstrip('/')}")
     env = {"GIT_LITERAL_PATHSPECS": "0"}
+    if not command.available():
+        return _plain_diff(repo, *trees, options)
     if not terminal:
         return command.run(repo, *words, env=env).stdout
     subprocess.run(["git", *words], cwd=repo.work_tree or repo.git_dir, env=command.environment(repo, env))
     return b""
 
 
+def _plain_diff(repo: Repo, old: str, new: str, options: Sequence[str]) -> bytes:
+    """Return the difference without the user's pager, colours and tools, which are Git's."""
+    rows = files(repo, old, new) if "--stat" in options else ()
+    stat = [f" {item.path} | {_tally(item)}\n".encode("utf-8", "surrogateescape") for item in rows]
+    if stat and "--patch" not in options:
+        return b"".join(stat)
+    patches = filter(None, _diff(repo, old, new))
+    kept = (patch for patch in patches if not patch.delta.new_file.path.startswith(RECORD))
+    return b"".join([*stat, b"\n" if stat else b"", *(patch.data for patch in kept)])
+
+
+def _tally(item: FileChange) -> str:
+    return "Bin" if item.added is None else f"+{item.added} -{item.deleted}"
+
+
 def contents(old: Path, new: Path) -> str:
     """Return the lines in which two files differ, as hunks of `git diff`; "" where Git takes one for binary."""
+    if not command.available():
+        return _hunks(old, new)
     words = ("diff", "--no-index", "--no-ext-diff", "--no-textconv", "--no-color", "--no-renames", "-U2")
     # A link is followed by no `git diff`, and the user's settings of prefixes and algorithms say how hunks are made.
     done = command.run(None, *words, "--", str(old.resolve()), str(new.resolve()), check=False)
     text = done.stdout.decode("utf-8", "replace")
+    at = text.find("\n@@ ")
+    return text[at + 1 :] if at >= 0 else ""
+
+
+def _hunks(old: Path, new: Path) -> str:
+    import pygit2
+
+    patch = pygit2.Patch.create_from(old.read_bytes(), new.read_bytes(), context_lines=2)
+    if patch.delta.is_binary:
+        return ""
+    text = patch.text or ""
     at = text.find("\n@@ ")
     return text[at + 1 :] if at >= 0 else ""

@@ -7,12 +7,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from gitexp.git import command
 
+if TYPE_CHECKING:
+    import pygit2
+
 _OWN = ("local", "worktree", "command")  # scopes nearer than the user's and the machine's files
+_SYSTEM_LEVELS, _GLOBAL_LEVELS = (1, 2), (3, 4)
 _LOCAL_LEVEL = 5  # libgit2: 1 programdata, 2 system, 3 xdg, 4 global, 5 local, 6 worktree, 7 application
 _Stamp = tuple[int, int, int]
+
+
+class Place(command.Place, Protocol):
+    """What of a repository its settings are written into."""
+
+    @property
+    def common_dir(self) -> Path: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +108,59 @@ def _entry(scope: str, item: str) -> Entry:
 
 
 def _by_libgit2(git_dir: Path) -> tuple[Entry, ...]:
+    """Read the values by libgit2, which knows includes, but not the variables that stand for files and values."""
     import pygit2
 
-    config = pygit2.Repository(str(git_dir)).config
-    return tuple(Entry(entry.name, entry.value, entry.level >= _LOCAL_LEVEL) for entry in config)
+    rows = [(int(entry.level), entry.name, entry.value) for entry in pygit2.Repository(str(git_dir)).config]
+    for variable, levels in (("GIT_CONFIG_SYSTEM", _SYSTEM_LEVELS), ("GIT_CONFIG_GLOBAL", _GLOBAL_LEVELS)):
+        if (named := os.environ.get(variable)) is not None:
+            rows = [row for row in rows if row[0] not in levels]
+            rows += [(levels[-1], entry.name, entry.value) for entry in _file_config(Path(named))]
+    if os.environ.get("GIT_CONFIG_NOSYSTEM", "").lower() in ("1", "true", "yes", "on"):
+        rows = [row for row in rows if row[0] not in _SYSTEM_LEVELS]
+    rows.sort(key=lambda row: row[0])  # the nearer is the stronger
+    return (*(Entry(name, value, level >= _LOCAL_LEVEL) for level, name, value in rows), *_given())
+
+
+def _file_config(path: Path) -> pygit2.Config:
+    import pygit2
+
+    return pygit2.Config(str(path)) if path.is_file() else pygit2.Config()
+
+
+def _given() -> Iterator[Entry]:
+    """Yield the values that stand in the environment: GIT_CONFIG_COUNT, _KEY_<n> and _VALUE_<n>."""
+    count = os.environ.get("GIT_CONFIG_COUNT", "")
+    for number in range(int(count) if count.isascii() and count.isdigit() else 0):
+        if key := os.environ.get(f"GIT_CONFIG_KEY_{number}"):
+            yield Entry(normal(key), os.environ.get(f"GIT_CONFIG_VALUE_{number}", ""), True)
+
+
+def put(repo: Place, name: str, value: str, *, everywhere: bool = False) -> None:
+    """Set a value in the repository's own file, or in the user's, in place of all it has there."""
+    if command.available():
+        command.run(repo, "config", "--global" if everywhere else "--local", "--replace-all", name, value)
+        return
+    path = _users() if everywhere else repo.common_dir / "config"
+    path.touch()
+    _file_config(path).set_multivar(name, ".*", value)
+
+
+def unset(repo: Place, name: str, *, everywhere: bool = False) -> bool:
+    """Take all values of a name out of the repository's own file, or the user's; False where it has none there."""
+    if command.available():
+        where = "--global" if everywhere else "--local"
+        return not command.run(repo, "config", where, "--unset-all", name, check=False).code
+    config = _file_config(_users() if everywhere else repo.common_dir / "config")
+    if name not in config:
+        return False
+    config.delete_multivar(name, ".*")
+    return True
+
+
+def _users() -> Path:
+    """Return the file that `git config --global` writes."""
+    if named := os.environ.get("GIT_CONFIG_GLOBAL"):
+        return Path(named)
+    usual, other = Path.home() / ".gitconfig", Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    return other / "git/config" if not usual.exists() and (other / "git/config").exists() else usual

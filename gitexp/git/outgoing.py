@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from gitexp.errors import Damaged
-from gitexp.git import objects
+from gitexp.git import compare, objects
 
 if TYPE_CHECKING:
     from dulwich.pack import UnpackedObject
@@ -19,22 +19,11 @@ def lacking(repo: Repo, wanted: Iterable[str], held: Collection[str]) -> list[st
 
     Of `held` counts what is here. Raises Damaged where a commit or a tree that has to go is missing.
     """
-    import pygit2
-
     found: dict[str, None] = {}
     commits = [commit for oid in dict.fromkeys(wanted) if (commit := _peeled(repo, oid, found)) is not None]
     if not commits:
         return list(found)
-    walker = repo.raw.walk(None)
-    try:
-        for oid in commits:
-            walker.push(oid)
-        for oid in held:
-            if (tip := _commit(repo, oid)) is not None:
-                walker.hide(tip)
-        new = [str(commit.id) for commit in walker]
-    except (KeyError, ValueError, pygit2.GitError) as error:
-        raise Damaged(f"history of {repo.common_dir} is missing: {error}", hint="git fsck --full") from error
+    new = compare.beyond(repo, commits, held)
     found.update(dict.fromkeys(new))
     for oid in new:
         _add_trees(repo, objects.read_commit(repo, oid), found)
@@ -57,17 +46,6 @@ def _peeled(repo: Repo, oid: str, found: dict[str, None]) -> str | None:
     if isinstance(item, pygit2.Tree):
         _add_tree(repo, str(item.id), (), found)
     return None
-
-
-def _commit(repo: Repo, oid: str) -> str | None:
-    """Return the commit that an object is or leads to, None where it is not here or leads to none."""
-    import pygit2
-
-    item = repo.raw.get(oid)
-    try:
-        return None if item is None else str(item.peel(pygit2.Commit).id)
-    except (ValueError, KeyError, pygit2.GitError):
-        return None
 
 
 def _add_trees(repo: Repo, commit: objects.Commit, found: dict[str, None]) -> None:

@@ -152,6 +152,8 @@ def _diff_tree(*words: str) -> list[str]:
 
 def _start(repo: Repo, words: Sequence[str], stdin: IO[bytes] | None) -> subprocess.Popen[bytes]:
     """Start git with its output in a pipe; what it complains of (an object that is not here) is not the user's talk."""
+    if not command.available():
+        raise command.missing(" ".join(words[:2]))
     return subprocess.Popen(
         words,
         cwd=repo.work_tree or repo.git_dir,

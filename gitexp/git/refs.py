@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -98,11 +99,12 @@ def update_many(repo: Repo, updates: Sequence[Update]) -> None:
 
 
 def pack(repo: Repo) -> None:
-    """Put all loose refs into the packed file: thousands of small ones are slow to list."""
+    """Put all loose refs into the packed file, unless somebody is in the way: thousands of them are slow to list."""
     if command.available():
-        command.run(repo, "pack-refs", "--all")
+        command.run(repo, "pack-refs", "--all", check=False)
     else:
-        transaction.pack(repo)
+        with suppress(Conflict):
+            transaction.pack(repo)
 
 
 def resolve(repo: Repo, revision: str) -> str | None:

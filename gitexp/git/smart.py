@@ -248,7 +248,7 @@ class _Pipe:
 
     def can_read(self) -> bool:
         """Say whether there is something to read."""
-        return bool(select.select([self._process.stdout], [], [], 0)[0])
+        return bool(select.select([self._out], [], [], 0)[0])
 
     def is_open(self) -> bool:
         """Wait for the first byte; False where there comes none."""

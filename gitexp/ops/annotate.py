@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -191,5 +192,8 @@ def _say(workspace: Workspace, runs: Runs, changes: Callable[[Run], list[Change]
 
 def editor(workspace: Workspace) -> str | None:
     """Return the editor that Git would open (GIT_EDITOR, core.editor, VISUAL, EDITOR), None where there is none."""
+    if not command.available():
+        named = (os.environ.get("GIT_EDITOR"), workspace.repo.config("core.editor"))
+        return next(filter(None, (*named, os.environ.get("VISUAL"), os.environ.get("EDITOR"))), None)
     done = command.run(workspace.repo, "var", "GIT_EDITOR", check=False)
     return done.stdout.decode().strip() or None if done.code == 0 else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gitexp import ids, text
 from gitexp.errors import Ambiguous, NotFound, UsageError
-from gitexp.git import command, refs
+from gitexp.git import compare, refs
 from gitexp.index import database, search, values
 from gitexp.ops import find as finding
 from gitexp.ops import goals
@@ -69,7 +69,7 @@ def _none(name: str, error: NotFound | Ambiguous) -> NotFound | Ambiguous:
 
 
 def _of_code(workspace: Workspace, name: str, commit: str, by: tuple[str, str, Goal], besides: Run) -> Baseline:
-    history = _history(workspace, commit)
+    history = compare.history(workspace.repo, commit, _COMMITS)
     found = [item for item in _candidates(workspace, history, by) if item.id != besides.id]
     if not found:
         raise missing(
@@ -82,11 +82,6 @@ def _of_code(workspace: Workspace, name: str, commit: str, by: tuple[str, str, G
     where = history[nearest][:7] + (f", {text.plural(nearest, 'commit')} before {name}" if nearest else f" = {name}")
     how = f"best of {text.plural(len(same), 'run')} of {where}" if len(same) > 1 else f"the run of {where}"
     return Baseline(finding.one(workspace, best.id), name, how)
-
-
-def _history(workspace: Workspace, commit: str) -> list[str]:
-    done = command.run(workspace.repo, "rev-list", f"--max-count={_COMMITS}", "--topo-order", commit, "--")
-    return done.stdout.decode().split()
 
 
 def _candidates(workspace: Workspace, history: Sequence[str], by: tuple[str, str, Goal]) -> list[_Candidate]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from gitexp.capture import profile, tables
 from gitexp.capture.profile import Sample
-from gitexp.errors import Damaged, GitexpError, NotFound, Unsupported
+from gitexp.errors import Damaged, GitexpError, NotFound
 from gitexp.git import compare
 from gitexp.ops import artifacts
 from gitexp.store import objects as large
@@ -144,8 +144,7 @@ def _compared(name: str, sides: tuple[Artifact, Artifact], mode: bool, old: Path
         images = (seen[0], seen[1]) if seen[0] and seen[1] else None
         return Change(name, CHANGED, sides, images=images, mode=mode, why="" if images else "an image does not open")
     if max(side.size_bytes for side in sides) <= _TEXT_BYTES:
-        with suppress(Unsupported):  # no git command
-            lines = compare.contents(old, new)
+        lines = compare.contents(old, new)
     told = None
     if tables.is_table(name):
         try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gitexp import text
 from gitexp.errors import Damaged, Unconfirmed, Unsupported
-from gitexp.git import command, objects
+from gitexp.git import compare, objects, refs
 from gitexp.ops import depots, largefiles
 from gitexp.store import remotes, runs
 from gitexp.store.remotes import Remote
@@ -125,13 +125,9 @@ def _unpublished(workspace: Workspace, remote: Remote, commits: Sequence[str], h
     """Return the commits behind these that the remote has neither in a branch nor below a run."""
     if not commits:
         return frozenset()
-    known = [f"^{oid}" for oid in held if objects.exists(workspace.repo, oid)]
-    lines = "\n".join([*sorted(set(commits)), *known]) + "\n"
-    args = ["rev-list", "--stdin", "--ignore-missing"]
-    if remote.configured:
-        args += ["--not", f"--remotes={remote.name}"]
-    out = command.run(workspace.repo, *args, input=lines.encode()).stdout
-    return frozenset(out.decode().split())
+    here = [oid for oid in dict.fromkeys(commits) if objects.exists(workspace.repo, oid)]
+    tracked = refs.listing(workspace.repo, f"refs/remotes/{remote.name}/") if remote.configured else {}
+    return frozenset(compare.beyond(workspace.repo, here, [*held, *tracked.values()]))
 
 
 def check(workspace: Workspace, remote: Remote, exposure: Exposure, *, yes: bool = False) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from gitexp import ids, text
 from gitexp.errors import GitexpError, NotFound
-from gitexp.git import command, notes, refs
+from gitexp.git import notes, refs
 from gitexp.git.transport import Options
 from gitexp.ops import elsewhere, find, land, largefiles, sync, unite
 from gitexp.ops.elsewhere import Shown
@@ -179,7 +179,7 @@ def _take(
         fetched.landed = land.land(workspace, "fetch", fit)
     fetched.landed.skipped += [(ref, land.STALE) for ref in stale]
     if len(fetched.landed.new) > _PACK_FROM:
-        command.run(workspace.repo, "pack-refs", "--all", check=False)
+        refs.pack(workspace.repo)
 
 
 def merge_facts(workspace: Workspace, theirs: str) -> int:

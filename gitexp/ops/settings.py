@@ -7,7 +7,7 @@ from typing import Any
 
 from gitexp import text
 from gitexp.errors import NotFound, Refused
-from gitexp.git import command
+from gitexp.git import config as gitconfig
 from gitexp.store import config
 from gitexp.store.config import Setting, Settings
 from gitexp.store.workspace import Workspace
@@ -40,15 +40,14 @@ def put(workspace: Workspace, name: str, value: str, *, everywhere: bool = False
     """
     setting = _writable(workspace, name)
     check(setting, value)
-    command.run(workspace.repo, "config", _file(everywhere), "--replace-all", setting.name, value)
+    gitconfig.put(workspace.repo, setting.name, value, everywhere=everywhere)
     return _reread(workspace, setting)
 
 
 def unset(workspace: Workspace, name: str, *, everywhere: bool = False) -> Value:
     """Take a setting out of git config and return what holds then; raises NotFound where it is not there."""
     setting = _writable(workspace, name)
-    done = command.run(workspace.repo, "config", _file(everywhere), "--unset-all", setting.name, check=False)
-    if done.code:
+    if not gitconfig.unset(workspace.repo, setting.name, everywhere=everywhere):
         where = "git config --global" if everywhere else "the repository's git config"
         raise NotFound(f"{setting.name} is not set in {where}", hint="see where with: gitexp config --show-origin")
     return _reread(workspace, setting)
@@ -77,10 +76,6 @@ def describe(value: Value) -> dict[str, Any]:
         "variable": setting.variable,
         "doc": setting.doc,
     }
-
-
-def _file(everywhere: bool) -> str:
-    return "--global" if everywhere else "--local"
 
 
 def _writable(workspace: Workspace, name: str) -> Setting:
