@@ -106,9 +106,27 @@ def _table(workspace: Workspace, found: Listing, choice: Choice, name_width: int
         who = [text.safe(row.author or row.email or "-")] if several else []
         values = [_value(row, column, top) for column, top in zip(choice.columns, best, strict=True)]
         course = _course(workspace, row, reasons)
-        rows.append((*cells, *course, *who, *values, _code(row), *([found.via[row.id]] if via else [])))
-    heads = (*_heads(choice, several), *([Column("VIA", keep=3, style="dim")] if via else []))
+        rows.append((*cells, *course, *who, *values, _code(row), *_tail(found, row, via)))
+    heads = (*_heads(choice, several), *_tail_heads(found, via))
     return Table(heads, tuple(rows))
+
+
+def _tail_heads(found: Listing, via: bool) -> list[Column]:
+    models = [Column("MODEL", keep=4)] if found.versions else []
+    return [*models, *([Column("VIA", keep=3, style="dim")] if via else [])]
+
+
+def _tail(found: Listing, row: Entry, via: bool) -> list[str]:
+    models = [_versions(found, row)] if found.versions else []
+    return [*models, *([found.via[row.id]] if via else [])]
+
+
+def _versions(found: Listing, row: Entry) -> str:
+    """Return the versions of models that a run has: the newest of each, and how many more."""
+    known = found.versions.get(row.id, ())
+    newest = dict(reversed(known))
+    shown = ", ".join(f"{text.safe(name)}:{number}" for name, number in sorted(newest.items()))
+    return f"{shown} +{len(known) - len(newest)}" if len(known) > len(newest) else shown or "-"
 
 
 def _shows_via(found: Listing) -> bool:
@@ -157,7 +175,7 @@ def _published(workspace: Workspace, row: Entry, now_ms: int) -> str:
 def status(row: Entry) -> str:
     """Return how a run stands, and in a word why it failed: `failed nan`, `failed ValueError`, `failed exit 2`."""
     if row.status != "failed" or row.standing != row.status:
-        return text.safe(row.standing)
+        return text.shorten(text.safe(row.standing), 32)
     if row.error:
         return "failed " + text.shorten(text.safe(row.error.rpartition(".")[2]), 24)
     return f"failed exit {row.exit_code}" if row.exit_code else "failed"

@@ -14,6 +14,7 @@ from gitexp.cli import tables
 from gitexp.cli.tables import Cell, Column, Table
 from gitexp.ops import conform, elsewhere, goals, show
 from gitexp.ops.show import Page
+from gitexp.record.model import Model, Version
 from gitexp.record.summary import Aggregate
 from gitexp.store.live import LiveRun
 from gitexp.store.runs import Artifact, Run
@@ -185,8 +186,14 @@ def _relations(found: Page) -> Iterator[tuple[str, str]]:
         yield "parent", text.safe(record.parent)[: ids.SHORT]
     if record.forked_from:
         yield "fork of", text.safe(record.forked_from)[: ids.SHORT]
+    if found.versions:
+        yield "models", _some(_version(model, version) for model, version in found.versions)
     if found.children:
         yield "children", _some(f"{ids.short(child.id)} {child.name}" for child in found.children)
+
+
+def _version(model: Model, version: Version) -> str:
+    return f"{model.name}:{version.number}" + (f" in {version.stage}" if version.stage != "none" else "")
 
 
 def _said(found: Page) -> Iterator[tuple[str, str]]:

@@ -25,6 +25,7 @@ _HAS = {
     "verdict": "SELECT 1 FROM verdict WHERE name = :name LIMIT 1",
     "dataset": "SELECT 1 FROM dataset WHERE name = :name OR role = :name LIMIT 1",
     "package": "SELECT 1 FROM package WHERE name = :name LIMIT 1",
+    "released": "SELECT 1 FROM model LIMIT 1",  # any version of any model
 }
 
 Key = tuple[str, str, str]  # kind, name, aggregate: "" but for NUMBER

@@ -41,8 +41,8 @@ def order(orders: Sequence[nodes.Order], catalogue: Names, context: Context) -> 
     return compiler.told(sql.listing(compiler.order(item) for item in orders))
 
 
-def resolve(name: nodes.Name, catalogue: Names) -> nodes.Name:
-    """Return a bare name as the param, metric or tag that it is; raises BadQuery."""
+def resolve(name: nodes.Name, catalogue: Names) -> nodes.Name | nodes.Field:
+    """Return a bare name as the param, metric, tag or field that it is; raises BadQuery."""
     return operands.resolve(name, catalogue)
 
 

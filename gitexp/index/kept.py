@@ -118,6 +118,15 @@ def hashes(index: Index, blobs: Sequence[str]) -> dict[str, str]:
     return dict(_rows(index, "SELECT oid, sha256 FROM digest WHERE oid IN ({0})", blobs))
 
 
+def versions(index: Index, run_ids: Sequence[str]) -> dict[str, list[tuple[str, int]]]:
+    """Return {run: (model, number) of the versions that it has}, the newest first."""
+    query = "SELECT run_id, name, version FROM model WHERE run_id IN ({0}) ORDER BY name, version DESC"
+    found: dict[str, list[tuple[str, int]]] = {}
+    for run_id, name, number in _rows(index, query, run_ids):
+        found.setdefault(run_id, []).append((name, number))
+    return found
+
+
 _LIKELY = (
     " AND (size_bytes IN (SELECT size_bytes FROM dataset)"
     " OR EXISTS (SELECT 1 FROM dataset WHERE size_bytes IS NULL AND sha256 IS NOT NULL))"

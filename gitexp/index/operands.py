@@ -102,6 +102,8 @@ _ROWS: dict[str, tuple[str, str, str]] = {  # field: kind, table, expression
     "dataset.name": ("text", "dataset", "dataset.name"),
     "dataset.digest": ("digest", "dataset", "dataset.sha256"),
     "dataset.context": ("text", "dataset", "dataset.role"),
+    "model": ("text", "model", "model.name"),
+    "model.version": ("text", "model", "model.name || ':' || model.version"),
     "used": ("text", "used", "used.name"),
     "used.run": ("id", "used", "used.source"),
     "used.sha256": ("digest", "used", "used.sha256"),
@@ -126,9 +128,8 @@ _ARTIFACT_BYTES = "(SELECT COALESCE(SUM(size_bytes), 0) FROM artifact WHERE arti
 
 def of(value: nodes.Field | nodes.Name, names: Names, context: Context) -> Operand:
     """Return where a field or name is; raises BadQuery for a bare name that no run has, or that is in two places."""
-    found = (
-        _field(value.name, context) if isinstance(value, nodes.Field) else _name(resolve(value, names), names, context)
-    )
+    known = value if isinstance(value, nodes.Field) else resolve(value, names)
+    found = _field(known.name, context) if isinstance(known, nodes.Field) else _name(known, names, context)
     written = nodes.spell(value)
     if found is None:
         found = Operand(Sql("NULL", unknown=(written,)), "real")
@@ -141,7 +142,8 @@ def _field(name: str, context: Context) -> Operand:
         return Operand(Sql(column), kind)
     if name in _ROWS:
         kind, table, expression = _ROWS[name]
-        return Operand(Sql(expression), kind, rows=Rows(table, sql.TRUE), several=True)
+        own = ("run_id", "run.id") if table == "model" else ("run", "run.key")
+        return Operand(Sql(expression), kind, rows=Rows(table, sql.TRUE, *own), several=True)
     if name in _ENVIRONMENT:
         kind, column = _ENVIRONMENT[name]
         return Operand(Sql(column), kind, rows=Rows("environment", sql.TRUE, "key", "run.environment"))
@@ -185,11 +187,13 @@ def _name(value: nodes.Name, names: Names, context: Context) -> Operand | None:
     return found if names.has(kind, name) else None
 
 
-def resolve(value: nodes.Name, names: Names) -> nodes.Name:
-    """Return a bare name as the param, metric or tag that it is; raises BadQuery."""
+def resolve(value: nodes.Name, names: Names) -> nodes.Name | nodes.Field:
+    """Return a bare name as the param, metric, tag or field that it is; raises BadQuery."""
     if value.kind:
         return value
     kinds = ("metric",) if value.aggregate else ("param", "metric", "tag")
+    if value.name in fields.SHARED and not value.aggregate and (field := _shared(value, names, kinds)):
+        return field
     if not any(names.names(kind) for kind in ("metric", "param", "tag")):
         return replace(value, kind=kinds[0])  # there is no run yet, or none with a name of its own
     found = [kind for kind in kinds if names.has(kind, value.name)]
@@ -200,6 +204,16 @@ def resolve(value: nodes.Name, names: Names) -> nodes.Name:
         words = " and a ".join(", a ".join(found).rsplit(", a ", 1))
         raise BadQuery(f"{value.name!r} is a {words}", column=value.column, hint=f"write: {'  or  '.join(written)}")
     raise _unknown(value, names, kinds)
+
+
+def _shared(value: nodes.Name, names: Names, kinds: tuple[str, ...]) -> nodes.Field | None:
+    """Return the field of a name that runs have too, None where they alone have it; raises BadQuery for both."""
+    own = [kind for kind in kinds if names.has(kind, value.name)]
+    if own and names.has("released", ""):
+        written = [nodes.spell(replace(value, kind=kind)) for kind in own]
+        hint = f"write: {'  or  '.join([*written, f'run.{value.name}'])}"
+        raise BadQuery(f"{value.name!r} is a field and a {own[0]}", column=value.column, hint=hint)
+    return None if own else nodes.Field(value.name, value.column)
 
 
 def _unknown(value: nodes.Name, names: Names, kinds: tuple[str, ...]) -> BadQuery:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Collection, Iterable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import cached_property
 from itertools import islice
 from typing import Any
 
 from gitexp import canonical, ids
-from gitexp.errors import Damaged, Unsupported
+from gitexp.errors import Damaged, GitexpError, Unsupported
 from gitexp.git import objects, refs
 from gitexp.index import handed, heads, meta, rows, running, schema, stamps, tables
 from gitexp.index.catalogue import Catalogue
@@ -20,8 +20,9 @@ from gitexp.index.readers import Readers
 from gitexp.index.rows import Row
 from gitexp.index.stamps import Stamps
 from gitexp.record.facts import EXPERIMENT, RUN
+from gitexp.record.model import Model
 from gitexp.store import annotations as annotated
-from gitexp.store import experiments, reflog, remotes, runs
+from gitexp.store import experiments, models, reflog, remotes, runs
 from gitexp.store.ledger import Ledger
 from gitexp.store.workspace import Workspace
 
@@ -82,6 +83,8 @@ class Refresh:
         done = done and self._read(self._differing(self._elsewhere()))
         if done and seen.remotes != known.remotes:
             self._push_anew()
+        if done and (seen.models, seen.packed) != (known.models, known.packed):
+            self._release_anew()
         self.readers.state = state
         return done
 
@@ -346,6 +349,19 @@ class Refresh:
         changed = [(1 - pushed, key) for ref, oid, pushed, key in known if ((ref, oid) in held) != pushed]
         self.connection.executemany("UPDATE run SET pushed = ? WHERE key = ?", changed)
 
+    def _release_anew(self) -> None:
+        """Keep which runs have versions of models; a chain that cannot be read is named by `fsck`."""
+        tips = refs.listing(self.workspace.repo, ids.MODELS)
+        if tips == meta.get(self.connection, "models", {}):
+            return
+        found: list[tuple[str, str, int]] = []
+        for ref, tip in tips.items():
+            with suppress(GitexpError):
+                found += _versions(models.load(self.workspace, ref, tip))
+        self.connection.execute("DELETE FROM model")
+        self.connection.executemany("INSERT INTO model VALUES (?, ?, ?)", found)
+        meta.put(self.connection, "models", tips)
+
     def _look_for_lost(self, moves: Moves) -> None:
         """Keep which refs gitexp set, never deleted, and that are gone."""
         doubtful = self.doubtful | {ref for ref, oid in moves.items() if oid is None}
@@ -359,3 +375,9 @@ class Refresh:
 
     def _stands(self, ref: str, standing: dict[str, str] | None) -> bool:
         return ref in standing if standing is not None else refs.get(self.workspace.repo, ref) is not None
+
+
+def _versions(model: Model) -> list[tuple[str, str, int]]:
+    """Return (run, name of the model, number) of the versions that a model has and that name a run."""
+    kept = [] if model.removed is not None else model.versions.values()
+    return [(item.run, model.name, item.number) for item in kept if item.run and item.removed is None]

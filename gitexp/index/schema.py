@@ -9,7 +9,7 @@ from gitexp.version import __version__
 if TYPE_CHECKING:  # a training that ends wants VERSION only
     import sqlite3
 
-VERSION = 8
+VERSION = 9
 COLUMN_CAP = 1500  # numbered columns; SQLite's own limit for a table is 2,000
 
 FIELDS = (
@@ -54,6 +54,8 @@ _TABLES = (
     " platform TEXT, cuda TEXT, driver TEXT, gpus TEXT, gpu_count INTEGER, container TEXT)",
     "CREATE TABLE package (environment INTEGER, name TEXT, version TEXT, PRIMARY KEY (environment, name))"
     " WITHOUT ROWID",
+    "CREATE TABLE model (run_id TEXT, name TEXT, version INTEGER)",
+    "CREATE INDEX model_run ON model (run_id)",
     "CREATE TABLE strange (ref TEXT PRIMARY KEY, commit_oid TEXT) WITHOUT ROWID",
     "CREATE TABLE loose (folder TEXT, ref TEXT, oid TEXT, PRIMARY KEY (folder, ref)) WITHOUT ROWID",
     "CREATE TABLE logged (ref TEXT PRIMARY KEY, oid TEXT, own INTEGER) WITHOUT ROWID",

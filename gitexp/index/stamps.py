@@ -12,6 +12,7 @@ from gitexp.store.workspace import Workspace
 
 # A list that finds nothing new imports no more than this.
 RUNS_PREFIX = "refs/experiments/"
+MODELS = "refs/models"
 PUBLISHED_PREFIX = "refs/experiments-live/"  # runs that are running on other machines, as last fetched
 _YOUNG_NS = 2_500_000_000  # what changed so short before the look may change once more and keep its time
 
@@ -20,7 +21,7 @@ Stamp = list[int]  # time of the last change in ns (0: not to be trusted), size,
 
 @dataclass(frozen=True, slots=True)
 class Stamps:
-    """One look: at packed refs, folders of refs, the tip of the facts, the log, what remotes hold, and journals."""
+    """One look: at packed refs, folders of refs, the tip of the facts, the log, what remotes hold, journals, models."""
 
     packed: Stamp = field(default_factory=list)
     folders: dict[str, Stamp] = field(default_factory=dict)
@@ -28,6 +29,7 @@ class Stamps:
     log: Stamp = field(default_factory=list)
     remotes: dict[str, Stamp] = field(default_factory=dict)
     journals: dict[str, dict[str, Stamp]] = field(default_factory=dict)
+    models: Stamp = field(default_factory=list)
     looked_ns: int = field(default=0, compare=False)
 
     def to_json(self) -> dict[str, Any]:
@@ -42,6 +44,7 @@ class Stamps:
                 name: {file: self._kept(stamp) if len(stamp) == 3 else stamp for file, stamp in files.items()}
                 for name, files in self.journals.items()
             },
+            "models": self._kept(self.models),
         }
 
     def _kept(self, stamp: Stamp) -> Stamp:
@@ -59,6 +62,7 @@ def look(workspace: Workspace, known: Stamps) -> Stamps:
         log=_stamp(home + "/refs.log")[1:],
         remotes=_remotes(common, home + "/remotes"),
         journals=_journals(str(workspace.live)),
+        models=_stamp(f"{common}/{MODELS}"),
         looked_ns=looked_ns,
     )
 

@@ -104,6 +104,8 @@ def mentioned(workspace: Workspace, asked: Iterable[object]) -> list[Chosen]:
     names = (item for each in asked for item in terms.mentioned(each) if isinstance(item, nodes.Name))
     for name in names:
         known = name if name.kind else compile.resolve(name, catalogue)
+        if isinstance(known, nodes.Field):
+            continue
         if known.kind == "metric" and catalogue.column("metric", known.name) is not None:
             found.append(metric(workspace, known.name, known.aggregate))
         elif known.kind in ("param", "post") and catalogue.column(known.kind, known.name) is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitexp import ids, text
 from gitexp.errors import Damaged, NotFound, Unsupported, UsageError
-from gitexp.index import compile, database, names, search
+from gitexp.index import compile, database, kept, names, search
 from gitexp.ops import columns, goals, scope
 from gitexp.query import nodes, parser
 from gitexp.record import headline
@@ -81,6 +81,7 @@ class Listing:
     newest: str  # the id of the newest run recorded here
     other_experiments: int
     via: Mapping[str, str]  # {run id: how its code is in the history asked for}
+    versions: Mapping[str, Sequence[tuple[str, int]]]  # {run id: (model, number) of the versions it has}
 
 
 def selection(workspace: Workspace, query: Query) -> Selection:
@@ -167,6 +168,7 @@ def of(workspace: Workspace, chosen: Selection) -> Listing:
         newest=newest.id if newest is not None else "",
         other_experiments=others,
         via={row.id: via(chosen.histories, row) for row in found} if chosen.histories else {},
+        versions=kept.versions(index, [row.id for row in found]),
     )
 
 

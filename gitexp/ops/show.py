@@ -8,8 +8,9 @@ from typing import Any
 from gitexp.errors import Damaged
 from gitexp.git import objects
 from gitexp.index import database, names, search
-from gitexp.ops import find
+from gitexp.ops import find, models
 from gitexp.record.facts import State
+from gitexp.record.model import Model, Version
 from gitexp.store import annotations as annotated
 from gitexp.store import objects as large
 from gitexp.store import remotes
@@ -29,6 +30,7 @@ class Page:
     children: tuple[Run, ...]
     held_by: tuple[str, ...]  # remotes known to hold the run as it is
     has_remotes: bool
+    versions: tuple[tuple[Model, Version], ...] = ()  # of models, that are artifacts of this run
 
 
 def page(workspace: Workspace, run: Run) -> Page:
@@ -42,6 +44,7 @@ def page(workspace: Workspace, run: Run) -> Page:
         _children(workspace, run),
         tuple(sorted(name for name, held in holdings.items() if held.get(str(run.ref)) == run.commit)),
         workspace.repo.has_remotes,
+        tuple(models.of_run(workspace, run.id)),
     )
 
 
@@ -55,6 +58,10 @@ def describe(workspace: Workspace, found: Page) -> dict[str, Any]:
     ]
     value |= {"environment": run.environment, "pushed": list(found.held_by), "subject": found.subject}
     value["children"] = [child.id for child in found.children]
+    value["models"] = [
+        {"model": model.name, "version": version.number, "stage": version.stage, "artifact": version.artifact}
+        for model, version in found.versions
+    ]
     if isinstance(run, LiveRun):
         value |= {"alive": run.alive, "pid": run.pid, "last_sign_ms": run.last_sign_ms}
     return value

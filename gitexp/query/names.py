@@ -20,17 +20,20 @@ FIELDS = (
     "id", "name", "title", "experiment", "path", "status", "start", "end", "duration", "user", "host", "exit_code",
     "error", "description", "command", "parent", "forked_from", "note", "tag", "archived", "favourite", "removed",
     "pushed", "own", "live", "cost", "ref", "commit", "artifact", "artifact.size", "used", "used.run",
-    "used.sha256", "code.commit", "code.dirty", "code.branch", "code.tree", "code.remote", "code.snapshot",
+    "used.sha256", "model", "model.version",
+    "code.commit", "code.dirty", "code.branch", "code.tree", "code.remote", "code.snapshot",
     "env.python", "env.platform", "env.cuda", "env.gpu",
     "dataset.name", "dataset.digest", "dataset.context",
 )  # fmt: skip
+# Fields that many projects have a param called so: which is meant is looked up, `run.model` is the field for sure.
+SHARED = frozenset({"model"})
 # MLflow's words for the same things: https://mlflow.org/docs/latest/ml/search/search-runs
 ALIASES = {
     "run_id": "id", "run_name": "name", "run name": "name", "Run name": "name", "Run Name": "name", "user_id": "user",
     "start_time": "start", "end_time": "end", "created": "start", "Created": "start",
     "dataset.role": "dataset.context", "dataset.sha256": "dataset.digest",
 }  # fmt: skip
-_FOLDERS = frozenset({"code", "env", "artifact", "used"})
+_FOLDERS = frozenset({"code", "env", "artifact", "used", "model"})
 
 
 def read(query: str, parts: tuple[str, ...], column: int, aggregate: str = "") -> nodes.Field | nodes.Name:
@@ -67,7 +70,7 @@ def _field(query: str, parts: tuple[str, ...], column: int) -> nodes.Field | nod
     elif first in _DATASETS and len(parts) > 1:
         name = "dataset." + ".".join(parts[1:])
     name = ALIASES.get(name, name)
-    if name in FIELDS:
+    if name in FIELDS and (name not in SHARED or said != ".".join(parts)):
         return nodes.Field(name, column)
     if first in _ATTRIBUTES | _DATASETS | _FOLDERS and len(parts) > 1:
         raise BadQuery(f"no field is called '{said}'", column=column, query=query, hint=_near(name))
