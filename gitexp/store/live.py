@@ -161,23 +161,23 @@ class LiveRun(Run):
 
     @cached_property
     def artifacts(self) -> list[Artifact]:
-        """The files logged so far."""
-        return [_artifact(name, event) for name, event in sorted(self._total.artifacts.items())]
-
-    @property
-    def dropped(self) -> set[str]:
-        """The names of artifacts that were taken back, of earlier sessions too."""
-        return self._total.dropped
+        """The files logged so far, those of the run that is resumed among them."""
+        found = {} if self.before is None else {item.name: item for item in self.before.artifacts}
+        kept = {name: item for name, item in found.items() if name not in self._total.dropped}
+        kept |= {name: _artifact(name, event) for name, event in self._total.artifacts.items()}
+        return [item for _, item in sorted(kept.items())]
 
     @cached_property
     def artifact_facts(self) -> dict[str, dict[str, Any]]:
         """What is said of artifacts so far."""
-        return self._total.facts
+        gone = {*self._total.artifacts, *self._total.dropped}
+        found = {} if self.before is None else self.before.artifact_facts
+        return {name: said for name, said in found.items() if name not in gone} | self._total.facts
 
     @cached_property
     def links(self) -> dict[str, dict[str, Any]]:
         """The artifacts whose bytes stay elsewhere, so far."""
-        return self._total.links
+        return self._total.links if self.before is None else {**self.before.links, **self._total.links}
 
     def artifact_bytes(self, artifact: Artifact, limit_bytes: int) -> bytes | None:
         """Return an artifact's bytes from the journal, where small ones wait."""

@@ -26,7 +26,6 @@ from gitexp.errors import NotFound
 from gitexp.integrations.mlflow import failures, hold, table, uri
 from gitexp.ops import attach, restore
 from gitexp.record import logged
-from gitexp.store.live import LiveRun
 from gitexp.store.runs import Artifact, Run
 from gitexp.store.workspace import Workspace
 
@@ -117,7 +116,7 @@ class GitArtifactRepository(ArtifactRepository):  # type: ignore[misc]  # MLflow
         """Yield names and sizes; None for an empty folder. Of a run's own those of logged models are left out."""
         hidden = tuple(f"{logged.FOLDER}/{model_id}/" for model_id in run.logged.models)
         at_top = not place.name.startswith(f"{logged.FOLDER}/")
-        for item in files_of(run):
+        for item in run.artifacts:
             if not (at_top and hidden and item.name.startswith(hidden)):
                 yield item.name, item.size_bytes
         for name, facts in run.artifact_facts.items():
@@ -139,7 +138,7 @@ class GitArtifactRepository(ArtifactRepository):  # type: ignore[misc]  # MLflow
         if not place.run_id:
             return str(target)
         run, name = self._run(place.run_id), place.name
-        items = [item for item in files_of(run) if item.name == name or not name or item.name.startswith(name + "/")]
+        items = [item for item in run.artifacts if item.name == name or not name or item.name.startswith(name + "/")]
         if not items and not self.list_artifacts(path) and path:
             raise MlflowException(f"No such artifact: '{path}'", error_code=RESOURCE_DOES_NOT_EXIST)
         self._write(run, items, target, name, path)
@@ -158,7 +157,7 @@ class GitArtifactRepository(ArtifactRepository):  # type: ignore[misc]  # MLflow
         path = _normal(remote_file_path)
         place = self._place(path)
         run, name = self._run(place.run_id), place.name
-        items = [item for item in files_of(run) if item.name == name]
+        items = [item for item in run.artifacts if item.name == name]
         if not items:
             raise MlflowException(f"No such artifact: '{path}'", error_code=RESOURCE_DOES_NOT_EXIST)
         with failures.told():
@@ -178,7 +177,7 @@ class GitArtifactRepository(ArtifactRepository):  # type: ignore[misc]  # MLflow
         if not place.run_id:
             return
         run, name = self._run(place.run_id), place.name
-        gone = [item for item in files_of(run) if item.name == name or not name or item.name.startswith(name + "/")]
+        gone = [item for item in run.artifacts if item.name == name or not name or item.name.startswith(name + "/")]
         if gone:
             with failures.told(), hold.session(self._workspace, place.run_id) as session:
                 for item in gone:
@@ -226,16 +225,6 @@ def _moved(parts: tuple[str, ...], name: str, path: str) -> tuple[str, ...]:
     """Return where a file that is called `name`, or is below that, goes when that goes to `path`."""
     below = parts[name.count("/") + 1 :] if name else parts
     return (*(part for part in path.split("/") if part), *below) or parts[-1:]
-
-
-def files_of(run: Run) -> list[Artifact]:
-    """Return the artifacts of a run; of one that was opened again also those recorded before."""
-    if not isinstance(run, LiveRun) or run.start.previous is None:
-        return run.artifacts
-    new = {item.name: item for item in run.artifacts}
-    before = Run(run.workspace, run.start.previous, run.start.ref).artifacts
-    kept = {item.name: item for item in before if item.name not in run.dropped}
-    return sorted({**kept, **new}.values(), key=lambda item: item.name)
 
 
 def _add(work: attach.Work, source: Path, name: str) -> None:

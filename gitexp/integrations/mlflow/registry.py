@@ -205,7 +205,7 @@ class GitRegistry(AbstractStore):  # type: ignore[misc]  # MLflow's classes are 
 
     def _folder(self, run_id: str, path: str, source: str) -> Found | None:
         run = table.run(self.workspace, run_id)
-        every = artifacts.files_of(run)
+        every = run.artifacts
         items = [item for item in every if item.name == path] or [
             item for item in every if not path or item.name.startswith(path + "/")
         ]
