@@ -21,6 +21,12 @@ def counter(pid: int) -> Path | None:
     return None if read(whole) is None else whole
 
 
+def own(pid: int) -> Path | None:
+    """Return the file that counts for a process's control group alone; None where there is none."""
+    found = counter(pid)
+    return found if found is not None and found.name in _FILES else None
+
+
 def read(path: Path) -> int | None:
     """Return what a file of counters has of `oom_kill`; None where it has nothing."""
     try:

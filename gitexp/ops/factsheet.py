@@ -10,7 +10,7 @@ from typing import Any
 from gitexp import text
 from gitexp.errors import Damaged
 from gitexp.git import objects
-from gitexp.ops import code, difference
+from gitexp.ops import code, conform, difference
 from gitexp.pages.parts import Cell, Column, Fact, Sheet, Table
 from gitexp.record.facts import State
 from gitexp.store.runs import Run
@@ -71,6 +71,10 @@ def _identity(run: Run, state: State) -> Iterator[Fact]:
     ended = "" if record.exit_code is None else f", exit {record.exit_code}"
     yield Fact("run", f"{run.id}", code=True)
     yield Fact("status", f"{run.status}{ended}" + ("" if record.end_ms is None else f", after {took(run)}"))
+    for reason in record.reasons:
+        yield Fact("reason", f"{reason.tag}: {reason.text}")
+    for violation in record.violations:
+        yield Fact("not kept", conform.line(violation))
     who = " ".join(part for part in (str(record.user.get("name") or ""), _address(record.user)) if part)
     yield Fact("when", ", ".join(part for part in (when(run), who, f"on {record.host}" if record.host else "") if part))
     tags = state.tags_over(record.tags)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,8 @@ from gitexp.ops import annotate, declared
 from gitexp.ops.declared import Key, Table
 from gitexp.record import reasons
 from gitexp.record.reasons import ERROR, EXIT, OUTPUT, Fault, Reason, Rule
+from gitexp.store import events, journal
+from gitexp.store.journal import Start
 from gitexp.store.workspace import Workspace
 
 TABLE = "failures"
@@ -106,6 +109,26 @@ def of_command(workspace: Workspace, code: int, log: Path | None, kills: int) ->
     if kills and is_given(workspace, OOM):
         return (_killed(code, kills),)
     return () if ended is None else (ended,)
+
+
+def before_death() -> dict[str, Any]:
+    """Return what a process's journal keeps for the case that the kernel kills it: the counter, and what it is now."""
+    counter = oom.own(os.getpid())
+    return {} if counter is None else {"counter": str(counter), "count": oom.read(counter) or 0}
+
+
+def of_death(workspace: Workspace, folder: Path) -> tuple[Reason, ...]:
+    """Return why the process of a dead journal is gone, as far as the kernel of this machine tells."""
+    total = events.of(folder)
+    if total.end is not None or total.kills is None or not journal.is_ours(Start.read(folder)):
+        return ()
+    counter, count = total.kills
+    kills = (oom.read(Path(counter)) or 0) - count
+    if kills <= 0 or not is_given(workspace, OOM):
+        return ()
+    what = text.plural(kills, "process", "processes")
+    said = f"its process is gone, and the kernel has killed {what} of its control group for want of memory meanwhile"
+    return (Reason.of(OOM, EXIT, said),)
 
 
 def _ended(known: tuple[Rule, ...], code: int) -> Reason | None:

@@ -124,6 +124,8 @@ def start(workspace: Workspace, request: Request) -> Session:
     for source, values in request.params.items():
         if values:
             session.writer.event("params", source=source, values=values)
+    if request.owned and not request.shared and (counted := failures.before_death()):
+        session.writer.event("kills", **counted)
     return session
 
 

@@ -79,7 +79,7 @@ def _is_numeric(sample: list[Entry], item: columns.Chosen) -> bool:
 
 
 def _row(entry: Entry, overview: Overview, link: str) -> tuple[Cell, ...]:
-    said, status = entry.title or entry.name, text.safe(entry.standing)
+    said, status = entry.title or entry.name, text.shorten(text.safe(entry.standing), 32)
     cells = [Cell(said, said, link=link, note=ids.short(entry.id))]
     cells.append(Cell(status, entry.status, marks=entry.status))
     cells += [_value(entry, item, overview) for item in overview.chosen]

@@ -11,8 +11,9 @@ from gitexp import canonical, ids
 from gitexp.errors import Conflict, GitexpError
 from gitexp.git import objects, refs
 from gitexp.index import database, handed
+from gitexp.ops import failures
 from gitexp.store import heads, journal, live, reflog, runs, seal
-from gitexp.store.journal import Start
+from gitexp.store.journal import Start, Writer
 from gitexp.store.live import LiveRun
 from gitexp.store.runs import Run
 from gitexp.store.workspace import Workspace
@@ -118,6 +119,7 @@ def _finish_claimed(workspace: Workspace, folder: Path, swept: Swept) -> None:
             return
         from gitexp.ops import publish  # with the network below it: a sweep that finds nothing does without
 
+        _say_death(workspace, folder)
         run = seal.seal(workspace, folder)
         (swept.closed if run.record.status == "killed" else swept.completed).append(run)
         handed.give(workspace, run)
@@ -125,6 +127,15 @@ def _finish_claimed(workspace: Workspace, folder: Path, swept: Swept) -> None:
         publish.after_run(workspace, run.id)
     finally:
         os.close(lock)
+
+
+def _say_death(workspace: Workspace, folder: Path) -> None:
+    """Add to a claimed journal why its process died, where that can be told."""
+    found = failures.of_death(workspace, folder)
+    if found:
+        writer = Writer(folder, journal.MAIN)
+        writer.event("reasons", reasons=[reason.to_json() for reason in found])
+        writer.close()
 
 
 def _already_committed(workspace: Workspace, folder: Path) -> Run | None:

@@ -45,6 +45,9 @@ class Sum:
     logged: list[Mapping[str, Any]] = field(default_factory=list)  # events about logged models
     reasons: list[Reason] = field(default_factory=list)
     violations: list[dict[str, str]] | None = None  # None: nothing was said of them
+    kills: tuple[str, int] | None = (
+        None  # the kernel's counter of kills for want of memory, and what it was at the start
+    )
 
     def tags_over(self, recorded: Mapping[str, str]) -> dict[str, str]:
         """Return the tags that a record began with, as these events leave them."""
@@ -146,6 +149,8 @@ def _take(total: Sum, event: Mapping[str, Any], *, is_main: bool) -> None:
         total.reasons += [Reason.from_json(item) for item in event["reasons"]]
     elif op == "violations" and (is_main or total.violations is None):  # the main process looks last
         total.violations = [dict(item) for item in event["violations"]]
+    elif op == "kills":
+        total.kills = str(event["counter"]), int(event["count"])
     elif op == "end" and is_main:
         total.end = dict(event)
 

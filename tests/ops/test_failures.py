@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from gitexp.capture import oom
 from gitexp.errors import UsageError
 from gitexp.ops import failures
 from gitexp.record.reasons import ERROR, EXIT, OUTPUT, Reason
 from gitexp.store import workspace as workspaces
 from gitexp.store.workspace import Workspace
-from tests import support
+from tests import recording, support
 
 
 def configured(project: Path, toml: str, name: str = "gitexp.toml") -> Workspace:
@@ -83,4 +85,23 @@ def test_a_command_is_judged_by_its_code_then_by_its_last_words(project: Path) -
     assert failures.of_command(workspace, 139, None, 0) == (Reason("crash", EXIT, "exit 139 (SIGSEGV)"),)
     assert failures.of_command(workspace, 137, None, 2)[0].text == (
         "exit 137 (SIGKILL); the kernel killed 2 processes for want of memory"
+    )
+
+
+def test_a_run_whose_process_is_gone_is_out_of_memory_where_the_kernel_counted_it(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(oom, "ROOT", tmp_path / "root")
+    counter = tmp_path / "root/sys/fs/cgroup/job/memory.events"
+    support.write(tmp_path / f"root/proc/{os.getpid()}/cgroup", "0::/job\n")
+    found = []
+    for after in (3, 2):
+        support.write(counter, "oom_kill 2\n")
+        recording.start(project, "lost").writer.close()  # as the kernel does it: without a word
+        support.write(counter, f"oom_kill {after}\n")
+        support.gitexp("recover")
+        found.append(support.gitexp("show", "@", "--json").json)
+    assert [(run["status"], run["tags"]) for run in found] == [("killed", {"oom": ""}), ("killed", {})]
+    assert found[0]["reasons"][0]["text"] == (
+        "its process is gone, and the kernel has killed 1 process of its control group for want of memory meanwhile"
     )
