@@ -41,8 +41,10 @@ print("training with", *sys.argv[1:])
 """
 
 
-# No example is too slow on a busy machine; in CI the same ones are tried each time.
-hypothesis.settings.register_profile("gitexp", deadline=None, derandomize=support.IN_CI)
+# No example, and no making of one, is too slow on a busy machine; in CI the same ones are tried each time.
+hypothesis.settings.register_profile(
+    "gitexp", deadline=None, derandomize=support.IN_CI, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("gitexp")
 
 
