@@ -36,7 +36,7 @@ from mlflow.utils.validation import (
 
 from gitexp.errors import NotFound
 from gitexp.integrations.mlflow import artifacts, failures, refused, table, uri
-from gitexp.ops import promote, register
+from gitexp.ops import promote, register, release
 from gitexp.ops.register import Options
 from gitexp.ops.using import Found
 from gitexp.record import event as events
@@ -48,6 +48,7 @@ from gitexp.store.models import Draft
 
 MAX_MODELS, MAX_VERSIONS = 1000, 200_000  # of one page: MLflow's own bounds
 RUN_LINK = "mlflow.runLink"  # tag of a version that MLflow shows as its link to a run elsewhere
+_REASON = "deleted by MLflow"
 _NEWEST = ["last_updated_timestamp DESC", "name ASC", "version_number DESC"]
 
 
@@ -74,10 +75,9 @@ class GitRegistry(AbstractStore):  # type: ignore[misc]  # MLflow's classes are 
             if before is not None and before.removed is None:
                 old = [RegisteredModelTag(*item) for item in before.tags.items()]
                 handle_resource_already_exist_error(name, has_prompt_tag(old), has_prompt_tag(tags))
-            drafts = _anew(before) if before is not None else [Draft(events.CREATE, f"create {name}")]
-            drafts.append(Draft(events.DESCRIBE, f"describe {name}", None, {"text": description or ""}))
-            drafts += [_tag(name, None, item.key, item.value) for item in tags or ()]
-            made = models.append(self.workspace, before.first if before else name, drafts, create=True)
+            made = register.create(self.workspace, name) if before is None else self._anew(before)
+            made = release.describe(self.workspace, made, None, description or "")
+            made = release.tag(self.workspace, made, None, {item.key: item.value for item in tags or ()})
         return self._model(made)
 
     def get_registered_model(self, name: str) -> RegisteredModel:
@@ -88,10 +88,8 @@ class GitRegistry(AbstractStore):  # type: ignore[misc]  # MLflow's classes are 
         self, name: str, description: str | None, deployment_job_id: Any = None
     ) -> RegisteredModel:
         """Describe a model."""
-        model = self._needed(name)
-        return self._model(
-            self._add(model, Draft(events.DESCRIBE, f"describe {name}", None, {"text": description or ""}))
-        )
+        with failures.told():
+            return self._model(release.describe(self.workspace, self._needed(name), None, description or ""))
 
     def rename_registered_model(self, name: str, new_name: str) -> RegisteredModel:
         """Give a model another name; its ref stays."""
@@ -99,13 +97,13 @@ class GitRegistry(AbstractStore):  # type: ignore[misc]  # MLflow's classes are 
         model = self._needed(name)
         if self._get(new_name, removed=True) is not None:
             raise failures.exists(f"Registered Model (name={new_name}) already exists.")
-        return self._model(
-            self._add(model, Draft(events.RENAME, f"rename {name} to {new_name}", None, {"name": new_name}))
-        )
+        with failures.told():
+            return self._model(release.rename(self.workspace, model, new_name))
 
     def delete_registered_model(self, name: str) -> None:
         """Hide a model and its versions; its history stays."""
-        self._add(self._needed(name), Draft(events.REMOVE, f"remove {name}", None, {"reason": "deleted by MLflow"}))
+        with failures.told():
+            release.remove(self.workspace, self._needed(name), None, _REASON, force=True)
 
     def search_registered_models(
         self,
@@ -129,14 +127,15 @@ class GitRegistry(AbstractStore):  # type: ignore[misc]  # MLflow's classes are 
     def set_registered_model_tag(self, name: str, tag: Any) -> None:
         """Set a tag of a model."""
         _validate_registered_model_tag(tag.key, tag.value)
-        self._add(self._needed(name), _tag(name, None, tag.key, tag.value))
+        with failures.told():
+            release.tag(self.workspace, self._needed(name), None, {tag.key: tag.value})
 
     def delete_registered_model_tag(self, name: str, key: str) -> None:
         """Take a tag of a model away."""
         _validate_tag_name(key)
         model = self._needed(name)
-        if key in model.tags:
-            self._add(model, Draft(events.UNTAG, f"untag {name}: {key}", None, {"key": key}))
+        with failures.told():
+            release.untag(self.workspace, model, None, {key} & model.tags.keys())
 
     def create_model_version(
         self,
@@ -176,7 +175,8 @@ class GitRegistry(AbstractStore):  # type: ignore[misc]  # MLflow's classes are 
         if not run_id and model_id and (found := table.one(self.workspace, model_id)) is not None:
             run_id = found.model.source
         arguments = {"run": run_id or "", "source": source, "tags": tags, "description": description}
-        after = self._add(model, Draft(events.REGISTER, f"register {source}"[:200], None, arguments))
+        draft = Draft(events.REGISTER, f"register {source}"[:200], None, arguments)
+        after = models.append(self.workspace, model.first, [draft])
         return self._version(after, after.versions[after.tip])
 
     def _artifacts(self, source: str) -> Found | None:
@@ -215,8 +215,8 @@ class GitRegistry(AbstractStore):  # type: ignore[misc]  # MLflow's classes are 
     def update_model_version(self, name: str, version: Any, description: str | None = None) -> ModelVersion:
         """Describe a version."""
         model, found = self._one(name, version)
-        draft = Draft(events.DESCRIBE, f"describe {name}:{version}", found.id, {"text": description or ""})
-        return self._again(self._add(model, draft), found)
+        with failures.told():
+            return self._again(release.describe(self.workspace, model, found, description or ""), found)
 
     def transition_model_version_stage(
         self, name: str, version: Any, stage: str, archive_existing_versions: bool
@@ -240,7 +240,8 @@ class GitRegistry(AbstractStore):  # type: ignore[misc]  # MLflow's classes are 
     def delete_model_version(self, name: str, version: Any) -> None:
         """Hide a version; its number stays taken."""
         model, found = self._one(name, version)
-        self._add(model, Draft(events.REMOVE, f"remove {name}:{version}", found.id, {"reason": "deleted by MLflow"}))
+        with failures.told():
+            release.remove(self.workspace, model, found, _REASON, force=True)
 
     def get_model_version(self, name: str, version: Any) -> ModelVersion:
         """Return a version."""
@@ -267,28 +268,31 @@ class GitRegistry(AbstractStore):  # type: ignore[misc]  # MLflow's classes are 
         """Set a tag of a version."""
         _validate_model_version_tag(tag.key, tag.value)
         model, found = self._one(name, version)
-        self._add(model, _tag(f"{name}:{version}", found.id, tag.key, tag.value))
+        with failures.told():
+            release.tag(self.workspace, model, found, {tag.key: tag.value})
 
     def delete_model_version_tag(self, name: str, version: Any, key: str) -> None:
         """Take a tag of a version away."""
         _validate_tag_name(key)
         model, found = self._one(name, version)
-        if key in found.tags:
-            self._add(model, Draft(events.UNTAG, f"untag {name}:{version}: {key}", found.id, {"key": key}))
+        with failures.told():
+            release.untag(self.workspace, model, found, {key} & found.tags.keys())
 
     def set_registered_model_alias(self, name: str, alias: str, version: Any) -> None:
         """Let an alias name a version."""
         _validate_model_alias_name(alias)
         _validate_model_alias_name_reserved(alias)
         model, found = self._one(name, version)
-        self._add(model, Draft(events.ALIAS, f"let {alias} be {name}:{version}", found.id, {"alias": alias}))
+        with failures.told():
+            release.alias(self.workspace, model, found, alias)
 
     def delete_registered_model_alias(self, name: str, alias: str) -> None:
         """Take an alias away."""
         _validate_model_alias_name(alias)
         model = self._needed(name)
         if alias in model.aliases:
-            self._add(model, Draft(events.ALIAS, f"let {alias} be none of {name}", None, {"alias": alias}))
+            with failures.told():
+                release.unalias(self.workspace, model, alias)
 
     def get_model_version_by_alias(self, name: str, alias: str) -> ModelVersion:
         """Return the version that an alias names; `latest` is the newest."""
@@ -336,9 +340,12 @@ class GitRegistry(AbstractStore):  # type: ignore[misc]  # MLflow's classes are 
             raise failures.missing(f"Model Version (name={name}, version={version}) not found")
         return model, found
 
-    def _add(self, model: Model, *drafts: Draft) -> Model:
-        with failures.told():
-            return models.append(self.workspace, model.first, drafts)
+    def _anew(self, model: Model) -> Model:
+        """Bring a removed model back as an empty one: without its versions and tags."""
+        model = release.undelete(self.workspace, model, None)
+        for item in _kept(model):
+            model = release.remove(self.workspace, model, item, _REASON, force=True)
+        return release.untag(self.workspace, model, None, model.tags)
 
     def _again(self, model: Model, found: Version) -> ModelVersion:
         return self._version(model, model.versions[found.id])
@@ -396,21 +403,6 @@ def _stage(stage: str) -> str:
 
 def _kept(model: Model) -> list[Version]:
     return [item for item in model.versions.values() if item.removed is None]
-
-
-def _anew(model: Model) -> list[Draft]:
-    """Return what makes a removed model an empty one: without its versions, tags and aliases."""
-    now = model.name
-    drafts = [Draft(events.UNDELETE, f"begin {now} anew")]
-    drafts += [
-        Draft(events.REMOVE, f"remove {now}:{item.number}", item.id, {"reason": "deleted with its model"})
-        for item in _kept(model)
-    ]
-    return drafts + [Draft(events.UNTAG, f"untag {now}: {key}", None, {"key": key}) for key in model.tags]
-
-
-def _tag(what: str, version: str | None, key: str, value: str) -> Draft:
-    return Draft(events.TAG, f"tag {what}: {key}", version, {"key": key, "value": value})
 
 
 def _check_page(max_results: Any, most: int) -> None:
