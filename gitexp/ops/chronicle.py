@@ -66,24 +66,28 @@ def of(workspace: Workspace, found: Known, version: Version | None = None) -> li
     """Return the events of a model, or those about one version of it, in their order."""
     if version is not None:
         return by_version(found, of(workspace, found)).get(version.id, [])
+    return told(found, models.history(workspace, ids.model_ref(found.model.first), found.model.tip))
+
+
+def told(found: Known, entries: Iterable[Logged]) -> list[Item]:
+    """Return some events of a model as they are told."""
     passages: dict[str, list[Passage]] = {}
     for passage in found.model.passages:
         passages.setdefault(passage.id, []).append(passage)
-    entries = models.history(workspace, ids.model_ref(found.model.first), found.model.tip)
     return [_item(_Story(found, passages), entry) for entry in entries]
 
 
 def by_version(found: Known, items: Iterable[Item]) -> dict[str, list[Item]]:
     """Return {version id: the events about it}: a transition is about those that it sent away, too."""
-    told: dict[str, list[Item]] = {}
+    found_of: dict[str, list[Item]] = {}
     moved: dict[str, set[str]] = {}
     for passage in found.model.passages:
         moved.setdefault(passage.id, set()).add(passage.version)
     for item in items:
         own = {item.version.id} if item.version is not None else set[str]()
         for version_id in own | moved.get(item.id, set()):
-            told.setdefault(version_id, []).append(item)
-    return told
+            found_of.setdefault(version_id, []).append(item)
+    return found_of
 
 
 def latest(workspace: Workspace, said: str | None, *, refused: bool = False) -> Iterator[tuple[Known, Item]]:

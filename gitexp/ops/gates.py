@@ -173,7 +173,8 @@ def _signed(case: Case) -> Gate | None:
     if not case.asked.signed and not (left.promoters and left.signed):
         return None
     if case.act.signature != events.GOOD:
-        return Gate("signed", False, f"the transition: {signature(case.act.signature)}", "gitexp keys setup")
+        fix = "gitexp keys setup" if case.act.signature == events.UNSIGNED else "gitexp keys check"
+        return Gate("signed", False, f"the transition: {signature(case.act.signature)}", fix)
     if case.asked.signed and not case.version.signed:
         return Gate("signed", False, "the registration of the version has no good signature", "register it again")
     return Gate("signed", True, "registration and transition")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from gitexp import canonical, ids, redact
 from gitexp.errors import GitexpError
 from gitexp.git import chain, objects, transport
+from gitexp.git.objects import Commit
 from gitexp.ops import chronicle
 from gitexp.ops import models as named
 from gitexp.ops.chronicle import Item
@@ -44,27 +45,44 @@ class Notice:
         return canonical.dumps(self.data)
 
 
-def every(workspace: Workspace) -> Iterator[Notice]:
+def every(workspace: Workspace, done: Collection[str] = ()) -> Iterator[Notice]:
     """Yield the events of all models that count and cannot change their place any more, each model's in its order.
 
     Where there are remotes these are the events that one of them was seen to hold: what was not pushed may yet be
-    refused, or come after others.
+    refused, or come after others. Without those that are `done`.
     """
+    repository = _repository(workspace)
+    for model, commits in _fixed(workspace):
+        fresh = {oid: commit for oid, commit in commits.items() if oid not in done}
+        for item in chronicle.told(Known(model), models.logged(workspace, fresh)) if fresh else ():
+            yield _notice(model, item, repository)
+
+
+def known(workspace: Workspace) -> Iterator[str]:
+    """Yield the ids of what `every` yields."""
+    for _, commits in _fixed(workspace):
+        yield from commits
+
+
+def _fixed(workspace: Workspace) -> Iterator[tuple[Model, dict[str, Commit]]]:
     shared, held = bool(transport.names(workspace.repo)), remotes.holdings(workspace)
     for ref, tip in models.listing(workspace).items():
-        fixed = _held(workspace, [found[ref] for found in held.values() if ref in found]) if shared else None
-        known = Known(models.load(workspace, ref, tip))
-        for item in chronicle.of(workspace, known):
-            if not item.refused and (fixed is None or item.id in fixed):
-                yield _notice(workspace, known.model, item)
+        model, commits = models.load(workspace, ref, tip), chain.order(workspace.repo, tip)
+        if shared:
+            there = _held(workspace, tip, [found[ref] for found in held.values() if ref in found])
+            commits = {oid: commit for oid, commit in commits.items() if there is None or oid in there}
+        yield model, {oid: commit for oid, commit in commits.items() if oid not in model.refused}
 
 
-def _held(workspace: Workspace, tips: list[str]) -> set[str]:
-    here = [tip for tip in tips if objects.exists(workspace.repo, tip)]
-    return {oid for tip in here for oid in chain.order(workspace.repo, tip)}
+def _held(workspace: Workspace, tip: str, tips: Collection[str]) -> set[str] | None:
+    """Return the events that remotes hold, None for all of them."""
+    if tip in tips:
+        return None
+    here = [other for other in tips if objects.exists(workspace.repo, other)]
+    return {oid for other in here for oid in chain.order(workspace.repo, other)}
 
 
-def _notice(workspace: Workspace, model: Model, item: Item) -> Notice:
+def _notice(model: Model, item: Item, repository: str | None) -> Notice:
     taken = [passage for passage in model.passages if passage.id == item.id]
     own = next((passage for passage in taken if item.version and passage.version == item.version.id), None)
     stage = item.arguments.get("stage")
@@ -87,7 +105,7 @@ def _notice(workspace: Workspace, model: Model, item: Item) -> Notice:
             "from_stage": left or None,
             "displaced": _displaced(model, item, taken),
             "release": _release(model, item),
-            "repository": _repository(workspace),
+            "repository": repository,
         },
     )
 

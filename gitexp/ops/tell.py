@@ -79,7 +79,7 @@ class Teller:
         self._workspace, self._pace = workspace, pace
         self._stack = ExitStack()
         self._seen: object = None
-        known = [] if everything else [notice.id for notice in notices.every(workspace)]
+        known = [] if everything else list(notices.known(workspace))
         self._lines = [
             _Line(item, self._stack.enter_context(outbox.held(_path(workspace, item), known))) for item in receivers
         ]
@@ -100,10 +100,14 @@ class Teller:
         seen = models.listing(workspace), remotes.holdings(workspace)
         if seen == self._seen:
             return
-        found = list(notices.every(workspace))
+        found = list(notices.every(workspace, self._done()))
         for line in self._lines:
             line.take(found)
         self._seen = seen
+
+    def _done(self) -> set[str]:
+        """Return the events that nobody waits for any more."""
+        return set.intersection(*(line.box.done for line in self._lines)) if self._lines else set()
 
     @property
     def left(self) -> int:
@@ -148,13 +152,12 @@ def waiting(
     workspace: Workspace, receivers: Sequence[Receiver], *, everything: bool = False
 ) -> list[tuple[str, Notice]]:
     """Return (receiver, event) of what would be told now; nothing is written."""
-    found = list(notices.every(workspace))
     waits = []
     for receiver in receivers:
         done = outbox.done(_path(workspace, receiver))
         if done is None:
-            done = set() if everything else {notice.id for notice in found}
-        waits += [(receiver.name, item) for item in found if item.id not in done and receiver.wants(item)]
+            done = set() if everything else set(notices.known(workspace))
+        waits += [(receiver.name, item) for item in notices.every(workspace, done) if receiver.wants(item)]
     return waits
 
 
