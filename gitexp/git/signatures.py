@@ -27,7 +27,7 @@ _PLAINLY = {"GIT_NO_REPLACE_OBJECTS": "1", "GIT_NO_LAZY_FETCH": "1", "TZ": "UTC"
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A signature that stands in a commit: its format, the SSH key and the people that it names, and when.
+    """A signature that stands in a commit: its format, the SSH key that it names, and when.
 
     The format is "" where nobody could say which of two signatures counts, "other" where gitexp does not know it.
     """
@@ -35,7 +35,6 @@ class Claim:
     oid: str
     format: str
     key: str
-    emails: tuple[str, ...]
     committed_s: int
 
 
@@ -60,8 +59,7 @@ def read(oid: str, data: bytes) -> Claim | None:
     if len(armors) == 1:
         format = next((name for begin, name in _ARMORS.items() if armors[0].startswith(begin)), "other")
     key = roster.signed_by(armors[0].decode("ascii", "replace")) if format == "ssh" else ""
-    said = objects.decode_commit(data)
-    return Claim(oid, format, key, (said.committer.email, said.author.email), said.committer.time_s)
+    return Claim(oid, format, key, objects.decode_commit(data).committer.time_s)
 
 
 def find(repo: Repo, oids: Iterable[str]) -> dict[str, Claim | None]:
@@ -156,16 +154,14 @@ def _ssh_signer(claim: Claim, verdict: Verdict, known: roster.Roster, gone: froz
     if verdict.mark not in ("G", "U"):
         return Signer(event.BAD if verdict.said.strip() else event.UNCHECKED, key=key, format="ssh")
     lines = known.of(key)
-    named = {person for line in lines if line.holds(claim.committed_s) for person in line.people}
-    # A key may stand for several addresses of one person: the one that the commit names, if it is among them.
-    person = next((email for email in claim.emails if verdict.mark == "G" and email in named), verdict.person)
     if key in gone:
         status = event.REVOKED
     elif verdict.mark == "G":
         status = event.GOOD
     else:
         status = event.EXPIRED if any(line.dated for line in lines) else event.UNKNOWN
-    return Signer(status, person or (lines[0].people[0] if lines else ""), key, "ssh")
+    # Of several addresses it is the first, whatever the commit claims: else one key could approve as two people.
+    return Signer(status, verdict.person or (lines[0].people[0] if lines else ""), key, "ssh")
 
 
 def _gpg(repo: Repo, claims: Sequence[Claim], people: Mapping[str, str]) -> dict[str, Signer]:
@@ -192,7 +188,7 @@ def _gpg_signer(
     # With a list of fingerprints that alone counts: everybody's own trust would judge one approval differently.
     trusted = key.trusted if verdict.mark != "U" else ()
     people = [*owners.get(key.fingerprint, ()), *owners.get(verdict.key, ())] if owners else trusted
-    person = next((email for email in claim.emails if email in people), people[0] if people else "")
+    person = people[0] if people else ""
     ended = any(claim.committed_s > key.ends_s.get(part, claim.committed_s) for part in (key.fingerprint, verdict.key))
     status = event.EXPIRED if ended else event.GOOD if people else event.UNKNOWN
     return Signer(status, person, key.fingerprint, "gpg")

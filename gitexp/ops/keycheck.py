@@ -106,7 +106,8 @@ def _people_check(now: signers.Lists, rules: Rules) -> list[Finding]:
         if stage.signed:
             for person in rules.people((*stage.approvers, *stage.promoters)):
                 wanted.setdefault(person, set()).add(name)
-    have = {person.lower() for key in now.roster.keys if key.fingerprint not in now.gone for person in key.people}
+    first = {key.fingerprint: key.people[0].lower() for key in reversed(now.roster.keys)}  # one key, one person
+    have = {person for mark, person in first.items() if mark not in now.gone}
     have |= {person.lower() for person in now.gpg}
     return [
         Finding(

@@ -23,7 +23,6 @@ from gitexp.git.signatures import Claim
 from gitexp.record import event, roster
 from gitexp.record.event import Signer
 from gitexp.store import rulebook
-from gitexp.store import workspace as workspaces
 from gitexp.store.workspace import Workspace
 
 ALLOWED, REVOKED = "gitexp/allowed_signers", "gitexp/revoked_signers"
@@ -185,7 +184,7 @@ def expected(workspace: Workspace, now_s: int) -> Signer:
     ready = signing.ready(workspace.repo) if wanted(workspace) else None
     if ready is None or ready.why:
         return event.NOBODY
-    now, own = lists(workspace), workspaces.user(workspace)["email"]
+    now = lists(workspace)
     if ready.format == "gpg":
         people = [email for email, key in now.gpg.items() if "".join(key.split()).upper() == ready.key]
         known = keyring.pgp_key(workspace.repo, ready.key) if not now.gpg else None
@@ -197,7 +196,7 @@ def expected(workspace: Workspace, now_s: int) -> Signer:
         status = event.GOOD if people else event.EXPIRED if any(line.dated for line in lines) else event.UNKNOWN
     if ready.key in now.gone:
         status = event.REVOKED
-    return Signer(status, own if own in people else next(iter(people), ""), ready.key, ready.format)
+    return Signer(status, next(iter(people), ""), ready.key, ready.format)
 
 
 _Row = tuple[str, Signer]  # the digest under which it counts, and who it was

@@ -208,7 +208,8 @@ def test_a_check_finds_what_keeps_a_signature_from_counting(project: Path, key: 
         "what it counts as": (False, f"nobody: no list names it for {ANA}"),
         "allowed signers": (False, "there is no list: no signature counts"),
     }
-    support.write(project / signers.ALLOWED, signing.listed({ANA: key}) + "bob@acme.io ssh-ed25519 AAAA\n")
+    listed = signing.listed({f"{ANA},{EVE}": key})  # who stands second there has no key of her own
+    support.write(project / signers.ALLOWED, listed + "bob@acme.io ssh-ed25519 AAAA\n")
     rules = f'signed = true\napprovers = ["{ANA}", "{BOB}", "@leads"]\n[registry.teams]\nleads = ["{EVE}"]\n'
     support.write(project / "gitexp.toml", f"[registry.stages.production]\n{rules}")
     support.git(project, "config", "gpg.ssh.revocationFile", "gone")

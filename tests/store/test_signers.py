@@ -182,7 +182,7 @@ def test_an_event_that_must_be_signed_is_refused_without_a_key(project: Path) ->
     ("listed", "options", "want"),
     [
         (ANA, "", ("good", ANA)),
-        (f"{BOB},{ANA}", "", ("good", ANA)),
+        (f"{BOB},{ANA}", "", ("good", BOB)),
         (BOB, "", ("good", BOB)),
         (ANA, 'valid-before="20260601"', ("expired", "")),
         (EVE, "revoked", ("revoked", EVE)),
