@@ -156,7 +156,8 @@ BUILT_IN = (
     _rule(
         "data-schema",
         text=r"\bnot in index\b|none of \[.*\] are in the \[?(?:columns|index)|columns? .{1,80}not (?:found|in)\b"
-        r"|could not convert string to float|feature[ _]names? (?:mismatch|should match|must be)"
+        r"|could not convert string to float|conversion from .{1,40} failed in column"
+        r"|feature[ _]names? (?:mismatch|should match|must be)"
         r"|X has \d+ features, but|number of features in data \(\d+\)|usecols do not match"
         r"|\b(?:schema|dtypes?|columns?) (?:mismatch|do(?:es)? not match)|length mismatch: expected axis",
     ),
