@@ -9,7 +9,7 @@ from typing import Any
 
 from gitexp import canonical, clock, files
 from gitexp.errors import Refused, UsageError
-from gitexp.git import command, keyring, signing
+from gitexp.git import config, keyring, signing
 from gitexp.record import event, roster
 from gitexp.store import signers
 from gitexp.store import workspace as workspaces
@@ -123,7 +123,7 @@ def execute(workspace: Workspace, setup: Setup, *, everywhere: bool = False) -> 
         public = keyring.public_key(setup.make)
         setup = _told(workspace, replace(setup, key=_fingerprint(public), line=public, make=None))
     for name, value in setup.settings:
-        command.run(workspace.repo, "config", "--global" if everywhere else "--local", name, value)
+        config.put(workspace.repo, name, value, everywhere=everywhere)
     return setup
 
 
