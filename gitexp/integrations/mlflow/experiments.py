@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -84,13 +85,18 @@ class Register:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
+        self._ref = f"{workspace.repo.common_dir}/{reffiles.NOTES}"
+        self._stamp: tuple[int, int] | None = None
         self._tip: str | None = ""
         self._told: dict[str, Known] = {}
         self._removed: frozenset[str] = frozenset()
 
     def told(self) -> dict[str, Known]:
         """Return the experiments about which something is said, and the default one."""
-        tip = reffiles.get(self._workspace.repo.common_dir, reffiles.NOTES)
+        stamp = _stamp(self._ref)
+        if stamp is not None and stamp == self._stamp:
+            return self._told
+        self._stamp, tip = stamp, reffiles.get(self._workspace.repo.common_dir, reffiles.NOTES)
         if tip != self._tip:
             ledger = said.ledger(self._workspace)
             every = (_known(item, ledger.said(EXPERIMENT, item.id)) for item in stored.said_of(self._workspace))
@@ -137,6 +143,15 @@ class Register:
     def ids_by_path(self) -> dict[str, str]:
         """Return {path of refs: id}."""
         return {item.path: item.id for item in self.all().values()}
+
+
+def _stamp(path: str) -> tuple[int, int] | None:
+    """Return what tells that a loose ref is the one that was read; None for one that is packed, or not there."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - every call that logs comes here
+    except FileNotFoundError:
+        return None
+    return found.st_mtime_ns, found.st_ino
 
 
 def _known(item: stored.Experiment, lines: Sequence[Fact]) -> Known:

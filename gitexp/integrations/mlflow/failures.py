@@ -45,9 +45,13 @@ def told() -> Iterator[None]:
     try:
         yield
     except GitexpError as error:
-        code = next((code for kind, code in _CODES if isinstance(error, kind)), "INTERNAL_ERROR")
-        hint = f" ({error.hint})" if error.hint else ""
-        raise _of(f"{error}{hint}", code) from error
+        raise of(error) from error
+
+
+def of(error: GitexpError) -> MlflowException:
+    """Return an error of gitexp's as MLflow's."""
+    code = next((code for kind, code in _CODES if isinstance(error, kind)), "INTERNAL_ERROR")
+    return _of(f"{error} ({error.hint})" if error.hint else str(error), code)
 
 
 def _of(message: str, code: str) -> MlflowException:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from mlflow.store.tracking.abstract_store import AbstractStore
 
+from gitexp.errors import GitexpError
 from gitexp.integrations.mlflow import failures, refused, uri
 from gitexp.integrations.mlflow.experiments import Experiments, Register
 from gitexp.integrations.mlflow.inputs import Inputs
@@ -38,8 +39,10 @@ def _told(store: Class) -> Class:
 def _telling(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        with failures.told():
+        try:
             return function(*args, **kwargs)
+        except GitexpError as error:
+            raise failures.of(error) from error
 
     return call
 
