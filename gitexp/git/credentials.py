@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from gitexp.git import command
+from gitexp.git import asking, command
 
 if TYPE_CHECKING:
     from gitexp.git.repo import Repo
@@ -56,15 +56,25 @@ def fill(repo: Repo, url: str, username: str, env: Mapping[str, str]) -> Credent
     """Ask Git's helpers, and the user where `env` lets Git ask, for the credentials of an address."""
     parts = urlsplit(url)
     wanted = {"protocol": parts.scheme, "host": parts.netloc, "path": parts.path.lstrip("/"), "username": username}
-    if not command.available() or any("\n" in value or "\0" in value for value in wanted.values()):
+    if any("\n" in value or "\0" in value for value in wanted.values()):
         return None
-    out = command.run(repo, "credential", "fill", input=_lines(wanted), env=env, check=False)
-    if out.code:
-        return None
-    said = dict(line.split("=", 1) for line in out.stdout.decode("utf-8", "replace").splitlines() if "=" in line)
+    said = _asked(repo, wanted, env) if command.available() else asking.fill(repo, wanted, env)
     if not said.get("password"):
         return None
     return Credential(said.get("username", ""), said["password"], tuple(said.items()))
+
+
+def _asked(repo: Repo, wanted: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
+    out = command.run(repo, "credential", "fill", input=_lines(wanted), env=env, check=False)
+    lines = () if out.code else out.stdout.decode("utf-8", "replace").splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+def advice(url: str) -> str:
+    """Return how to give the credentials that an address wants."""
+    if command.available():
+        return f"log in once with plain Git: git ls-remote {url}"
+    return "put them into ~/.netrc, or name a program that gives them: GIT_ASKPASS, credential.helper"
 
 
 def approve(repo: Repo, credential: Credential) -> None:
@@ -78,8 +88,12 @@ def reject(repo: Repo, credential: Credential) -> None:
 
 
 def _tell(repo: Repo, what: str, credential: Credential) -> None:
-    if credential.asked:
+    if not credential.asked:
+        return
+    if command.available():
         command.run(repo, "credential", what, input=_lines(dict(credential.asked)), check=False)
+    else:
+        asking.tell(repo, {"approve": "store", "reject": "erase"}[what], dict(credential.asked))
 
 
 def _lines(values: Mapping[str, str]) -> bytes:

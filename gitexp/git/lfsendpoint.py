@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -13,8 +14,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from gitexp import redact, text
-from gitexp.errors import NoStore, RemoteError
-from gitexp.git import address, command
+from gitexp.errors import Damaged, NoStore, RemoteError
+from gitexp.git import address, command, objects
 from gitexp.git.address import Ssh
 
 if TYPE_CHECKING:
@@ -81,13 +82,32 @@ def _lfsconfig(repo: Repo) -> dict[str, str]:
         sources = [["--blob", ":.lfsconfig"]] if repo.work_tree is not None else []
         sources.append(["--blob", "HEAD:.lfsconfig"])
     if not command.available():
-        return {}
+        return _by_dulwich(repo, file)
     for source in sources:
         out = command.run(repo, "config", *source, "--no-includes", "--list", "--null", check=False)
         if not out.code:
             items = (item.partition("\n") for item in out.stdout.decode("utf-8", "replace").split("\0"))
             return {key.lower(): value for key, _, value in items if not _is_local(value)}
     return {}
+
+
+def _by_dulwich(repo: Repo, file: Path | None) -> dict[str, str]:
+    """Read .lfsconfig from the work tree, else from HEAD, without what it includes."""
+    from dulwich.config import ConfigFile
+
+    try:
+        parsed = ConfigFile.from_file(io.BytesIO(file.read_bytes() if file and file.is_file() else _at_head(repo)))
+    except (ValueError, OSError, Damaged):  # one that does not parse, or cannot be read
+        return {}
+    rows = [((*section, name), value) for section in parsed.sections() for name, value in parsed.items(section)]
+    said = {b".".join(key).decode("utf-8", "replace").lower(): value.decode("utf-8", "replace") for key, value in rows}
+    return {key: value for key, value in said.items() if not _is_local(value)}
+
+
+def _at_head(repo: Repo) -> bytes:
+    commit = repo.head().commit
+    found = objects.entry(repo, objects.tree_of(repo, commit), ".lfsconfig") if commit else None
+    return b"" if found is None else objects.read_blob(repo, found.oid, limit_bytes=_MAX_ANSWER_BYTES)
 
 
 def _is_local(where: str) -> bool:

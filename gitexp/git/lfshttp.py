@@ -268,9 +268,7 @@ class Session:
             self._asked = True
             if found is None:
                 what = "does not take the credentials" if shown is not None else "wants credentials"
-                raise RemoteError(
-                    f"{host(self.url)} {what} (401)", hint=f"log in once with plain Git: git ls-remote {self._plain()}"
-                )
+                raise RemoteError(f"{host(self.url)} {what} (401)", hint=credentials.advice(self._plain()))
             self._credential = found
 
     def _plain(self) -> str:

@@ -10,8 +10,9 @@ import pytest
 
 from gitexp.errors import RemoteError
 from gitexp.git import lfsendpoint
-from gitexp.git.lfsendpoint import DOWNLOAD, UPLOAD, Endpoint, Ssh
-from tests import servers, sharing, support
+from gitexp.git.address import Ssh
+from gitexp.git.lfsendpoint import DOWNLOAD, UPLOAD, Endpoint
+from tests import nogit, servers, sharing, support
 from tests.git.test_lfs import Client, client, server
 from tests.lfsserver import Server
 
@@ -82,6 +83,22 @@ def test_the_projects_file_is_read_where_it_is_committed_only(project: Path, bar
     support.git(project, "push", "--quiet", "origin", "main")
     support.git(bare, "remote", "add", "origin", "https://git.example.com/churn.git")
     assert found(bare).url == "https://shared.example.com/lfs"
+
+
+def test_the_projects_file_is_read_without_a_git_command(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    support.git(project, "remote", "add", "origin", "https://git.example.com/churn.git")
+    support.write(project / ".lfsconfig", '[remote "origin"]\n\tlfsurl = https://shared.example.com/lfs\n')
+    support.git(project, "add", "--all")
+    support.git(project, "commit", "--quiet", "-m", "a store")
+    monkeypatch.setenv("PATH", nogit.path(tmp_path / "bin"))
+    assert found(project).url == "https://shared.example.com/lfs"
+    (project / ".lfsconfig").unlink()
+    assert found(project).url == "https://shared.example.com/lfs"
+    for broken in ("[lfs\n", "[lfs]\n\turl = /srv/other\n", "[include]\n\tpath = other\n"):
+        support.write(project / ".lfsconfig", broken)
+        assert found(project).url == "https://git.example.com/churn.git/info/lfs"
 
 
 @pytest.mark.parametrize("address", ["file:///srv/other", "/srv/other", "../other", "~/other"])
