@@ -27,6 +27,7 @@ from gitexp.store.runs import Head, Run
 from gitexp.store.workspace import Workspace
 
 _TRIES = 6
+_MANY = 50  # runs from which on the log of refs is read instead of their commits
 _LISTED = 5  # runs whose large files stayed here
 _BELIEVED_MS = 3_600_000  # how long what the remote was seen to hold is believed: others may delete there
 DIRTY, OTHERS, REMOVED, DELETED, PURGED = "dirty", "not yours", "removed", "deleted there", "purged"
@@ -44,13 +45,17 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a push would send, and what it leaves here and why."""
+    """What a push would send, {ref: commit}, and what it leaves here and why.
+
+    `heads` are all of those where `exposure` is measured; that is None where all kinds were agreed to before.
+    """
 
     remote: Remote
     choice: Choice
+    runs: Mapping[str, str]
     heads: tuple[Head, ...]
     left_out: Mapping[str, int]
-    exposure: Exposure | None = None  # None where all kinds were agreed to before
+    exposure: Exposure | None = None
 
     @property
     def everything(self) -> bool:
@@ -101,14 +106,33 @@ def plan(workspace: Workspace, remote: Remote, choice: Choice, options: Options,
         held = sync.look(workspace, remote, options)
         _hear(workspace, remote, held, options)
     lacking = _lacking(local, held, wanted)
-    kept, left_out = _part(workspace, lacking, _reasons(workspace, remote, choice))
+    measured = measure or not exposure.approved(workspace, remote) >= exposure.kinds(workspace, remote)
+    certain = {} if measured else _certain(workspace, remote, choice, lacking)
+    doubtful = {ref: commit for ref, commit in lacking.items() if ref not in certain}
+    kept, left_out = _part(workspace, doubtful, _reasons(workspace, remote, choice))
     shown = None
-    if measure or not exposure.approved(workspace, remote) >= exposure.kinds(workspace, remote):
+    if measured:
         commits = [oid for ref, oid in held.items() if ref.startswith(runs.REF_PREFIX)]
         shown = exposure.measure(workspace, remote, kept, commits, list(_owed(workspace, remote).values()))
         if not choice.names:
             shown = replace(shown, events=unite.events_lacking(workspace, held))
-    return Plan(remote, choice, tuple(kept), left_out, shown)
+    return Plan(remote, choice, certain | {head.ref: head.commit for head in kept}, tuple(kept), left_out, shown)
+
+
+def _certain(workspace: Workspace, remote: Remote, choice: Choice, lacking: Mapping[str, str]) -> dict[str, str]:
+    """Return the runs of which nothing has to be looked at: recorded here as they stand, and nothing is said of them.
+
+    Reading the commits of a thousand runs takes as long as all else that is planned.
+    """
+    if len(lacking) < _MANY or choice.clean or workspace.settings.choice("pushDirty") == "refuse":
+        return {}
+    recorded, told = reflog.commits(workspace), {ids.short(run_id) for run_id in said.states(workspace)}
+    deleted = remotes.agreement(workspace, remote).deleted
+    return {
+        ref: commit
+        for ref, commit in lacking.items()
+        if recorded.get(ref) == commit and ref[-ids.SHORT :] not in told and ref not in deleted
+    }
 
 
 def _hear(workspace: Workspace, remote: Remote, held: Mapping[str, str], options: Options) -> None:
@@ -187,7 +211,7 @@ def push(workspace: Workspace, planned: Plan, *, yes: bool = False, options: Opt
         exposure.check(workspace, remote, planned.exposure, yes=yes)
     pushed = Pushed(remote.label)
     with remotes.busy(workspace, remote):
-        wanted = {head.ref: head.commit for head in planned.heads}
+        wanted = dict(planned.runs)
         _send_bytes(workspace, remote, wanted, options, pushed)
         options = replace(options, skip_lfs=bool(pushed.left.why))
         remotes.mark_deleted(workspace, remote, wanted, deleted=False)

@@ -104,6 +104,17 @@ def recorded(workspace: Workspace) -> dict[str, int]:
     return found
 
 
+def commits(workspace: Workspace) -> dict[str, str]:
+    """Return {ref: the commit that was recorded last} of the runs that nothing else has moved since they were."""
+    found: dict[str, str] = {}
+    for line in lines(workspace):
+        if line.word in RECORDED:
+            found[line.ref] = line.new
+        elif line.word != "restore":
+            found.pop(line.ref, None)
+    return found
+
+
 def forget(workspace: Workspace, refs: Collection[str]) -> None:
     """Blank the lines of refs whose runs were purged, in place: writers that append meanwhile are not disturbed."""
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gitexp.errors import RemoteError, Unconfirmed
+from gitexp.git import refs
 from gitexp.git.transport import Options
 from gitexp.ops import largefiles, push
 from gitexp.ops.push import Choice, Pushed
@@ -137,6 +138,27 @@ def test_more_runs_than_are_named_one_by_one_go_at_once_and_only_they(workspace:
     assert sorted(done.sent) == sorted(run.ref or "" for run in made)
     assert support.run_refs(bare) == {run.ref: run.commit for run in sorted(made, key=lambda run: run.ref or "")}
     assert sharing.stray_refs(workspace) == {}
+
+
+def test_of_many_runs_those_stay_that_would_stay_of_few(workspace: Workspace, project: Path, bare: Path) -> None:
+    support.git(project, "config", "gitexp.push.origin", "approved")
+    workspace = sharing.opened(project)
+    made = [sharing.make_run(workspace, f"run {number}", email="me@lab.org") for number in range(60)]
+    send(workspace, made[1].id)
+    support.gitexp("push", "--delete", "--yes", made[1].id)
+    support.gitexp("rm", made[2].id)
+    support.gitexp("tag", made[3].id, "best")
+    refs.update(
+        workspace.repo, "refs/experiments/churn/no-run-kkkkkkk", support.git(project, "rev-parse", "HEAD"), old=None
+    )
+    sent = sharing.make_run(workspace, "others", email="bo@acme.io")
+    log = workspace.home / "refs.log"
+    log.write_text(log.read_text().replace(f" run {'0' * 40} {sent.commit}", f" fetch {'0' * 40} {sent.commit}"))
+    pushed = send(workspace)
+    expected = {run.ref for run in made} - {made[1].ref, made[2].ref}
+    assert set(pushed.sent) == expected == set(support.run_refs(bare))
+    planned = push.plan(workspace, remotes.choose(workspace), Choice(), Options(), measure=True)
+    assert planned.left_out == {push.DELETED: 1, push.REMOVED: 1, push.OTHERS: 1, push.FOREIGN: 1}
 
 
 def test_all_that_is_lacking_goes_by_one_pattern_once_everything_is_agreed_to(
