@@ -18,7 +18,7 @@ from gitexp.ops.vetmodels import Fault
 from gitexp.record import event as events
 from gitexp.record.event import Logged
 from gitexp.record.model import Model, Version
-from gitexp.store import furthest, models, remotes, signers
+from gitexp.store import furthest, models, signers
 from gitexp.store import objects as large
 from gitexp.store.workspace import Workspace
 
@@ -91,10 +91,10 @@ class Auditor:
     _read: dict[str, str] = field(default_factory=dict)
 
     @cached_property
-    def _remotes(self) -> list[tuple[str, dict[str, str], dict[str, str]]]:
-        """(remote, heads as far as they were, heads as they were seen last) of each remote."""
-        held = remotes.holdings(self.workspace)
-        return [(name, far, held[name]) for name, far in furthest.remembered(self.workspace).items() if name in held]
+    def _back(self) -> list[tuple[str, dict[str, str | None], dict[str, str]]]:
+        """(remote, heads as they are, heads as they were) of remotes that have gone back on models."""
+        known = furthest.remembered(self.workspace)
+        return [(name, now, known[name]) for name, now in furthest.back(self.workspace).items()]
 
     @cached_property
     def _listed(self) -> bool:
@@ -131,12 +131,11 @@ class Auditor:
         for witness in self.witnesses.get(ref, ()):
             if witness.head not in line:
                 yield self._gone(head, witness)
-        for name, far, held in self._remotes:
-            before, now = far.get(ref), held.get(ref)
-            if before is not None and now is None:
-                yield f"{name} holds it no more: its head there was {before[:7]}"
-            elif before is not None and now != before and objects.exists(self.workspace.repo, str(now)):
-                yield self._gone(now, Witness(name, before), there=f" at {name}")
+        for name, now, before in self._back:
+            if ref in now and now[ref] is None:
+                yield f"{name} holds it no more: its head there was {before[ref][:7]}"
+            elif ref in now:
+                yield self._gone(now[ref], Witness(name, before[ref]), there=f" at {name}")
 
     def _gone(self, head: str | None, witness: Witness, *, there: str = "") -> str:
         """Return what became of a chain whose head somebody saw and that is not in it now."""

@@ -73,6 +73,8 @@ def take(workspace: Workspace, remote: Remote, held: Mapping[str, str], options:
     with sync.brought(workspace, remote, _missing(workspace, there), options):
         united = join(workspace, there)
     furthest.advance(workspace)
+    went_back = furthest.back(workspace).get(remote.name, {})
+    united.skipped += [(ref, f"it was cut or replaced at {remote.label}: gitexp model verify") for ref in went_back]
     return united
 
 

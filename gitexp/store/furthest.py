@@ -45,6 +45,17 @@ def advance(workspace: Workspace) -> None:
         _write(workspace, known)
 
 
+def back(workspace: Workspace) -> dict[str, dict[str, str | None]]:
+    """Return {remote: {ref: head now, None for none}} of models that a remote holds less of than it did, or others."""
+    held, found = remotes.holdings(workspace), dict[str, dict[str, str | None]]()
+    for name, far in remembered(workspace).items():
+        for ref, before in far.items() if name in held else ():
+            now = held[name].get(ref)
+            if now is None or (now != before and objects.exists(workspace.repo, now)):
+                found.setdefault(name, {})[ref] = now
+    return found
+
+
 def accept(workspace: Workspace, refs: set[str]) -> None:
     """Forget how far these models were: what remotes hold now is where they are."""
     known = _read(workspace)

@@ -177,7 +177,8 @@ def test_a_chain_that_was_cut_at_a_remote_is_found_after_a_fetch(project: Path, 
     support.gitexp("push", "--yes")
     *_, approve, last = chain(project)
     support.git(bare, "update-ref", REF, approve)
-    support.gitexp("fetch")
+    done = support.gitexp("fetch")
+    assert f"left out {REF}: it was cut or replaced at origin: gitexp model verify\n" in done.stdout
     assert found(project) == [f"it was cut at origin: origin knew 1 more event, up to {last[:7]}"]
     support.git(bare, "update-ref", "-d", REF)
     support.gitexp("fetch")
@@ -330,6 +331,17 @@ def test_the_events_of_the_registrys_branch_are_looked_at(project: Path, bare: P
     support.git(project, "fetch", "--quiet", "origin")
     (audit,) = verifymodels.arrived(registry.open(project), f"..{head}").audits
     assert (audit.name, audit.events, audit.faults) == ("churn", 3, [])
+
+
+def test_a_registrys_branch_that_went_back_is_found_after_a_fetch(project: Path, bare: Path, version: Version) -> None:
+    support.git(project, "config", "gitexp.registryRef", "gitexp/registry")
+    support.gitexp("push", "--yes")
+    before = support.git(bare, "rev-parse", "refs/heads/gitexp/registry")
+    registry.say(project, version, events.NOTE, text="fine")
+    support.gitexp("push", "--yes")
+    support.git(bare, "update-ref", "refs/heads/gitexp/registry", before)
+    support.gitexp("fetch", expect=None)
+    assert found(project) == [f"it was cut at origin: origin knew 1 more event, up to {tip(project)[:7]}"]
 
 
 def test_every_key_of_the_json_is_documented(project: Path, version: Version) -> None:
