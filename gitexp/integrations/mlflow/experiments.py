@@ -11,7 +11,6 @@ from typing import Any
 from mlflow.entities import Experiment, ExperimentTag, LifecycleStage, ViewType
 from mlflow.store.entities.paged_list import PagedList
 from mlflow.store.tracking import SEARCH_MAX_RESULTS_DEFAULT
-from mlflow.utils import validation
 from mlflow.utils.search_utils import SearchExperimentsUtils, SearchUtils
 from mlflow.utils.uri import append_to_uri_path, resolve_uri_if_local
 
@@ -19,7 +18,7 @@ from gitexp import clock, ids
 from gitexp.errors import UsageError
 from gitexp.git import reffiles
 from gitexp.index import database
-from gitexp.integrations.mlflow import artifacts, compare, failures
+from gitexp.integrations.mlflow import artifacts, checks, compare, failures
 from gitexp.ops import experiments as verbs
 from gitexp.record import facts
 from gitexp.record.facts import EXPERIMENT, RUN, Fact, State
@@ -176,14 +175,14 @@ class Experiments:
         self, name: str, artifact_location: str | None = None, tags: Sequence[ExperimentTag] | None = None
     ) -> str:
         """Make an experiment and return its id; raises RESOURCE_ALREADY_EXISTS where one has the name, also deleted."""
-        validation._validate_experiment_name(name)
+        checks.experiment_name(name)
         told = {tag.key: tag.value for tag in tags or ()}
         if artifact_location:
             artifact_location = resolve_uri_if_local(artifact_location)
-            _check_length("artifact_location", artifact_location)
+            checks.artifact_location_length(artifact_location)
             told[LOCATION] = artifact_location
         for key, value in told.items():
-            validation._validate_experiment_tag(key, value)
+            checks.experiment_tag(key, value)
         if self.register.named(name) is not None:
             raise failures.exists(f"Experiment(name={name}) already exists.")
         return self._create(name, told)
@@ -270,7 +269,7 @@ class Experiments:
 
     def rename_experiment(self, experiment_id: str, new_name: str) -> None:
         """Give another name."""
-        validation._validate_experiment_name(new_name)
+        checks.experiment_name(new_name)
         known = self._known(experiment_id)
         if known.is_deleted:
             raise failures.wrong_state("Cannot rename a non-active experiment.")
@@ -284,7 +283,7 @@ class Experiments:
 
     def set_experiment_tag(self, experiment_id: str, tag: ExperimentTag) -> None:
         """Set a tag."""
-        validation._validate_experiment_tag(tag.key, tag.value)
+        checks.experiment_tag(tag.key, tag.value)
         known = self._known(experiment_id)
         self._check_experiment_active(known)
         if known.tags.get(tag.key) != str(tag.value):
@@ -338,10 +337,3 @@ class Experiments:
 
 def _tag(target: str, key: str, value: object) -> Change:
     return said.about_experiment(target, "tag", key=key, value=str(value))
-
-
-def _check_length(name: str, location: str) -> None:
-    """Raise what MLflow raises for a location that is too long; its own check moves between versions."""
-    check = getattr(validation, "_validate_experiment_artifact_location_length", None)
-    if check is not None:
-        check(location)

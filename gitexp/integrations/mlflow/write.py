@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mlflow.entities import Metric, Param, RunTag
-from mlflow.utils import validation
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 
-from gitexp.integrations.mlflow import failures, hold, reading, shown
+from gitexp.integrations.mlflow import checks, failures, hold, reading, shown
 from gitexp.ops.lifecycle import Session
 from gitexp.record import points
 from gitexp.store.journal import Row
@@ -33,7 +32,7 @@ class Logging:
 
     def log_metric(self, run_id: str, metric: Metric) -> None:
         """Log one point."""
-        validation._validate_metric(metric.key, metric.value, metric.timestamp, metric.step)
+        checks.metric(metric.key, metric.value, metric.timestamp, metric.step)
         self._check_active(run_id)
         self._log_metrics(run_id, [metric])
 
@@ -51,7 +50,7 @@ class Logging:
 
     def log_param(self, run_id: str, param: Param) -> None:
         """Log one param; raises INVALID_PARAMETER_VALUE where it has another value already."""
-        param = validation._validate_param(param.key, param.value)
+        param = checks.param(param)
         self._check_active(run_id)
         try:
             self._log_params(run_id, [param])
@@ -70,10 +69,8 @@ class Logging:
         self, run_id: str, metrics: Sequence[Metric], params: Sequence[Param], tags: Sequence[RunTag]
     ) -> None:
         """Log several of each; all are looked at before any is written."""
-        validation._validate_run_id(run_id)
-        metrics, params, tags = validation._validate_batch_log_data(metrics, params, tags)
-        validation._validate_batch_log_limits(metrics, params, tags)
-        validation._validate_param_keys_unique(params)
+        checks.run_id(run_id)
+        metrics, params, tags = checks.batch(metrics, params, tags)
         self._check_active(run_id)
         if params:
             try:
@@ -92,7 +89,7 @@ class Logging:
 
     def set_tag(self, run_id: str, tag: RunTag) -> None:
         """Set a tag, also after the run's end."""
-        tag = validation._validate_tag(tag.key, tag.value)
+        tag = checks.tag(tag)
         self._check_active(run_id)
         self._set_tags(run_id, [tag])
 
