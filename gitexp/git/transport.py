@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from gitexp.git import address, command, stock, wire
+from gitexp.git import address, command, stock
 from gitexp.git.exchange import (
     CURRENT,
     DELETED,
@@ -44,6 +44,8 @@ class _Way(Protocol):
 def _way() -> _Way:
     if command.available():
         return stock
+    from gitexp.git import wire  # with all that speaks HTTP: only where it is needed
+
     return wire
 
 

@@ -12,7 +12,6 @@ from typing import Any
 
 from gitexp import canonical, ids, text
 from gitexp.errors import Ambiguous, NotFound, UsageError
-from gitexp.index import database, kept
 from gitexp.record import model as folding
 from gitexp.record import rules as ruling
 from gitexp.record.model import Model, Remark, Version, Word
@@ -221,6 +220,8 @@ def versions(model: Model, *, removed: bool = False, stage: str = "") -> list[Ve
 
 def of_run(workspace: Workspace, run_id: str) -> list[tuple[Model, Version]]:
     """Return the versions that a run has, of all models, the newest of each first."""
+    from gitexp.index import database, kept  # a list of models does without
+
     found: list[tuple[Model, Version]] = []
     for name in dict.fromkeys(name for name, _ in kept.versions(database.of(workspace), [run_id]).get(run_id, [])):
         model = models.get(workspace, name)

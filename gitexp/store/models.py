@@ -19,7 +19,7 @@ from gitexp.record.event import Event, Logged
 from gitexp.record.facts import Author
 from gitexp.record.model import Model
 from gitexp.record.rules import Rules
-from gitexp.store import heads, modelcache, remotes, rulebook, signers
+from gitexp.store import heads, modelcache, remotes, rulebook
 from gitexp.store import workspace as workspaces
 from gitexp.store.rulebook import Rulebook
 from gitexp.store.workspace import Workspace
@@ -125,6 +125,8 @@ def history(workspace: Workspace, ref: str, tip: str | None = None) -> list[Logg
 
 def logged(workspace: Workspace, commits: Mapping[str, Commit]) -> list[Logged]:
     """Return commits of a chain as events; raises Damaged for one that is none."""
+    from gitexp.store import signers  # whoever finds a model in the cache does without
+
     signed = signers.of(workspace, list(commits))
     found = []
     for oid, commit in commits.items():
@@ -195,7 +197,7 @@ def _extend(workspace: Workspace, before: Model, tip: str | None, drafts: Sequen
     for draft in drafts:
         event = Event(draft.op, before.first, clock.now_ms(), book.commit, draft.version, draft.arguments)
         commit = commit_of(workspace, event, draft.subject, [tip] if tip else [])
-        tip = signers.write(workspace, commit)
+        tip = _write(workspace, commit)
         commits[tip] = commit
     folding.fold(logged(workspace, commits), _Rules(workspace), model)
     refused = [(draft, model.refused[oid]) for draft, oid in zip(drafts, commits, strict=True) if oid in model.refused]
@@ -203,6 +205,12 @@ def _extend(workspace: Workspace, before: Model, tip: str | None, drafts: Sequen
         draft, why = refused[0]
         raise Refused(f"refused: {draft.subject}: {why}", hint=f"gitexp model check {before.name or before.first}")
     return model
+
+
+def _write(workspace: Workspace, commit: Commit) -> str:
+    from gitexp.store import signers
+
+    return signers.write(workspace, commit)
 
 
 def _check_age(workspace: Workspace, tip: str | None, book: Rulebook) -> None:
@@ -259,7 +267,7 @@ def _joined(workspace: Workspace, ref: str, tip: str | None, other: str) -> str:
     if tip in chain.order(repo, other):
         return other  # what was added here is there already, as what came second
     event = Event(events.JOIN, theirs.first, clock.now_ms(), rulebook.now(workspace).commit)
-    return signers.write(workspace, commit_of(workspace, event, f"join two heads of {theirs.first}", [other, tip]))
+    return _write(workspace, commit_of(workspace, event, f"join two heads of {theirs.first}", [other, tip]))
 
 
 def _changes(ref: str, before: Model | None, after: Model) -> Joined:

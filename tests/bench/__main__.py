@@ -1,7 +1,7 @@
 """`make bench`: gitexp against its limits, the floor and the peers, everything in one run on this machine.
 
 python -m tests.bench [-q] [ROW …]     -q: once each; ROW: import help log short many scalar long ten
-                                       search page index history plot files transfer mlflow (default: all)
+                                       search page index history plot files transfer mlflow registry (default: all)
 
 A peer takes part where its venv is: $BENCH_HOME/venvs/NAME (default ~/.cache/tracker-bench).
 Machines differ and so do moments: read the ratios, not the times. A limit that is missed only as far as the floor is
@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import files, lists, plugin, recording, transfer
+from tests.bench import files, lists, plugin, recording, registry, transfer
 from tests.bench.bench import Bench, Row, present
 
 MEASUREMENTS: dict[str, Callable[[Bench], list[Row]]] = {
@@ -36,6 +36,7 @@ MEASUREMENTS: dict[str, Callable[[Bench], list[Row]]] = {
     "files": files.artifacts,
     "transfer": transfer.transfer,
     "mlflow": plugin.plugin,
+    "registry": registry.registry,
 }
 
 
