@@ -64,8 +64,9 @@ def start_run(
     processes, whether ranks other than 0 log too, as `rank1/loss`.
 
     Inside `gitexp run` the first call joins the wrapped run, each further one is a child of it.
-    Raises NoRepository, DirtyTree where the project refuses runs of uncommitted code, UsageError for names that cannot
-    be, NotFound for a run to resume that does not exist.
+    Raises NoRepository, DirtyTree where the project refuses runs of uncommitted code, Refused where it refuses those
+    that do not keep the conventions of their experiment, UsageError for names that cannot be, NotFound for a run to
+    resume that does not exist.
     """
     rank = _rank()
     workspace = _workspace(repo)

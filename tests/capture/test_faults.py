@@ -7,7 +7,9 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+import hypothesis
 import pytest
+from hypothesis import strategies
 
 from gitexp.capture import faults
 from gitexp.record import reasons
@@ -150,3 +152,12 @@ def test_only_the_end_of_a_file_is_read(tmp_path: Path) -> None:
     assert faults.tail(path).endswith("\nend \ufffd\n")
     assert "MemoryError" not in faults.tail(path)
     assert faults.tail(tmp_path / "none") == ""
+
+
+@hypothesis.given(
+    strategies.lists(strategies.sampled_from([*map(str, OUTPUTS), "\n", "  File", "|"]) | strategies.text())
+)
+def test_any_output_can_be_read(parts: list[str]) -> None:
+    found = list(faults.of_output("".join(parts)))
+    assert all(isinstance(fault, Fault) for fault in found)
+    tag(found)
