@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitexp import ids
 from gitexp.errors import Damaged, GitexpError
+from gitexp.git import objects
 from gitexp.ops import artifacts, find, goals, terms
 from gitexp.query import nodes, parser
 from gitexp.record import merkle
@@ -94,6 +95,15 @@ class Evidence:
         from gitexp.index import alone  # only rules that ask something of the run
 
         return alone.of(self.workspace, self.run, self.state)
+
+    @property
+    def makers(self) -> frozenset[str]:
+        """The addresses, in lower case, of who made the run, as its record and its commit say it."""
+        run = self.run
+        said = [str(run.record.user.get("email") or "")]
+        if run.commit:
+            said.append(objects.read_commit(self.workspace.repo, run.commit).author.email)
+        return frozenset(who.lower() for who in said if who)
 
     @property
     def tags(self) -> dict[str, str]:

@@ -200,13 +200,17 @@ def _approvals(case: Case) -> Gate | None:
     if not asked.approvals:
         return None
     found = folding.standing(case.version, case.stage, asked, case.book.rules)
-    not_heard = "; ".join(f"{who}: {why}" for who, why in found.ignored.items())
+    # Who registers a version says who made its run, and could say anything: the run itself knows.
+    makers = case.evidence().makers if asked.not_by_author and case.version.run else frozenset[str]()
+    approved = [who for who in found.approved if who not in makers]
+    unheard = {**found.ignored, **{who: "made its run" for who in found.approved if who in makers}}
+    not_heard = "; ".join(f"{who}: {why}" for who, why in unheard.items())
     more = f" (not counted: {not_heard})" if not_heard else ""
     if found.rejected:
         return Gate("approvals", False, text.safe(f"rejected by {', '.join(found.rejected)}{more}"))
-    named = f" by {', '.join(found.approved)}" if found.approved else ""
-    detail = text.safe(f"{len(found.approved)} of {asked.approvals}{named}{more}")
-    met = len(found.approved) >= asked.approvals
+    named = f" by {', '.join(approved)}" if approved else ""
+    detail = text.safe(f"{len(approved)} of {asked.approvals}{named}{more}")
+    met = len(approved) >= asked.approvals
     return Gate("approvals", met, detail, "" if met else f"gitexp model request {case.typed} {case.stage}")
 
 

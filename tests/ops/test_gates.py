@@ -84,6 +84,19 @@ def test_approvals_count_those_who_may_and_say_who_may_not(project: Path) -> Non
     assert judge(project, version)["approvals"].detail.startswith("rejected by cy@acme.io")
 
 
+def test_who_made_the_run_is_its_author_whatever_the_registration_says(project: Path) -> None:
+    registry.rule(project, PRODUCTION + "approvals = 1\nnot_by_author = true\n")
+    registry.be(project, "bo@acme.io")
+    run = registry.run(project)
+    registry.be(project, "eve@acme.io")
+    version = registry.register(project, run, run_author="somebody@else.io")
+    registry.be(project, "bo@acme.io")
+    registry.say(project, version, events.APPROVE)
+    assert judge(project, version)["approvals"].detail == "0 of 1 (not counted: bo@acme.io: made its run)"
+    with pytest.raises(Refused, match="made its run"):
+        move(project, version)
+
+
 def test_an_approval_for_another_stage_or_version_does_not_count(project: Path) -> None:
     registry.rule(project, PRODUCTION + "approvals = 1\n")
     one, two = (registry.register(project, registry.run(project, name)) for name in ("one", "two"))

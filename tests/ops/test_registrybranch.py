@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -75,6 +78,25 @@ def test_two_who_register_at_once_both_stand_in_one_order(project: Path, host: P
     subjects = git(host, "log", "--first-parent", "--format=%s", BRANCH).splitlines()
     registered = ["churn: register model.txt"] * 2
     assert subjects == ["churn: join two heads of churn", *registered, "Begin the model registry"]
+
+
+@pytest.mark.slow
+def test_many_who_push_at_the_same_time_all_arrive(project: Path, host: Path) -> None:
+    registry.register(project, registry.run(project))
+    gitexp("push", "--yes")
+    people = [clone(host, f"p{number}") for number in range(4)]
+    for path in people:
+        for name in ("x", "y"):
+            registry.register(path, registry.run(path, f"{path.name}-{name}"))
+    command = [sys.executable, "-m", "gitexp", "push", "--yes"]
+    env = {**os.environ, "PYTHONPATH": str(support.ROOT)}
+    pushes = [subprocess.Popen(command, cwd=path, env=env, stdout=subprocess.DEVNULL) for path in people]
+    assert [process.wait(120) for process in pushes] == [0, 0, 0, 0]
+    gitexp("fetch")
+    assert sorted(numbers(project).values()) == list(range(1, 10))
+    for path in people:
+        gitexp("-C", str(path), "fetch")
+        assert numbers(path) == numbers(project)
 
 
 def test_what_changed_between_two_commits_of_the_branch_is_told(project: Path, host: Path) -> None:
