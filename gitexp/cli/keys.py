@@ -30,6 +30,7 @@ def setup(key: str, new: bool, everywhere: bool, write: bool | None, dry_run: bo
     Sets gpg.format and user.signingKey of this repository, says so, and prints the line by which others let the key
     sign for you. No secret is read, and no key is replaced.
     """
+    from gitexp import text
     from gitexp.ops import keys
 
     workspace = context.workspace()
@@ -41,7 +42,7 @@ def setup(key: str, new: bool, everywhere: bool, write: bool | None, dry_run: bo
     if found.counts:
         context.say(f"gitexp: it signs for you already: {found.where}")
         return
-    context.out(found.line)
+    context.out(text.safe(found.line))
     if found.format == "ssh" and write is None:
         write = context.confirm(f"Write this line into {found.where}?")
     if found.format == "ssh" and write:
@@ -110,11 +111,27 @@ def _echo(rows: list[Row]) -> None:
 def add(person: str, key: str, before: str) -> None:
     """Let a key sign for a person: write its line into gitexp/allowed_signers here.
 
-    KEY is a file or the line of a .pub file. The line counts once it is on the branch of the rules.
+    KEY is a file or the line of a .pub file. The line counts once it is on the branch of the rules. A key that has a
+    line for that person gets other dates.
     """
     from gitexp.ops import keys
 
     _say_added(keys.add(context.workspace(), person, key, before=before))
+
+
+@command.command("revoke")
+@click.argument("key", metavar="KEY")
+def revoke(key: str) -> None:
+    """Let a stolen or lost key sign no more, and take along what it signed: write it into gitexp/revoked_signers here.
+
+    KEY is a file, the line of a .pub file, a fingerprint, or an e-mail address: all keys of that person. It counts once
+    it is on the branch of the rules. Of who only leaves, end the key: gitexp keys add EMAIL KEY --before DATE.
+    """
+    from gitexp.ops import keys
+
+    for added in keys.revoke(context.workspace(), key):
+        context.out(added.line)
+        _say_added(added)
 
 
 def _say_added(added: Added) -> None:
@@ -125,7 +142,7 @@ def _say_added(added: Added) -> None:
         context.say(f"gitexp: it is in {where} already")
         return
     context.say(f"gitexp: written into {where}; it counts once it is on the branch of the rules:")
-    context.say(f"  git add {added.name} && git commit -m 'Let a key sign' && git push")
+    context.say(f"  git add {added.name} && git commit -m 'Say whose keys count' && git push")
 
 
 @command.command("check")

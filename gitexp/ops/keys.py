@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gitexp import canonical, clock, files
-from gitexp.errors import Refused, UsageError
+from gitexp.errors import NotFound, Refused, UsageError
 from gitexp.git import config, keyring, signing
 from gitexp.record import event, roster
 from gitexp.store import signers
@@ -129,16 +129,12 @@ def execute(workspace: Workspace, setup: Setup, *, everywhere: bool = False) -> 
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """A line of the list of allowed signers: whether it was written now, or was there."""
+    """A line of a list: the list's file and its path as Git names it; whether it was written now, or was there."""
 
     path: Path
+    name: str
     line: str
     written: bool
-
-    @property
-    def name(self) -> str:
-        """The list's path as Git names it."""
-        return signers.ALLOWED
 
 
 def add(workspace: Workspace, person: str, key: str, *, before: str = "") -> Added:
@@ -158,26 +154,64 @@ def add(workspace: Workspace, person: str, key: str, *, before: str = "") -> Add
 
 
 def write(workspace: Workspace, line: str) -> Added:
-    """Write a line into the work tree's list, unless its key is there."""
-    path, key = _list(workspace), roster.parse(line).keys[0]
+    """Write a line into the work tree's list: in place of that of the same key and person, which has other dates."""
+    path, key = _file(workspace, signers.ALLOWED), roster.parse(line).keys[0]
     text = _content(path)
     for there in roster.parse(text).of(key.fingerprint):
-        if set(there.people) & set(key.people) and (there.before_s, there.after_s) == (key.before_s, key.after_s):
-            return Added(path, there.line, False)
         if not set(there.people) & set(key.people):
             raise Refused(
                 f"{key.fingerprint} is the key of {', '.join(there.people)} (line {there.number} of {signers.ALLOWED})",
                 hint=f"one key, one person: edit {signers.ALLOWED}",
             )
+        if (there.before_s, there.after_s) == (key.before_s, key.after_s):
+            return Added(path, signers.ALLOWED, there.line, False)
+        lines = text.splitlines()
+        lines[there.number - 1] = line
+        files.write(path, ("\n".join(lines) + "\n").encode())
+        return Added(path, signers.ALLOWED, line, True)
+    return _append(path, signers.ALLOWED, line)
+
+
+def revoke(workspace: Workspace, words: str) -> list[Added]:
+    """Write keys into the work tree's list of revoked ones: a file, a public line, a fingerprint, or all of a person.
+
+    Raises NotFound where no key is meant.
+    """
+    path = _file(workspace, signers.REVOKED)
+    gone = roster.revoked(_content(path))
+    return [
+        Added(path, signers.REVOKED, line, False)
+        if roster.fingerprint(line.split()[1]) in gone
+        else _append(path, signers.REVOKED, line)
+        for line in _meant(workspace, words)
+    ]
+
+
+def _meant(workspace: Workspace, words: str) -> list[str]:
+    path = Path(words).expanduser()
+    if path.is_file() or words.startswith(("ssh-", "ecdsa-", "sk-")):
+        public = keyring.public_key(path) if path.is_file() else words
+        kind, data, comment = roster.public(public or words)
+        return [" ".join(filter(None, (kind, data, comment)))]
+    drafts = roster.parse(_content(_file(workspace, signers.ALLOWED))).keys
+    every = {key.fingerprint: key for key in (*drafts, *signers.lists(workspace).roster.keys)}
+    found = [key for mark, key in every.items() if words == mark or words.lower() in map(str.lower, key.people)]
+    if not found:
+        raise NotFound(f"no key of {words!r} is in the lists", hint="gitexp keys ls")
+    return [key.line[key.line.index(f"{key.kind} ") :] for key in found]
+
+
+def _append(path: Path, name: str, line: str) -> Added:
+    text = _content(path)
     gap = "" if not text or text.endswith("\n") else "\n"
     files.write(path, f"{text}{gap}{line}\n".encode())
-    return Added(path, line, True)
+    return Added(path, name, line, True)
 
 
-def _list(workspace: Workspace) -> Path:
+def _file(workspace: Workspace, name: str) -> Path:
     if workspace.repo.work_tree is None:
-        raise Refused("a bare repository has no list to edit", hint=f"edit {signers.ALLOWED} in a clone, and push it")
-    return workspace.repo.work_tree / signers.ALLOWED
+        raise Refused("a bare repository has no list to edit", hint=f"edit {name} in a clone, and push it")
+    return workspace.repo.work_tree / name
 
 
 def _content(path: Path) -> str:
@@ -225,7 +259,7 @@ def listing(workspace: Workspace) -> list[Row]:
     now, own = signers.lists(workspace), signing.ready(workspace.repo).key
     rows = [_row(key, source.where, now, own) for source in now.allowed for key in roster.parse(source.text or "").keys]
     known = {line.line for line in now.roster.keys}
-    drafts = _content(_list(workspace)) if workspace.repo.work_tree is not None else ""
+    drafts = _content(_file(workspace, signers.ALLOWED)) if workspace.repo.work_tree is not None else ""
     rows += [
         replace(_row(key, f"{signers.ALLOWED} here", now, own), status="not reviewed")
         for key in roster.parse(drafts).keys

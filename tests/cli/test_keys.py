@@ -41,7 +41,7 @@ def test_a_newcomer_gets_to_a_key_in_one_step(project: Path, seal: Path) -> None
         "  git config gpg.format ssh\n"
         f"  git config user.signingKey {made}\n"
         f"gitexp: written into {project}/gitexp/allowed_signers; it counts once it is on the branch of the rules:\n"
-        "  git add gitexp/allowed_signers && git commit -m 'Let a key sign' && git push\n"
+        "  git add gitexp/allowed_signers && git commit -m 'Say whose keys count' && git push\n"
     )
     assert (project / "gitexp/allowed_signers").read_text() == line + "\n"
     assert (made.stat().st_mode & 0o777, made.parent.stat().st_mode & 0o777) == (0o600, 0o700)
@@ -148,7 +148,27 @@ def test_keys_are_added_once_and_one_key_is_one_persons(project: Path, key: Path
     done = support.gitexp("keys", "add", EVE, str(key), expect=3)
     assert done.stderr.startswith(f"gitexp: {mark} is the key of {BOB} (line 1 of gitexp/allowed_signers)")
     support.gitexp("keys", "add", BOB, str(key), "--before", "20271231")
-    assert 'valid-before="20271231"' in listed.read_text().splitlines()[1]
+    line = f'{BOB} namespaces="git",valid-before="20271231" {signing.public(key)} ana\n'
+    assert listed.read_text() == line
+
+
+def test_a_key_that_is_revoked_takes_along_what_it_signed(project: Path, tmp_path: Path) -> None:
+    people = {email: signing.make(tmp_path / "keys", email.partition("@")[0]) for email in (ANA, BOB)}
+    for email, made in people.items():
+        support.gitexp("keys", "add", email, str(made))
+    support.commit(project, "say who signs")
+    signing.use(project, people[BOB])
+    assert counted(project) == ("good", BOB)
+    marks = (BOB.upper(), signing.fingerprint(people[BOB]), f"{people[BOB]}.pub", signing.public(people[BOB]))
+    for words in marks:
+        assert support.gitexp("keys", "revoke", words).stdout.startswith(signing.public(people[BOB]))
+    assert (project / "gitexp/revoked_signers").read_text() == f"{signing.public(people[BOB])} bob\n"
+    support.commit(project, "Bob lost his key")
+    assert counted(project) == ("revoked", BOB)
+    signing.use(project, people[ANA])
+    assert counted(project) == ("good", ANA)
+    done = support.gitexp("keys", "revoke", EVE, expect=4)
+    assert done.stderr == f"gitexp: no key of {EVE!r} is in the lists\ngitexp keys ls\n"
 
 
 @pytest.mark.parametrize(

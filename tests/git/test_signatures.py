@@ -172,7 +172,15 @@ def test_a_line_that_does_not_parse_hides_no_other(project: Path, keys: Mapping[
     assert verify(project, signing.commit(project), listed).status == "good"
 
 
-@pytest.mark.parametrize("config", [("log.showSignature", "true"), ("color.ui", "always"), ("log.decorate", "full")])
+@pytest.mark.parametrize(
+    "config",
+    [
+        ("log.showSignature", "true"),
+        ("color.ui", "always"),
+        ("log.decorate", "full"),
+        ("i18n.logOutputEncoding", "UTF-16"),
+    ],
+)
 def test_the_users_settings_of_git_log_change_nothing(
     project: Path, keys: Mapping[str, Path], config: tuple[str, str]
 ) -> None:
