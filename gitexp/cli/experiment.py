@@ -228,7 +228,7 @@ def conventions_(name: str, as_json: bool) -> None:
         context.say(f"{text.safe(name)}: a run that does not keep these meets: {word}")
         tables.echo(_rules(found), context.terminal_width())
     else:
-        context.say(f"no conventions for {text.safe(name)} in {found.file}: docs/howto-conventions.md")
+        context.say(f"no conventions for {text.safe(name)} in {found.file}; write there: {conventions.example(found)}")
 
 
 def _rules(found: Conventions) -> Table:

@@ -13,7 +13,6 @@ from gitexp.index import compile as compiler
 from gitexp.index import database, search
 from gitexp.ops import baselines, conform, conventions, find, goals, leakage, terms
 from gitexp.ops.baselines import Baseline
-from gitexp.ops.declared import Table
 from gitexp.ops.difference import float_of
 from gitexp.ops.goals import Goal
 from gitexp.query import nodes, parser
@@ -164,10 +163,10 @@ def _conventions(workspace: Workspace, run: Run) -> Iterator[Rule]:
     """Yield what became of each convention of the run's experiment; raises NotFound where it has none."""
     found = conventions.of(workspace, run.record.experiment)
     if found is None:
-        example = Table(workspace.settings.file, (conventions.TABLE, run.record.experiment), {}).header
+        none = conventions.Conventions(run.record.experiment, workspace.settings.file)
         raise NotFound(
-            f"the experiment {text.safe(run.record.experiment)!r} has no conventions in {workspace.settings.file}",
-            hint=f'write there:  {example}  required_tags = ["owner"]',
+            f"the experiment {text.safe(none.experiment)!r} has no conventions in {none.file}",
+            hint=f"write there:  {conventions.example(none)}",
         )
     violations = {item.rule: item.value for item in conform.judge(workspace, found, conform.stored(workspace, run))}
     for rule in found.rules:

@@ -105,6 +105,11 @@ def of(workspace: Workspace, experiment: str) -> Conventions | None:
     return found if found.tables else None
 
 
+def example(found: Conventions) -> str:
+    """Return what can be written to have some for an experiment that has none."""
+    return f'{Table(found.file, (TABLE, found.experiment), {}).header}  required_tags = ["owner"]'
+
+
 def are_any(workspace: Workspace) -> bool:
     """Say whether the project has conventions at all."""
     return bool(_tables(workspace))
