@@ -46,6 +46,23 @@ def test_mlflow_without_our_address_loads_nothing_of_gitexp(tmp_path: Path) -> N
                            "'gitexp.integrations.mlflow.plugin', 'gitexp.version']")  # fmt: skip
 
 
+def test_without_what_mlflow_skinny_lacks_runs_are_recorded_and_found(project: Path) -> None:
+    code = (
+        "import sys\n"
+        "sys.modules.update(dict.fromkeys(['sqlalchemy', 'alembic', 'flask', 'graphene', 'docker', 'gunicorn']))\n"
+        "import mlflow\n"
+        "mlflow.set_tracking_uri('gitexp:.')\n"
+        "mlflow.set_experiment('skinny')\n"
+        "with mlflow.start_run() as run:\n"
+        "    mlflow.log_metric('a', 1)\n"
+        "    mlflow.log_text('words', 'a.txt')\n"
+        "client = mlflow.MlflowClient()\n"
+        "found = client.search_runs([run.info.experiment_id], 'metrics.a > 0')[0]\n"
+        "print(found.info.status, [item.path for item in client.list_artifacts(found.info.run_id)])"
+    )
+    assert python(code, cwd=project).splitlines()[-1] == "FINISHED ['a.txt']"
+
+
 @pytest.mark.parametrize("folder", [".", "src/inner"])
 def test_a_relative_address_is_the_repositorys_and_children_are_told_where_that_is(project: Path, folder: str) -> None:
     (project / folder).mkdir(parents=True, exist_ok=True)
