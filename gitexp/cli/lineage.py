@@ -24,7 +24,8 @@ def command(name: str, depth: int, limit: int, every: bool, dot: bool, svg: Path
     """Show what made and what read a run, a file or its sha256.
 
     What it came from: code, data, artifacts of other runs, its parent. What came of it: artifacts, who read them,
-    children, forks. A FILE is hashed and looked up: which runs saw it? RUN:PATH is an artifact of a run.
+    children, forks, versions of models. A FILE is hashed and looked up: which runs saw it? RUN:PATH is an artifact of a
+    run, NAME:3 or NAME@STAGE a version of a model.
     """
     from gitexp.cli import lineage_tree
     from gitexp.ops import fold, lineage

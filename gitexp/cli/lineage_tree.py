@@ -9,10 +9,18 @@ from gitexp.ops.lineage import Edge, Graph, Node
 
 _BEFORE = {
     "made": "made by", "read": "data", "used": "used", "parent": "parent", "forked": "forked from", "code": "code",
-    "resumed": "went on from",
+    "resumed": "went on from", "registered": "from",
 }  # fmt: skip
-_AFTER = {"made": "made", "read": "read by", "used": "used by", "parent": "child", "forked": "fork", "code": "ran by"}
-_ORDER = ("code", "resumed", "read", "used", "parent", "forked", "made")
+_AFTER = {
+    "made": "made",
+    "read": "read by",
+    "used": "used by",
+    "parent": "child",
+    "forked": "fork",
+    "code": "ran by",
+    "registered": "registered as",
+}
+_ORDER = ("code", "resumed", "read", "used", "parent", "forked", "made", "registered")
 
 
 def lines(graph: Graph) -> Iterator[str]:
@@ -68,6 +76,8 @@ def _shown(node: Node, edge: Edge | None) -> str:
         parts = [text.safe(edge.name if edge is not None and edge.name else node.name), node.note, node.sha256[:12]]
     elif node.kind == "code":
         parts = [node.name, text.safe(node.note), edge.name if edge is not None else ""]
+    elif node.kind == "model":
+        parts = [text.safe(node.name), text.safe(node.note), node.sha256[:12]]
     else:
         parts = [node.name]
     return "  ".join(part for part in parts if part)

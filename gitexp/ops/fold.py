@@ -9,7 +9,7 @@ from gitexp.ops.lineage import Edge, Graph, Node
 from gitexp.plots.graph import Arrow, Box
 
 PER = 12  # equals in a row: files that a run made, runs that read a file
-_NOUNS = {"run": "run", "file": "file", "code": "commit"}
+_NOUNS = {"run": "run", "file": "file", "code": "commit", "model": "version"}
 
 
 def fold(graph: Graph, per: int = PER) -> Graph:

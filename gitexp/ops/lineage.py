@@ -12,13 +12,16 @@ from typing import Any
 from gitexp import ids, text
 from gitexp.capture import data
 from gitexp.errors import Ambiguous, GitexpError, NotFound, UsageError
-from gitexp.git import objects
+from gitexp.git import objects, refs
 from gitexp.index import database, kept
 from gitexp.index.database import Index
 from gitexp.index.kept import Made, Member, Read
 from gitexp.ops import data as hashed
 from gitexp.ops import digests, find, using
+from gitexp.ops import models as named
 from gitexp.ops.digests import Content
+from gitexp.record import rules as ruling
+from gitexp.record.model import Model, Version
 from gitexp.store.runs import Run
 from gitexp.store.workspace import Workspace
 
@@ -30,10 +33,11 @@ _SHA256 = re.compile(r"(?:sha256:)?([0-9a-f]{64})|sha256:([0-9a-f]{4,63})")
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A run, a file (of whatever names, by its bytes) or a commit of code; `level` counts steps, before it negative."""
+    """A run, a file (of whatever names, by its bytes), a version of a model or a commit of code; `level` counts steps,
+    before it negative."""
 
     key: str
-    kind: str  # run, file, code
+    kind: str  # run, file, model, code
     name: str
     note: str
     level: int
@@ -44,7 +48,8 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """What came of what: `made`, `parent` and `forked` begin at a run, `read`, `used` at a file, `code` at a commit."""
+    """What came of what: `made`, `parent` and `forked` begin at a run, `read`, `used` at a file, `code` at a commit,
+    `registered` at the file, or the run, that is the version of a model."""
 
     source: str
     target: str
@@ -69,7 +74,7 @@ class Graph:
 
 
 def of(workspace: Workspace, said: str, *, depth: int = DEPTH, limit: int = LIMIT) -> Graph:
-    """Return the graph around a run, an artifact (`RUN:PATH`), a file or folder on disk, or a sha256.
+    """Return the graph around a run, an artifact (`RUN:PATH`), a version (`NAME:3`), a file or folder, or a sha256.
 
     Raises NotFound where no run knows it, and Ambiguous.
     """
@@ -80,6 +85,8 @@ def of(workspace: Workspace, said: str, *, depth: int = DEPTH, limit: int = LIMI
     try:
         run = find.one(workspace, said, removed=True)
     except (NotFound, Ambiguous, GitexpError) as error:
+        if (released := _released(workspace, said)) is not None:
+            return _of_version(walk, *released)
         return _of_path(walk, said, error)
     return _of_run(walk, run)
 
@@ -127,6 +134,27 @@ def _of_run(walk: _Walk, run: Run) -> Graph:
     return walk.graph
 
 
+def _released(workspace: Workspace, said: str) -> tuple[Model, Version] | None:
+    """Return the version of a model that a text means, None where it means none: it may be an artifact then."""
+    if not re.search(r".[:@].", said) or not refs.listing(workspace.repo, ids.MODELS):
+        return None
+    try:
+        return named.version(workspace, said)
+    except GitexpError:
+        return None
+
+
+def _of_version(walk: _Walk, model: Model, version: Version) -> Graph:
+    walk.graph.root = key = walk.version(model, version, 0)
+    found = kept.members_called(walk.index, [version.run]) if version.run else []
+    for member in found:
+        walk.edge(walk.run(member, -1), key, "registered", version.artifact)
+    if version.run and not found:
+        walk.edge(walk.absent(version.run, -1), key, "registered", version.artifact)
+    walk.before(found, -1)
+    return walk.graph
+
+
 def _of_content(walk: _Walk, content: Content, name: str) -> Graph:
     if not content.blob:
         digests.complete(walk.index)
@@ -142,6 +170,7 @@ def _of_content(walk: _Walk, content: Content, name: str) -> Graph:
     walk.graph.root = root = walk.file(content.sha256, name, size, 0)
     makers = walk.members({item.key: item.name for item in made}, root, -1, "made")
     walk.before(makers, -1)
+    walk.versions_of(makers, content.sha256, root)
     data = walk.members({item.key: item.name for item in read if not item.source}, root, 1, "read")
     used = walk.members({item.key: item.name for item in read if item.source}, root, 1, "used")
     walk.after([*data, *used], 1)
@@ -187,6 +216,13 @@ class _Walk:
         """Add a run that a record names and that is not here."""
         self.node(Node(f"run:{run_id}", "run", "", "not in this clone", level, id=run_id, here=False))
         return f"run:{run_id}"
+
+    def version(self, model: Model, version: Version, level: int) -> str:
+        """Add a version of a model."""
+        note = version.stage if version.stage != ruling.NONE else ""
+        key = f"model:{version.id}"
+        self.node(Node(key, "model", f"{model.name}:{version.number}", note, level, sha256=version.sha256))
+        return key
 
     def file(self, sha256: str, name: str, size: float | None, level: int, *, key: str = "") -> str:
         """Add a file."""
@@ -269,6 +305,7 @@ class _Walk:
         while frontier:
             done |= {member.key for member in frontier}
             below = self._readers(frontier, level) + self._children(frontier, level)
+            self._versions(frontier, level)
             frontier = [member for member in {run.key: run for run in below}.values() if member.key not in done]
             level += 2
 
@@ -298,6 +335,28 @@ class _Walk:
             if use.key in known and f"file:{_key(use)}" in self.graph.nodes:
                 self.edge(f"file:{_key(use)}", self.run(known[use.key], level + 2), "used" if use.source else "read")
         return self._there(known.values())
+
+    def versions_of(self, makers: Sequence[Member], sha256: str, at: str) -> None:
+        """Add the versions of models that are some bytes."""
+        for found in named.of_runs(self.workspace, [member.id for member in makers]).values():
+            for model, version in found:
+                if version.sha256 == sha256:
+                    self.edge(at, self.version(model, version, 1), "registered", version.artifact)
+
+    def _versions(self, frontier: Sequence[Member], level: int) -> None:
+        """Add the versions of models that runs have, each at its file where that is shown."""
+        for run_id, found in named.of_runs(self.workspace, [member.id for member in frontier]).items():
+            for model, version in found:
+                source = self._file_of(run_id, version)
+                key = self.version(model, version, level + (1 if source.startswith("run:") else 2))
+                self.edge(source, key, "registered", version.artifact)
+
+    def _file_of(self, run_id: str, version: Version) -> str:
+        """Return the file that a version is, where it is shown; else its run."""
+        made = (edge for edge in self.graph.edges if edge.source == f"run:{run_id}" and edge.kind == "made")
+        named_so = next((edge.target for edge in made if edge.name == version.artifact), "")
+        known = f"file:{version.sha256}"
+        return known if known in self.graph.nodes else named_so or f"run:{run_id}"
 
     def _made(self, member: Member, item: Made, sha256: str, level: int) -> None:
         key = self.file(sha256, item.name, item.size_bytes, level + 1, key=sha256 or f"{member.id}/{item.name}")

@@ -220,12 +220,20 @@ def versions(model: Model, *, removed: bool = False, stage: str = "") -> list[Ve
 
 def of_run(workspace: Workspace, run_id: str) -> list[tuple[Model, Version]]:
     """Return the versions that a run has, of all models, the newest of each first."""
+    return of_runs(workspace, [run_id]).get(run_id, [])
+
+
+def of_runs(workspace: Workspace, run_ids: Sequence[str]) -> dict[str, list[tuple[Model, Version]]]:
+    """Return {run: its versions} of the runs that have any; each model is read once."""
     from gitexp.index import database, kept  # a list of models does without
 
-    found: list[tuple[Model, Version]] = []
-    for name in dict.fromkeys(name for name, _ in kept.versions(database.of(workspace), [run_id]).get(run_id, [])):
+    known = kept.versions(database.of(workspace), run_ids)
+    found: dict[str, list[tuple[Model, Version]]] = {}
+    for name in sorted({name for rows in known.values() for name, _ in rows}):
         model = models.get(workspace, name)
-        found += [(model, item) for item in versions(model) if item.run == run_id]
+        for item in versions(model):
+            if item.run in known:
+                found.setdefault(item.run, []).append((model, item))
     return found
 
 

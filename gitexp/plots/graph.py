@@ -15,10 +15,11 @@ _COLOURS = {  # fill and border; of the kinds of a box
     "run": ("#e8f0fe", "#3b6fd4"),
     "file": ("#fff4e0", "#c98a1b"),
     "code": ("#eeeeee", "#777777"),
+    "model": ("#e6f4ea", "#2e7d4f"),
     "more": ("#ffffff", "#aaaaaa"),
 }
 _BOLD = ' font-weight="600"'
-_SHAPES = {"run": "box", "file": "note", "code": "ellipse", "more": "plaintext"}
+_SHAPES = {"run": "box", "file": "note", "code": "ellipse", "model": "component", "more": "plaintext"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from gitexp.store import annotations as said_of
 from gitexp.store import workspace as workspaces
 from gitexp.store.runs import Run
 from gitexp.store.workspace import Workspace
-from tests import stored, support
+from tests import recording, stored, support
 
 MODEL, TABLE = b"m" * 200_000, b"a,b\n1,2\n"
 
@@ -248,3 +248,29 @@ def test_a_title_given_later_is_what_is_shown(workspace: Workspace) -> None:
     runs = chain(workspace)
     said_of.add(workspace, [said_of.about_run(find.one(workspace, "prep"), "title", text="the table")])
     assert lineage.of(workspace, runs[0].id).nodes[f"run:{runs[0].id}"].name == "churn/the table"
+
+
+def edges_of(graph: lineage.Graph) -> set[tuple[str, str, str]]:
+    """Return the edges of a graph by what their ends are called."""
+    names = {key: node.name for key, node in graph.nodes.items()}
+    return {(names[edge.source], edge.kind, names[edge.target]) for edge in graph.edges}
+
+
+@pytest.mark.parametrize("weights", [b"w" * 200_000, b"small"])
+def test_versions_of_models_are_what_came_of_runs_and_files(project: Path, weights: bytes) -> None:
+    recording.record(project, "base", artifacts={"model.bin": weights, "notes.txt": b"n"})
+    for model in ("churn", "fraud"):
+        support.gitexp("model", "register", "base:model.bin", model)
+    support.gitexp("model", "stage", "churn:1", "production")
+    workspace = workspaces.open(project)
+    made = {("model.bin", "registered", "churn:1"), ("model.bin", "registered", "fraud:1")}
+    assert made <= edges_of(lineage.of(workspace, "base"))
+    assert made <= edges_of(lineage.of(workspace, "base:model.bin"))
+    found = lineage.of(workspace, "churn@production")
+    assert found.nodes[found.root].kind == "model"
+    assert ("churn/base", "registered", "churn:1") in edges_of(found)
+    lines = support.gitexp("lineage", "churn:1").lines
+    assert lines[0].startswith("model churn:1  production  ")
+    assert lines[2].startswith("└─ from ")
+    assert "registered" in support.gitexp("lineage", "churn:1", "--dot").stdout
+    assert "churn:1" in support.gitexp("lineage", "churn:1", "--svg", "-").stdout
