@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gitexp import canonical, clock, files, ids, locks, text
-from gitexp.errors import Conflict, GitexpError
+from gitexp.errors import Conflict, GitexpError, Refused
 from gitexp.git import objects, transport
 from gitexp.git.objects import Commit, Signature
 from gitexp.git.transport import Options
@@ -198,6 +198,9 @@ def _is_live(ref: str, run_id: str) -> bool:
 
 def _check(workspace: Workspace, remote: Remote, ref: str, commit: str) -> None:
     head = runs.head(workspace, ref, commit)
+    if head is not None and head.dirty and workspace.settings.choice("pushDirty") == "refuse":
+        hint = "commit the edits and run again"
+        raise Refused(f"{ref} runs with uncommitted edits (gitexp.pushDirty is refuse)", hint=hint)
     if head is not None and not exposure.approved(workspace, remote) >= exposure.kinds(workspace, remote):
         held = [oid for name, oid in remotes.seen(workspace, remote).items() if name.startswith(runs.REF_PREFIX)]
         exposure.check(workspace, remote, exposure.measure(workspace, remote, [head], held))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gitexp.errors import Unconfirmed
+from gitexp.errors import Refused, Unconfirmed
 from gitexp.ops import lifecycle, publish
 from gitexp.ops.lifecycle import Request, Session
 from gitexp.store import live, remotes
@@ -85,6 +85,21 @@ def test_a_running_run_is_published_again_and_again_and_goes_with_the_push_of_it
     support.gitexp("push")
     assert published(bare) == {}
     assert session.start.ref in support.run_refs(bare)
+
+
+def test_a_run_with_edits_is_not_shown_where_none_may_be_pushed(
+    workspace: Workspace, project: Path, bare: Path
+) -> None:
+    for key, value in (("gitexp.push.origin", "approved"), ("gitexp.pushDirty", "refuse")):
+        support.git(project, "config", key, value)
+    before = (project / "train.py").read_text()
+    (project / "train.py").write_text("secret = 1\n")
+    dirty = lifecycle.start(sharing.opened(project), Request(experiment="churn", name="dirty"))
+    (project / "train.py").write_text(before)
+    with pytest.raises(Refused, match="uncommitted edits"):
+        publish.live_by_id(dirty.workspace, dirty.id)
+    assert published(bare) == {}
+    lifecycle.finish(dirty, "completed")
 
 
 def test_a_run_is_shown_under_the_name_that_its_script_has_given_it(session: Session, bare: Path) -> None:
