@@ -73,5 +73,5 @@ def accept(names: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
             tables.echo(tables.Table(tuple(heads), rows), context.terminal_width())
         else:
             used = len(found) - len(shown)
-            context.say("nothing is merged that was not accepted" + (f" ({used} before)" if used else ""))
+            context.say("nothing that was merged waits" + (f" ({used} accepted before)" if used else ""))
     accepting.refuse(found)

@@ -176,7 +176,9 @@ def _signed(case: Case) -> Gate | None:
         fix = "gitexp keys setup" if case.act.signature == events.UNSIGNED else "gitexp keys check"
         return Gate("signed", False, f"the transition: {signature(case.act.signature)}", fix)
     if case.asked.signed and not case.version.signed:
-        return Gate("signed", False, "the registration of the version has no good signature", "register it again")
+        run, name = ids.short(case.version.run) or "RUN", case.model.name or case.model.first
+        fix = f"gitexp model register {run} {name} --again"
+        return Gate("signed", False, "the registration of the version has no good signature", fix)
     return Gate("signed", True, "registration and transition")
 
 

@@ -229,7 +229,7 @@ def test_the_commands_say_what_to_do_next(project: Path, version: Version, bare:
     done = support.gitexp("model", "propose", "churn:1", "production", "-m", "best so far", "--push", "origin")
     assert done.lines[0].startswith("branch promote/churn-1-production at ")
     assert git(bare, "branch", "--list", "promote/*").strip() == "promote/churn-1-production"
-    assert support.gitexp("model", "accept").stderr == "nothing is merged that was not accepted\n"
+    assert support.gitexp("model", "accept").stderr == "nothing that was merged waits\n"
     clone = bare.parent / "reviewer"
     git(bare.parent, "clone", "--quiet", str(bare), str(clone))
     git(clone, "merge", "--quiet", "--no-ff", "-m", "merge", "origin/promote/churn-1-production")

@@ -262,6 +262,19 @@ def test_what_was_not_pushed_is_not_told(project: Path, server: Server, bare: Pa
     assert json.loads(server.got[0][1])["repository"] == str(bare)
 
 
+def test_a_server_tells_from_its_post_receive_hook(project: Path, server: Server, bare: Path) -> None:
+    hook(project, server.url)
+    git(project, "push", "--quiet", "origin", "main")
+    gitexp("--repo", str(bare), "model", "watch", "--once")
+    command = f"'{sys.executable}' -m gitexp -q model watch --once"
+    support.write(bare / "hooks/post-receive", f"#!/bin/sh\nPYTHONPATH='{support.ROOT}' exec {command}\n").chmod(0o755)
+    version = registry.register(project, registry.run(project))
+    gitexp("push", "--yes")
+    stage(project, version)
+    gitexp("push", "--yes")
+    assert [json.loads(body)["op"] for _, body in server.got] == ["register", "transition"]
+
+
 def test_a_secret_that_is_not_set_ends_it_before_anything_is_sent(project: Path, server: Server) -> None:
     hook(project, server.url)
     os.environ["HOOK"] = ""
