@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,11 +23,13 @@ import pytest
 
 from gitexp.errors import Conflict, RemoteError, UsageError
 from gitexp.ops import promote, tell, watchers
+from gitexp.ops.receivers import Receiver
 from gitexp.ops.tell import Pace, Teller, Told
 from gitexp.ops.watchers import Choice
 from gitexp.record import event as events
 from gitexp.record.model import Version
 from gitexp.store import models
+from gitexp.store.workspace import Workspace
 from tests import registry, support
 from tests.support import git, gitexp
 
@@ -396,6 +398,31 @@ def test_watch_goes_on_where_it_was_killed(project: Path, tmp_path: Path) -> Non
         process.kill()
         process.wait(30)
     assert versions() in (["1", "2", "3"], ["1", "1", "2", "3"])  # killed between the command's end and its line
+
+
+def test_a_remote_that_is_away_and_rules_that_break_do_not_end_a_watch(project: Path, tmp_path: Path) -> None:
+    choice = Choice(lines=(f"echo told >> '{tmp_path}/told'",))
+    once(project, choice)
+    registry.register(project, registry.run(project))
+    stop, troubles, told = threading.Event(), list[str](), list[Told]()
+    looks = iter([None, RemoteError("origin was not reached"), UsageError("no rule 'x'"), None])
+
+    def renew() -> tuple[Workspace, Sequence[Receiver]]:
+        if (trouble := next(looks, None)) is not None:
+            raise trouble
+        if len(troubles) == 2:
+            registry.register(project, registry.run(project, "second"))
+            troubles.append("")
+        return watchers.renew(str(project), choice, None)
+
+    def report(item: Told) -> None:
+        told.append(item)
+        if len(told) == 2:
+            stop.set()
+
+    tell.watch(renew, PACE, tell.Listener(report, lambda error: troubles.append(error.message)), stop)
+    assert [item.notice.version for item in told] == [1, 2]
+    assert troubles[:2] == ["origin was not reached", "no rule 'x'"]
 
 
 def test_the_command_shows_what_it_would_tell_and_what_it_told(project: Path, server: Server) -> None:

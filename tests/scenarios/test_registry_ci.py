@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -74,7 +75,13 @@ def test_the_workflow_finds_what_was_forged(project: Path, bare: Path, team: Pat
     before = git(bare, "rev-parse", BRANCH)
     git(project, "config", "user.signingKey", "")
     git(project, "config", "--unset", "user.signingKey")
-    forged = {"sha256": version.sha256, "stage": "production", "from": None, "checked": [], "proposal": {"path": "x"}}
+    forged: dict[str, Any] = {
+        "sha256": version.sha256,
+        "stage": "production",
+        "from": None,
+        "checked": [],
+        "proposal": {"path": "x"},
+    }
     workspace = registry.open(project)
     tip = git(project, "rev-parse", "refs/models/churn")
     event = events.Event(
