@@ -175,10 +175,10 @@ def _column(item: Any) -> str:
 
 
 def _said(found: Card, version: Version) -> Iterator[tuple[str, str]]:
-    for word in version.words:
-        yield from _word("approved" if word.yes else "rejected", word)
-    for request in version.requests:
-        yield from _word("asked", request)
+    words = [("approved" if word.yes else "rejected", word) for word in version.words]
+    words += [("asked", request) for request in version.requests]
+    for label, word in sorted(words, key=lambda pair: pair[1].time_ms):
+        yield from _word(label, word)
     for stage, standing in found.standings.items():
         needed = found.rules.stage(found.known.model.first, stage).approvals
         parts = [f"{len(standing.approved)} of {text.plural(needed, 'approval')}"]
