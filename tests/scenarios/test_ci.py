@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests import support
+from tests import registry, signing, support
 
 CI = support.ROOT / "docs/ci"
 SAMPLES = sorted(CI.glob("*.yml"))
@@ -201,3 +201,27 @@ def gitlab(job: Mapping[str, Any], runner: Runner) -> int:
         assert after.returncode == 0, after.stderr
     print(done.stdout, done.stderr)
     return done.returncode
+
+
+@pytest.mark.slow
+def test_the_nightly_look_at_the_registry(project: Path, bare: Path, tmp_path: Path) -> None:
+    keys = {email: signing.make(tmp_path / "keys", email[:3]) for email in (signing.ANA, "registry@acme.io")}
+    support.write(project / "gitexp/allowed_signers", signing.listed(keys))
+    support.commit(project, "say who signs")
+    support.git(project, "push", "--quiet", "origin", "main")
+    signing.use(project, keys[signing.ANA])
+    registry.register(project, registry.run(project))
+    support.gitexp("push", "--yes")
+    before = support.git(project, "rev-parse", "refs/models/churn")
+    registry.register(project, registry.run(project, "other"))
+    support.gitexp("push", "--yes")
+    secret = keys["registry@acme.io"].read_text().strip()
+    steps = dict(github_steps("github-nightly.yml"))
+    first = Runner(clone(bare, tmp_path / "first"), tmp_path / "host", RUNNER_TEMP=str(tmp_path), SIGNING_KEY=secret)
+    printed = finish(first, steps)
+    assert re.search(r"churn +2 +2 good +2 +0", printed["verify"])
+    (tag,) = support.git(bare, "tag", "--list", "gitexp-checkpoint-*").splitlines()
+    support.git(bare, "update-ref", "refs/models/churn", before)
+    second = Runner(clone(bare, tmp_path / "second"), tmp_path / "host", RUNNER_TEMP=str(tmp_path), SIGNING_KEY=secret)
+    printed = finish(second, {name: steps[name] for name in ("bring the registry", "verify")}, verify=8)
+    assert f"churn: it was cut: {tag} knew 1 more event" in printed["verify"]
