@@ -17,8 +17,7 @@ import os
 import shutil
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,10 +27,11 @@ from gitexp.errors import Conflict, Damaged
 from gitexp.record import points
 from gitexp.record.run import RunRecord
 from gitexp.record.summary import Aggregate
+from gitexp.store import turns
+from gitexp.store.turns import Turn
 
 MAIN = "main"
 CLAIM = "claim.lock"  # of a recovery; no sign of the run's own life
-OWNER = "owner.lock"  # of a shared journal: held by the process that owns it, where one does
 BACKLOG_ROWS = 100_000  # rows in memory before the caller writes them itself: about 20 MB
 _CHUNK_ROWS = 4096
 
@@ -84,53 +84,6 @@ def boot() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return os.uname().nodename
-
-
-class Turn:
-    """The lock of files that several processes append to: ours among the threads, then the one of the open file.
-
-    Raises Conflict where the journal has been committed, and its files are gone, by the time it is our turn.
-    """
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self.threads = threading.RLock()
-        self._depth = 0
-
-    def __enter__(self) -> None:
-        self.acquire()
-
-    def __exit__(self, *error: object) -> None:
-        self.release()
-
-    def acquire(self, blocking: bool = True) -> bool:
-        """Take the turn; without `blocking` False where it is another's."""
-        if not self.threads.acquire(blocking):
-            return False
-        try:
-            if self._depth == 0 and not self._take(blocking):
-                self.threads.release()
-                return False
-        except BaseException:
-            self.threads.release()
-            raise
-        self._depth += 1
-        return True
-
-    def _take(self, blocking: bool) -> bool:
-        if not locks.take(self._descriptor, blocking=blocking):
-            return False
-        if os.fstat(self._descriptor).st_nlink == 0:
-            locks.release(self._descriptor)
-            raise Conflict("the run was committed meanwhile", hint="gitexp log")
-        return True
-
-    def release(self) -> None:
-        """End the turn."""
-        self._depth -= 1
-        if self._depth == 0:
-            locks.release(self._descriptor)
-        self.threads.release()
 
 
 class Writer:
@@ -266,6 +219,8 @@ class Writer:
                 if descriptor >= 0:
                     os.close(descriptor)
             self._metrics = self._system = self._events = -1
+            if isinstance(self._lock, Turn):
+                self._lock.closed = True
 
     def abandon_in_child(self) -> None:
         """After a fork: the files and rows are the parent's; what they hold must not be written twice."""
@@ -410,40 +365,14 @@ def is_ours(start: Start) -> bool:
     return start.boot == boot()
 
 
-def own(folder: Path) -> int:
-    """Take a shared journal as this process's own, as long as the descriptor that is returned stays open."""
-    descriptor = os.open(folder / OWNER, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    if not locks.try_lock(descriptor):
-        os.close(descriptor)
-        raise Conflict(f"another process owns {folder.name}", hint="gitexp status")
-    return descriptor
-
-
-def leave(folder: Path, descriptor: int) -> None:
-    """Leave a shared journal to whoever goes on with it: it has no owner then, and is not dead."""
-    (folder / OWNER).unlink(missing_ok=True)
-    os.close(descriptor)
-
-
 def lock_of_owner(folder: Path, start: Start) -> Path:
     """Return the file whose lock the owner of a journal holds."""
-    return folder / (OWNER if start.shared else f"events-{MAIN}.jsonl")
+    return folder / (turns.OWNER if start.shared else f"events-{MAIN}.jsonl")
 
 
 def has_owner(folder: Path, start: Start) -> bool:
     """Say whether a journal belongs to a process, which may be dead."""
-    return start.owned and not (start.shared and not (folder / OWNER).exists())
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Keep all who append to a journal's main files from it, as it is committed and removed."""
-    turn = Turn(descriptor := os.open(folder / f"events-{MAIN}.jsonl", os.O_RDWR | os.O_CLOEXEC))
-    try:
-        turn.acquire()
-        yield
-    finally:
-        os.close(descriptor)
+    return start.owned and not (start.shared and not (folder / turns.OWNER).exists())
 
 
 def is_alive(folder: Path, start: Start, dead_after_seconds: float) -> bool:

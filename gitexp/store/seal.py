@@ -19,7 +19,7 @@ from gitexp.record.points import Point
 from gitexp.record.reasons import Reason
 from gitexp.record.run import Parent, RunRecord
 from gitexp.record.summary import Aggregate
-from gitexp.store import events, experiments, journal, runs
+from gitexp.store import events, experiments, journal, runs, turns
 from gitexp.store import objects as large
 from gitexp.store.journal import Start
 from gitexp.store.runs import Content, Draft, Run
@@ -51,7 +51,7 @@ def seal(workspace: Workspace, folder: Path, own: Mapping[str, Aggregate] | None
     `own` is the summary of the main writer, {CSV field: Aggregate}, when this process wrote the journal itself and
     need not read its points back. Raises WriteFailed or Conflict, and keeps the journal then.
     """
-    with journal.alone(folder) if Start.read(folder).shared else nullcontext():
+    with turns.alone(folder) if Start.read(folder).shared else nullcontext():
         return _seal(workspace, folder, own)
 
 

@@ -18,7 +18,7 @@ from tests import support
 
 SETUP = """
 from gitexp.ops import lifecycle
-from gitexp.store import journal, workspace as workspaces
+from gitexp.store import turns, workspace as workspaces
 workspace = workspaces.open()
 """
 
@@ -89,10 +89,10 @@ def test_who_writes_after_the_end_is_told_and_goes_on_as_late(workspace: Workspa
 def test_a_run_is_dead_when_its_owner_is_killed_and_not_when_it_left(project: Path, workspace: Workspace) -> None:
     code = (
         "session = lifecycle.start(workspace, lifecycle.Request(name='x', shared=True))\n"
-        "owner = journal.own(session.folder)\n"
+        "owner = turns.own(session.folder)\n"
     )
     child(project, code + "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
-    child(project, code + "journal.leave(session.folder, owner)")
+    child(project, code + "turns.leave(session.folder, owner)")
     alive = sorted(run.alive for run in live.listing(workspace))
     assert alive == [False, True]
     swept = recover.sweep(workspace)

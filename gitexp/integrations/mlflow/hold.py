@@ -9,6 +9,7 @@ ends, or by the next command.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections import OrderedDict
@@ -21,10 +22,12 @@ from typing import TypeVar
 from gitexp import ids
 from gitexp.errors import Conflict, GitexpError
 from gitexp.integrations.mlflow import failures
+from gitexp.ops import failures as failing
 from gitexp.ops import lifecycle, recover, surroundings
 from gitexp.ops.background import Keeper
 from gitexp.ops.lifecycle import Request, Session
-from gitexp.store import experiments, journal, live, runs, seal
+from gitexp.sdk.outcome import described
+from gitexp.store import experiments, journal, live, runs, seal, turns
 from gitexp.store.runs import Run
 from gitexp.store.workspace import Workspace
 
@@ -83,7 +86,7 @@ def begin(
     )
     held = Held(lifecycle.start(workspace, request))
     if not in_server():
-        held.owner = journal.own(held.session.folder)
+        held.owner = turns.own(held.session.folder)
         held.keeper = surroundings.keep(held.session, lambda _error: None)
     with _guard:
         _held[workspace.home, held.session.id] = held
@@ -159,7 +162,9 @@ def _finish(held: Held, status: str, end_ms: int | None) -> None:
     keeper, held.keeper = held.keeper, None  # a keeper that is stopped again waits for itself
     if keeper is not None:
         keeper.stop()
-    lifecycle.finish(held.session, status, end_ms=end_ms)
+    error = sys.exception() if status == "failed" else None  # that of the script's own `with mlflow.start_run():`
+    why = failing.of_error(held.session.workspace, error)
+    lifecycle.finish(held.session, status, error=described(error), reasons=why, end_ms=end_ms)
 
 
 def _end_late(held: Held, status: str, end_ms: int | None) -> None:
@@ -286,7 +291,7 @@ def leave_all() -> None:
 def _leave(held: Held) -> None:
     if held.keeper is not None:
         held.keeper.stop()
-    journal.leave(held.session.folder, held.owner)
+    turns.leave(held.session.folder, held.owner)
     held.session.writer.close()
 
 

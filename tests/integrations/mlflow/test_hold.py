@@ -137,6 +137,16 @@ def test_a_script_that_is_killed_leaves_a_killed_run_with_all_it_had(client: Any
     assert len(client.get_metric_history(run_id, "loss")) == 50
 
 
+def test_an_exception_that_fails_a_run_is_recorded_with_its_reason(client: Any) -> None:
+    with pytest.raises(MemoryError), mlflow.start_run() as run:
+        raise MemoryError("no room for 80 GB")
+    found = stored(run.info.run_id)
+    assert found is not None and found.record.error is not None
+    assert (found.record.error["type"], found.record.error["message"]) == ("MemoryError", "no room for 80 GB")
+    assert "oom" in found.record.tags
+    assert client.get_run(run.info.run_id).info.status == "FAILED"
+
+
 def test_a_script_that_forgets_to_end_its_run_is_ended_by_mlflow(client: Any) -> None:
     run_id = script("print(mlflow.start_run().info.run_id); mlflow.log_metric('a', 1)")
     assert client.get_run(run_id).info.status == "FINISHED"
