@@ -279,7 +279,7 @@ def _event(item: Item) -> tuple[str | Cell, ...]:
     return (
         text.safe(item.name or item.person),
         Cell(*_mark(item)),
-        Cell(f"{what}  REFUSED: {text.safe(item.refused)}", "failed") if item.refused else what,
+        Cell(f"REFUSED: {what}: {text.safe(item.refused)}", "failed") if item.refused else what,
     )
 
 

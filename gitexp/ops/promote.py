@@ -81,7 +81,7 @@ def execute(workspace: Workspace, made: Plan, *, note: str = "") -> Model:
     refuse(made)
     drafts = [_draft(made)]
     if note:
-        drafts.append(Draft(events.NOTE, f"note on {made.typed}", made.version.id, {"text": note}))
+        drafts.append(Draft(events.NOTE, f"note on {made.version.id[:7]}", made.version.id, {"text": note}))
     return models.append(workspace, made.model.first, drafts)
 
 
@@ -94,7 +94,7 @@ def _draft(made: Plan) -> Draft:
         "checked": [gate.finding() for gate in made.gates],
         "proposal": dict(made.proposal) if made.proposal else None,
     }
-    return Draft(events.TRANSITION, f"{word} {made.typed} to {made.stage}", made.version.id, arguments)
+    return Draft(events.TRANSITION, f"{word} {made.version.id[:7]} to {made.stage}", made.version.id, arguments)
 
 
 def promote(

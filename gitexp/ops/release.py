@@ -58,7 +58,7 @@ def _say(workspace: Workspace, model: Model, version: Version, op: str, stage: s
     if op != events.REQUEST:
         _check_counts(workspace, book, model, version, op == events.APPROVE, wanted)
     words = annotate.check_text(note, "note") if note else ""
-    subject = f"{_VERBS[op]} {named.label(model, version)}" + (f" for {wanted}" if wanted else "")
+    subject = f"{_VERBS[op]} {_subject(model, version)}" + (f" for {wanted}" if wanted else "")
     arguments = {"sha256": version.sha256, "stage": wanted, "note": words}
     after = models.append(workspace, model.first, [Draft(op, subject, version.id, arguments)])
     now = after.versions[version.id]
@@ -119,7 +119,7 @@ def alias(workspace: Workspace, model: Model, version: Version, name: str) -> Mo
     checked = folding.check_alias(name)
     if model.aliases.get(checked) == version.id:
         return model
-    subject = f"call {named.label(model, version)} {text.safe(checked)}"
+    subject = f"call {_subject(model, version)} {text.safe(checked)}"
     return models.append(workspace, model.first, [Draft(events.ALIAS, subject, version.id, {"alias": checked})])
 
 
@@ -175,8 +175,13 @@ def _each(
         return model
     if version is not None:
         _check_present(model, version)
-    subject, about = f"{verb} {_label(model, version)}", version.id if version else None
+    subject, about = f"{verb} {_subject(model, version)}", version.id if version else None
     return models.append(workspace, model.first, [Draft(op, subject, about, arguments) for arguments in every])
+
+
+def _subject(model: Model, version: Version | None) -> str:
+    """Return what the line of an event calls a version: by its id, since its number may still move."""
+    return named.safe(model) if version is None else version.id[:7]
 
 
 def _label(model: Model, version: Version | None) -> str:
@@ -216,9 +221,8 @@ def undelete(workspace: Workspace, model: Model, version: Version | None, reason
 def _with_reason(workspace: Workspace, model: Model, version: Version | None, op: str, reason: str) -> Model:
     words = annotate.check_text(reason, "reason") if reason else ""
     about = version.id if version else None
-    return models.append(
-        workspace, model.first, [Draft(op, f"{op} {_label(model, version)}", about, {"reason": words})]
-    )
+    draft = Draft(op, f"{op} {_subject(model, version)}", about, {"reason": words})
+    return models.append(workspace, model.first, [draft])
 
 
 def rename(workspace: Workspace, model: Model, name: str) -> Model:

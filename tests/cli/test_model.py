@@ -170,7 +170,7 @@ def test_refused_events_are_shown_with_their_reason(churn: Path) -> None:
     support.git(churn, "update-ref", "refs/models/churn", forged)
     assert "1 event refused (gitexp model log churn)" in support.gitexp("model", "ls", "churn").lines[0]
     shown = support.gitexp("model", "show", "churn:3").lines[-1]
-    assert shown.endswith("approved 3  REFUSED: its sha256 is not that of the version")
+    assert shown.endswith("REFUSED: approved 3: its sha256 is not that of the version")
 
 
 def test_the_verbs_change_one_thing_each_and_say_it(churn: Path) -> None:
@@ -379,3 +379,12 @@ def test_diff_without_the_runs_holds_what_was_registered_side_by_side(churn: Pat
     assert "  + inputs z: long" in lines
     assert "  val_auc  0.9000  0.9100  better (higher: guessed from the name)" in lines
     assert lines[-1] == "run kqzvmxr of churn:4 is not in this clone"
+
+
+def test_the_lines_of_events_name_versions_by_what_cannot_move(churn: Path) -> None:
+    version = support.gitexp("model", "show", "churn:2", "--json").json["id"]
+    for words in (["approve", "churn:2"], ["stage", "churn:2", "production", "-m", "x"], ["alias", "churn:2", "best"],
+                  ["tag", "churn:2", "a"], ["deprecate", "churn:2"]):  # fmt: skip
+        support.gitexp("model", *words)
+    subjects = support.git(churn, "log", "-6", "--format=%s", "refs/models/churn").splitlines()
+    assert all(version[:7] in subject and "churn:2" not in subject for subject in subjects), subjects
