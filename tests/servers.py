@@ -9,7 +9,7 @@ import shlex
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,11 +23,16 @@ exec sh -c "$last"
 """
 
 
+Answer = tuple[int, Mapping[str, str], bytes]
+Change = Callable[[http.server.BaseHTTPRequestHandler, int, Mapping[str, str], bytes], Answer]
+
+
 class _Handler(http.server.BaseHTTPRequestHandler):
     """Passes each request to `git http-backend`, as a web server would by CGI."""
 
     root: Path
     password: str | None = None
+    change: Change | None = None
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
@@ -76,6 +81,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         }
 
     def _answer(self, code: int, headers: Mapping[str, str], content: bytes) -> None:
+        if self.change is not None:
+            code, headers, content = type(self).change(self, code, headers, content)  # type: ignore[misc]  # not None
         self.send_response(code)
         for name, value in headers.items():
             self.send_header(name, value)
@@ -88,9 +95,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
-def http_server(root: Path, password: str | None = None) -> Iterator[str]:
-    """Serve the repositories below `root` over HTTP, with a password where one is given; yields the address."""
-    handler = type("Handler", (_Handler,), {"root": root, "password": password})
+def http_server(root: Path, password: str | None = None, *, change: Change | None = None) -> Iterator[str]:
+    """Serve the repositories below `root` over HTTP, with a password where one is given; yields the address.
+
+    `change(request, code, headers, content)` gives what is answered instead.
+    """
+    handler = type("Handler", (_Handler,), {"root": root, "password": password, "change": change})
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})

@@ -167,7 +167,7 @@ class Server:
     def _failed(self, why: str) -> RemoteError:
         said = [*"".join(self.said).splitlines(), *self.asides()]
         words = text.safe(redact.text("; ".join([why, *[line.strip() for line in said if line.strip()][-3:]])))[:500]
-        return RemoteError(f"{self.label}: {words}", hint="check the address: git remote -v")
+        return RemoteError(f"{self.label}: {words}", hint="check the network and the address: .git/config names it")
 
 
 def http(repo: Repo, url: str, options: Options) -> Server:
@@ -215,6 +215,7 @@ class _Requests:
         answer = self._session.open(method, url, headers, send, silence_seconds=_SILENCE_SECONDS)
         kind = answer.headers.get("Content-Type", "")
         if method == "GET" and not kind.startswith("application/x-git-"):
+            answer.close()
             raise Trouble(f"{lfshttp.host(url)} answers, but not as a Git server")
         return answer
 
