@@ -206,7 +206,16 @@ def _ask(repo: Repo, claims: Sequence[Claim], settings: Sequence[str]) -> dict[s
 def _ask_one(repo: Repo, oids: Sequence[str], settings: Sequence[str]) -> dict[str, Verdict]:
     if not oids:
         return {}
-    words = ("log", "--stdin", "--no-walk=unsorted", "--no-show-signature", "--no-patch", "--no-color", "-z", "--encoding=UTF-8")
+    words = (
+        "log",
+        "--stdin",
+        "--no-walk=unsorted",
+        "--no-show-signature",
+        "--no-patch",
+        "--no-color",
+        "-z",
+        "--encoding=UTF-8",
+    )
     form = "--format=" + "%x00".join(_FIELDS)
     done = command.run(repo, *settings, *words, form, input="\n".join([*oids, ""]).encode(), env=_PLAINLY)
     parts = done.stdout.decode("utf-8", "replace").split("\0")
