@@ -81,12 +81,12 @@ def fetch(
         if not names:
             fetched.running = _take_running(workspace, remote, held, before, options)
             fetched.models = unite.take(workspace, remote, held, options)
-        wanted = _with_files(workspace, came, fetched, everything=not names) if artifacts else _arrived(fetched)
-        commits = [held[ref] for ref in wanted]
-        moved = largefiles.download(workspace, remote, commits, options, artifacts)
-        fetched.files, fetched.bytes_left = moved.count, moved.why
-        if not moved.count:
-            fetched.meaningless = largefiles.meaningless(workspace, commits, artifacts)
+    wanted = _with_files(workspace, came, fetched, everything=not names) if artifacts else _arrived(fetched)
+    commits = [held[ref] for ref in wanted]
+    moved = largefiles.download(workspace, remote, commits, options, artifacts)
+    fetched.files, fetched.bytes_left = moved.count, moved.why
+    if not moved.count:
+        fetched.meaningless = largefiles.meaningless(workspace, commits, artifacts)
     return fetched
 
 

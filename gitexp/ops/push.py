@@ -209,11 +209,11 @@ def push(workspace: Workspace, planned: Plan, *, yes: bool = False, options: Opt
     options, remote = options or Options(), planned.remote
     if planned.exposure is not None:
         exposure.check(workspace, remote, planned.exposure, yes=yes)
-    pushed = Pushed(remote.label)
-    with remotes.busy(workspace, remote):
-        wanted = dict(planned.runs)
-        _send_bytes(workspace, remote, wanted, options, pushed)
-        options = replace(options, skip_lfs=bool(pushed.left.why))
+    pushed, wanted = Pushed(remote.label), dict(planned.runs)
+    owed = _send_bytes(workspace, remote, wanted, options, pushed)
+    options = replace(options, skip_lfs=bool(pushed.left.why))
+    with remotes.busy(workspace, remote):  # hours of bytes have passed without it
+        _note_owed(workspace, remote, owed, pushed)
         remotes.mark_deleted(workspace, remote, wanted, deleted=False)
         everything = planned.everything
         for _ in range(_TRIES):
@@ -230,19 +230,26 @@ def push(workspace: Workspace, planned: Plan, *, yes: bool = False, options: Opt
 
 def _send_bytes(
     workspace: Workspace, remote: Remote, wanted: Mapping[str, str], options: Options, pushed: Pushed
-) -> None:
-    """Upload the large files of these runs and of those that are owed.
+) -> dict[str, bool]:
+    """Upload the large files of these runs and of those that are owed; returns {ref: whether some are owed now}.
 
     Bytes go before refs: a host may refuse commits whose pointers it cannot follow. That a remote has no place for
     them is said once.
     """
+    before = remotes.agreement(workspace, remote)
     commits = {**_owed(workspace, remote), **wanted}
     left = pushed.left = largefiles.upload(workspace, remote, commits.values(), options)
     with_bytes = [ref for ref, commit in commits.items() if left.why and largefiles.here(workspace, [commit])]
-    told = remotes.agreement(workspace, remote).told
-    if left.why and not (left.lasting and told == left.why):
+    if left.why and not (left.lasting and before.told == left.why):
         pushed.which = list(largefiles.names(workspace, (commits[ref] for ref in with_bytes), left.items))
-    remotes.owe(workspace, remote, with_bytes, told=left.why if left.lasting else "")
+    return dict.fromkeys((*before.owed, *wanted), False) | dict.fromkeys(with_bytes, True)
+
+
+def _note_owed(workspace: Workspace, remote: Remote, owed: Mapping[str, bool], pushed: Pushed) -> None:
+    """Remember which runs went without their large files, beside what a fetch has noticed meanwhile."""
+    noticed = remotes.agreement(workspace, remote).owed - owed.keys()
+    now = noticed | {ref for ref, lacking in owed.items() if lacking}
+    remotes.owe(workspace, remote, now, told=pushed.left.why if pushed.left.lasting else "")
 
 
 def _owed(workspace: Workspace, remote: Remote) -> dict[str, str]:

@@ -232,6 +232,25 @@ def test_a_fetch_that_is_killed_leaves_no_object_and_the_next_one_goes_on(
 
 
 @pytest.mark.slow
+def test_large_files_on_their_way_keep_nobody_from_pushing_and_fetching_runs(
+    ours: Workspace, project: Path, bare: Path, server: Server, tmp_path: Path
+) -> None:
+    run, items = large_run(ours)
+    support.git(project, "config", "lfs.url", server.url)
+    server.faults(verify={"hang": 60})
+    process = sharing.start_gitexp(project, "push", "--yes")
+    sharing.wait_for(lambda: sum("verify" in item["path"] for item in server.requests) == 3)
+    assert support.gitexp("fetch").stdout == "origin: nothing new\n"
+    small = sharing.make_run(ours, "small")
+    assert support.gitexp("push", "--yes", small.id).stdout == "origin: 1 run sent\n"
+    sharing.kill(process)
+    server.faults()
+    assert support.gitexp("push").stdout == "origin: 1 run sent\n"
+    assert set(support.run_refs(bare)) == {run.ref, small.ref}
+    assert set(server.objects) == {item.sha256 for item in items}
+
+
+@pytest.mark.slow
 def test_ctrl_c_does_not_wait_for_a_server_that_says_nothing(ours: Workspace, project: Path, server: Server) -> None:
     large_run(ours)
     support.git(project, "config", "lfs.url", server.url)
