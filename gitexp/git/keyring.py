@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitexp.errors import GitexpError, Unsupported
+from gitexp.errors import GitexpError, Unsupported, WriteFailed
 from gitexp.git.repo import Repo
 from gitexp.record import roster
 
@@ -78,7 +78,10 @@ def default_key(repo: Repo) -> str:
 
 def make(path: Path, comment: str) -> None:
     """Make an ed25519 key without a passphrase; never over a file. Raises Unsupported without ssh-keygen."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise WriteFailed(f"cannot make {path.parent}: {error.strerror}", hint=f"ls -ld {path.parent}") from error
     done = _run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(path)])
     if done is None:
         raise Unsupported("there is no ssh-keygen on the PATH", hint="install the OpenSSH client")
@@ -113,7 +116,7 @@ def stamp(repo: Repo) -> str:
     """Return a text that changes when GnuPG's keys, or whom it trusts, do."""
     home = Path(os.environ.get("GNUPGHOME") or Path.home() / ".gnupg")
     found = [program(repo, "gpg") or ""]
-    for name in ("pubring.kbx", "pubring.gpg", "trustdb.gpg", "gpg.conf"):
+    for name in ("pubring.kbx", "pubring.gpg", "public-keys.d/pubring.db", "trustdb.gpg", "gpg.conf"):
         with suppress(OSError):
             stat = (home / name).stat()
             found.append(f"{name} {stat.st_mtime_ns} {stat.st_size}")

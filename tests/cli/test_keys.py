@@ -139,6 +139,29 @@ def test_without_an_address_nobody_could_list_the_key(project: Path) -> None:
     assert done.stderr == "gitexp: user.name and user.email are not both set\ngit config user.email ana@acme.io\n"
 
 
+def test_where_no_key_can_be_written_that_is_said(project: Path, seal: Path) -> None:
+    support.write(seal / ".ssh", "a file")
+    done = support.gitexp("keys", "setup", expect=9)
+    assert done.stderr.endswith(f"gitexp: cannot make {seal}/.ssh: File exists\nls -ld {seal}/.ssh\n")
+    assert config(project, "gpg.format") == ""
+
+
+def test_without_ssh_keygen_that_is_said(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    support.git(project, "config", "gpg.ssh.program", "no-such-keygen")
+    support.git(project, "config", "gpg.format", "ssh")
+    done = support.gitexp("keys", "setup", expect=3)
+    assert "there is no ssh-keygen on the PATH" in done.stderr
+
+
+def test_a_bare_repository_has_no_list_to_edit(
+    project: Path, bare: Path, key: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(bare)
+    for words in (("add", BOB, str(key)), ("revoke", str(key))):
+        assert "a bare repository has no list to edit" in support.gitexp("keys", *words, expect=3).stderr
+    assert support.gitexp("keys", "ls", "--json").json == []
+
+
 def test_keys_are_added_once_and_one_key_is_one_persons(project: Path, key: Path) -> None:
     mark = signing.fingerprint(key)
     for words in ((str(key),), (f"{key}.pub",), (signing.public(key),)):
