@@ -183,16 +183,26 @@ def _edited(repo: Repo) -> tuple[str, ...]:
     """
     if repo.work_tree is None:
         return ()
-    tops = tuple({f"{repo.work_tree}/", f"{os.path.realpath(repo.work_tree)}/"})
-    began, found = _began_ns(os.getpid()), set()
-    for module in list(sys.modules.values()):
+    tops = tuple(sorted({f"{repo.work_tree}/", f"{os.path.realpath(repo.work_tree)}/"}))
+    began, found, others = _began_ns(os.getpid()), set(), _elsewhere(tops)
+    for name, module in list(sys.modules.items()):
+        if others.get(name) == id(module):
+            continue
         # Not getattr: a lazy module would load what it stands for.
         file = getattr(module, "__dict__", {}).get("__file__")
         if isinstance(file, str) and file.startswith(tops) and "site-packages" not in file:
             top = next(top for top in tops if file.startswith(top))
             if _has_changed(file, began):
                 found.add(file[len(top) :])
+        elif isinstance(file, str):
+            others[name] = id(module)
     return tuple(sorted(found))
+
+
+@lru_cache(maxsize=2)
+def _elsewhere(_tops: tuple[str, ...]) -> dict[str, int]:
+    """Return the modules that are known not to be the project's, {name: id}: frameworks have thousands."""
+    return {}
 
 
 def _has_changed(file: str, since_ns: int) -> bool:
