@@ -1,6 +1,6 @@
 """Many refs changed at once where there is no git command: all or none, in one new packed-refs file.
 
-Git's own protocol of locks is kept (refs/files-backend.c): each ref's `.lock`, then that of `packed-refs`; values are
+Git's own protocol of locks is kept: each ref's `.lock`, then that of `packed-refs`; values are
 compared under them, and the renaming of the packed file is the moment at which all has changed.
 """
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from gitexp import text
 from gitexp.errors import Damaged, RemoteError, Unsupported
-from gitexp.git import discover, erase, lfsendpoint, lfslocal, objects
+from gitexp.git import command, discover, erase, lfsendpoint, lfslocal, objects
 from gitexp.git.repo import Repo
 from gitexp.git.transport import Options
 from gitexp.ops import depots, land, repair, using
@@ -99,9 +99,10 @@ def erase_here(
         if meant[oid].sha256 not in busy:
             drop_file(workspace, meant[oid].sha256, done)
     if erased.left:
-        done.left.append(
-            f"{text.plural(len(erased.left), 'object')} in packs that cannot be rewritten: git repack -a -d"
-        )
+        why = "in packs that cannot be rewritten: git repack -a -d"
+        if not command.available():
+            why = "of which only Git can say that nothing else needs them: install git, then purge again"
+        done.left.append(f"{text.plural(len(erased.left), 'object')} {why}")
     return erased
 
 
