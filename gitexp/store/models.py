@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -171,8 +170,8 @@ def append(workspace: Workspace, first: str, drafts: Sequence[Draft], *, create:
             tip = refs.get(workspace.repo, ref)
             if tip is None and not create:
                 raise _not_found(workspace, first)
-            before = load(workspace, ref, tip) if tip else Model(first)
-            model = _extend(workspace, before, tip, drafts)
+            model = load(workspace, ref, tip) if tip else Model(first)
+            _extend(workspace, model, tip, drafts)
             try:
                 refs.update(workspace.repo, ref, model.tip, old=tip)
             except Conflict:
@@ -190,12 +189,13 @@ def _writing(workspace: Workspace) -> Iterator[None]:
         yield
 
 
-def _extend(workspace: Workspace, before: Model, tip: str | None, drafts: Sequence[Draft]) -> Model:
+def _extend(workspace: Workspace, model: Model, tip: str | None, drafts: Sequence[Draft]) -> None:
+    """Write events and fold them into a model; raises Refused where one would change nothing."""
     book = rulebook.now(workspace)
     _check_age(workspace, tip, book)
-    model, commits = copy.deepcopy(before), dict[str, Commit]()
+    commits: dict[str, Commit] = {}
     for draft in drafts:
-        event = Event(draft.op, before.first, clock.now_ms(), book.commit, draft.version, draft.arguments)
+        event = Event(draft.op, model.first, clock.now_ms(), book.commit, draft.version, draft.arguments)
         commit = commit_of(workspace, event, draft.subject, [tip] if tip else [])
         tip = _write(workspace, commit)
         commits[tip] = commit
@@ -203,8 +203,7 @@ def _extend(workspace: Workspace, before: Model, tip: str | None, drafts: Sequen
     refused = [(draft, model.refused[oid]) for draft, oid in zip(drafts, commits, strict=True) if oid in model.refused]
     if refused:
         draft, why = refused[0]
-        raise Refused(f"refused: {draft.subject}: {why}", hint=f"gitexp model check {before.name or before.first}")
-    return model
+        raise Refused(f"refused: {draft.subject}: {why}", hint=f"gitexp model check {model.name or model.first}")
 
 
 def _write(workspace: Workspace, commit: Commit) -> str:
