@@ -189,7 +189,8 @@ def _gpg_signer(
     trusted = key.trusted if verdict.mark != "U" else ()
     people = [*owners.get(key.fingerprint, ()), *owners.get(verdict.key, ())] if owners else trusted
     person = people[0] if people else ""
-    ended = any(claim.committed_s > key.ends_s.get(part, claim.committed_s) for part in (key.fingerprint, verdict.key))
+    ends = [key.ends_s[part] for part in (key.fingerprint, verdict.key) if part in key.ends_s]
+    ended = claim.committed_s > min(ends) if ends else verdict.mark == "Y"
     status = event.EXPIRED if ended else event.GOOD if people else event.UNKNOWN
     return Signer(status, person, key.fingerprint, "gpg")
 
