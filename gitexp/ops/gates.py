@@ -199,7 +199,7 @@ _SIGNATURES = {
 
 def _approvals(case: Case) -> Gate | None:
     asked = case.asked
-    if not asked.approvals:
+    if not asked.approvals and not asked.approvers:
         return None
     found = folding.standing(case.version, case.stage, asked, case.book.rules)
     # Who registers a version says who made its run, and could say anything: the run itself knows.

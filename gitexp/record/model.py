@@ -308,7 +308,7 @@ def _by_signature(entry: Logged, version: Version, asked: StageRules) -> None:
 
 
 def _by_approvals(version: Version, stage: str, asked: StageRules, rules: Rules) -> None:
-    if not asked.approvals:
+    if not asked.approvals and not asked.approvers:
         return
     found = standing(version, stage, asked, rules)
     if found.rejected:

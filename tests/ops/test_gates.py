@@ -84,6 +84,20 @@ def test_approvals_count_those_who_may_and_say_who_may_not(project: Path) -> Non
     assert judge(project, version)["approvals"].detail.startswith("rejected by cy@acme.io")
 
 
+def test_approvers_can_block_where_no_approvals_are_asked_for(project: Path) -> None:
+    registry.rule(project, PRODUCTION + 'approvers = ["bo@acme.io"]\n')
+    version = registry.register(project, registry.run(project))
+    registry.say(project, version, events.REJECT)
+    assert judge(project, version)["approvals"].met
+    registry.be(project, "bo@acme.io")
+    registry.say(project, version, events.REJECT)
+    with pytest.raises(Refused, match=r"rejected by bo@acme\.io"):
+        move(project, version)
+    draft = models.Draft(events.TRANSITION, "force it", version.id, {"sha256": version.sha256, "stage": "production"})
+    with pytest.raises(Refused, match=r"rejected by bo@acme\.io"):
+        models.append(registry.open(project), "churn", [draft])
+
+
 def test_who_made_the_run_is_its_author_whatever_the_registration_says(project: Path) -> None:
     registry.rule(project, PRODUCTION + "approvals = 1\nnot_by_author = true\n")
     registry.be(project, "bo@acme.io")

@@ -11,7 +11,7 @@ from gitexp.record import event as events
 from gitexp.record import model as folding
 from gitexp.record import rules as ruling
 from gitexp.record.event import Event, Logged, Signer
-from gitexp.record.facts import Author
+from gitexp.record.facts import MAX_TEXT, Author
 from gitexp.record.model import Model
 from gitexp.record.rules import Rules
 
@@ -272,7 +272,7 @@ def test_strange_events_change_nothing_and_say_why() -> None:
         chain.add(events.TAG, "f" * 40, key="a", value="b"),
         chain.add(events.REGISTER, run=3),
         chain.add(events.REGISTER, size=-1),
-        chain.add(events.NOTE, version, text="x" * 20_000),
+        chain.add(events.NOTE, version, text="x" * (MAX_TEXT + 1)),
         chain.add(events.RENAME, name="../x"),
         chain.move(version, "UP/down"),
     ]
