@@ -35,11 +35,14 @@ def spawn_auto(workspace: Workspace) -> None:
         _spawn_quietly(workspace)
 
 
-def after_run(workspace: Workspace, run_id: str) -> None:
-    """Do what is due when a run has ended: push it, or take away what was published of it; never raises."""
+def after_run(workspace: Workspace, run_id: str, *, lost: bool = False) -> None:
+    """Do what is due when a run has ended: push it, or take away what was published of it; never raises.
+
+    Of a `lost` one nobody knows any more whether it wanted to be published: what the remote was seen to hold tells.
+    """
     if _is_on(workspace, "autoPush"):
         spawn_auto(workspace)  # takes away what was published too
-    elif _is_published(workspace):
+    elif _is_published(workspace) or (lost and _was_published(workspace, run_id)):
         spawn_end_live(workspace, run_id)
 
 
@@ -64,6 +67,13 @@ def _is_on(workspace: Workspace, key: str) -> bool:
         return workspace.settings.flag(key)
     except GitexpError as error:
         _log(workspace, error.message)
+        return False
+
+
+def _was_published(workspace: Workspace, run_id: str) -> bool:
+    try:
+        return any(_is_live(ref, run_id) for ref in remotes.seen(workspace, remotes.choose(workspace)))
+    except GitexpError:  # there is no remote, or several
         return False
 
 

@@ -124,7 +124,7 @@ def _finish_claimed(workspace: Workspace, folder: Path, swept: Swept) -> None:
         (swept.closed if run.record.status == "killed" else swept.completed).append(run)
         handed.give(workspace, run)
         drop_code_ref(workspace, run.id)
-        publish.after_run(workspace, run.id)
+        publish.after_run(workspace, run.id, lost=True)
     finally:
         os.close(lock)
 

@@ -147,6 +147,19 @@ def test_who_says_how_often_a_run_is_published_wants_it_published(
     assert publish.every_seconds(sharing.opened(project)) == seconds
 
 
+def test_what_was_published_of_a_lost_run_is_taken_away_when_the_run_is_recovered(session: Session, bare: Path) -> None:
+    workspace = session.workspace
+    remotes.agree(workspace, remotes.choose(workspace), ["runs"])
+    publish.live_by_id(workspace, session.id)
+    session.writer.drain()
+    start = replace(session.start, record=replace(session.start.record, host="elsewhere"), boot="another", pid=1)
+    start.write(session.folder)
+    said = support.gitexp("recover", "--host", "elsewhere").stdout
+    assert said == f"closed long ({session.id[:7]}) whose process was lost\n"
+    sharing.wait_for(lambda: published(bare) == {})
+    sharing.wait_for(lambda: "1 published run taken away" in (workspace.home / "push.log").read_text())
+
+
 def test_long_curves_are_thinned_evenly_to_what_stands_in_git(session: Session) -> None:
     rows = [("loss", step, sharing.START_MS + step, 0.123456789) for step in range(60_000)]
     session.writer.rows.extend(rows)
