@@ -64,6 +64,7 @@ def test_models_travel_in_the_branch_and_nowhere_else(project: Path, host: Path)
     git(bob, "fsck", "--strict")
 
 
+@pytest.mark.slow
 def test_two_who_register_at_once_both_stand_in_one_order(project: Path, host: Path) -> None:
     registry.register(project, registry.run(project))
     gitexp("push", "--yes")
@@ -155,6 +156,7 @@ def test_a_branch_of_something_else_is_not_written_over(project: Path, host: Pat
     assert "holds no models" in gitexp("push", "--yes", expect=3).stderr
 
 
+@pytest.mark.slow
 def test_a_purge_of_runs_leaves_the_registry_as_it_is(project: Path, host: Path) -> None:
     registry.register(project, registry.run(project))
     other = registry.run(project, "secret")

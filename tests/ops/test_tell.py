@@ -195,6 +195,7 @@ def test_a_redirect_is_not_followed(project: Path, server: Server) -> None:
     assert len(server.got) == 1
 
 
+@pytest.mark.slow
 def test_a_server_that_drips_or_is_away_does_not_hold_us(project: Path, server: Server) -> None:
     hook(project, server.url, 'timeout = "0.3s"\n')
     once(project)
@@ -264,6 +265,7 @@ def test_what_was_not_pushed_is_not_told(project: Path, server: Server, bare: Pa
     assert json.loads(server.got[0][1])["repository"] == str(bare)
 
 
+@pytest.mark.slow
 def test_a_server_tells_from_its_post_receive_hook(project: Path, server: Server, bare: Path) -> None:
     hook(project, server.url)
     git(project, "push", "--quiet", "origin", "main")
@@ -365,6 +367,7 @@ def test_a_line_that_a_crash_tore_is_told_again(project: Path, server: Server) -
     assert server.got[0][0]["X-Gitexp-Delivery"] == server.got[1][0]["X-Gitexp-Delivery"]
 
 
+@pytest.mark.slow
 def test_watch_goes_on_where_it_was_killed(project: Path, tmp_path: Path) -> None:
     line = f"cat >> '{tmp_path}/told'; echo \"$GITEXP_EVENT_VERSION\" >> '{tmp_path}/versions'"
     command = [sys.executable, "-m", "gitexp", "model", "watch", "--exec", line, "--as", "x", "--interval", "50ms"]
