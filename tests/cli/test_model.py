@@ -388,3 +388,33 @@ def test_the_lines_of_events_name_versions_by_what_cannot_move(churn: Path) -> N
         support.gitexp("model", *words)
     subjects = support.git(churn, "log", "-6", "--format=%s", "refs/models/churn").splitlines()
     assert all(version[:7] in subject and "churn:2" not in subject for subject in subjects), subjects
+
+
+CHOSEN = {"metrics", "tags", "aliases", "stages", "approvals", "arguments", "signature", "runs"}
+
+
+def keys(value: object) -> set[str]:
+    """Return the keys of a JSON document but those that people chose."""
+    if isinstance(value, list):
+        return set().union(*map(keys, value))
+    if not isinstance(value, dict):
+        return set()
+    return set(value).union(*(keys(inner) for key, inner in value.items() if key not in CHOSEN))
+
+
+def test_every_key_of_json_is_in_the_reference(churn: Path) -> None:
+    for line in ("approve churn:1 -m x", "request churn:1", "note churn:1 x", "note churn x", "alias churn:1 best",
+                 "deprecate churn:2", "stage churn:3 production"):  # fmt: skip
+        support.gitexp("model", *line.split())
+    page = (support.ROOT / "docs/scripting.md").read_text()
+    asked = (
+        "ls", "ls churn", "show churn", "show churn:1", "log", "diff churn:1 churn:3", "register lr0.1 churn",
+        "create x",
+        "stage churn:1 staging -n", "approve churn:1", "get churn:1 --to out/", "rm churn:2", "undelete churn:2",
+        "env churn:1 --format json",
+    )  # fmt: skip
+    missing = set()
+    for line in asked:
+        words = line.split() if "env" in line else [*line.split(), "--json"]
+        missing |= {f"{line}: {key}" for key in keys(support.gitexp("model", *words).json) if f"`{key}`" not in page}
+    assert sorted(missing) == []

@@ -15,6 +15,7 @@ import pytest
 
 import gitexp
 from gitexp.errors import Damaged, NotFound, Refused, Unsupported, UsageError
+from gitexp.ops import register as registering
 from gitexp.record import event as events
 from gitexp.store import models
 from gitexp.store.models import Draft
@@ -178,3 +179,13 @@ def test_a_training_does_not_load_the_registry(project: Path) -> None:
     assert support.python(project, code).stdout == "[]\n"
     code = "import gitexp\nfrom gitexp import models\nprint(models is gitexp.models, 'models' in dir(gitexp))"
     assert support.python(project, code).stdout == "True True\n"
+
+
+def test_a_version_of_a_run_that_was_still_running_is_served_when_it_has_ended(project: Path) -> None:
+    with gitexp.start_run("churn", name="late") as run:
+        run.log_text("tree\n", name="model.txt", wait=True)
+        options = registering.Options(running=True)
+        done = registering.register(sharing.opened(project), f"{run.id}:model.txt", "churn", options)
+        assert done.version.commit == ""
+    version = gitexp.models.get("churn:1")
+    assert (version.run.name, version.path().read_bytes()) == ("late", b"tree\n")
