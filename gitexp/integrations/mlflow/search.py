@@ -53,8 +53,8 @@ class Search:
         stages = LifecycleStage.view_type_to_stages(run_view_type)
         parsed = SearchUtils.parse_search_filter(filter_string)
         index = database.of(self.workspace)
-        every = self.register.all()
-        paths = {every[str(key)].path: every[str(key)] for key in experiment_ids if str(key) in every}
+        known = [self.register.get(str(key)) for key in experiment_ids]
+        paths = {item.path: item for item in known if item is not None}
         by = filters.order(index, order_by, paths)
         where = [filters.of(index, item, paths) for item in parsed]
         where += [_inside(paths), _staged(stages), _NO_HOLDER]
