@@ -20,7 +20,7 @@ def command(names: tuple[str, ...], host: str | None, as_json: bool) -> None:
     gitexp.deadAfter of silence, or at once with --host.
 
     RUN says that the machine of a run which others publish, and which has been silent for that long, is lost: what was
-    published last is recorded as a killed run and pushed, and the run is shown as running no more.
+    published last is recorded as a killed run and pushed, and the run is shown as running no more; with --host at once.
     """
     from gitexp.git import transport
     from gitexp.ops import lost, recover
@@ -28,7 +28,7 @@ def command(names: tuple[str, ...], host: str | None, as_json: bool) -> None:
     workspace = context.workspace(sweep=False)
     swept = recover.sweep(workspace, host=host)
     for name in names:
-        swept.add(lost.close(workspace, name, transport.interactive()))
+        swept.add(lost.close(workspace, name, transport.interactive(), host))
     if as_json:
         context.print_json(swept.to_json())
         return

@@ -20,24 +20,25 @@ from gitexp.store.workspace import Workspace
 _OF_THE_COMMIT = ("run.json", ".gitattributes")  # written anew
 
 
-def close(workspace: Workspace, name: str, options: Options) -> Swept:
+def close(workspace: Workspace, name: str, options: Options, host: str | None = None) -> Swept:
     """End a run whose machine is lost: one that is published, or whose journal another machine wrote here.
 
-    Raises UsageError for a run that has ended or runs here, Refused for one that gave a sign of life a moment ago.
+    Raises UsageError for a run that has ended or runs here, Refused for one that gave a sign of life a moment ago, by
+    the clock of its machine, unless that is `host`.
     """
     run = find.one(workspace, name)
     if isinstance(run, LiveRun):
         return _close_journal(workspace, run)
     if not _is_published(run):
         raise UsageError(f"run {text.safe(run.name)!r} is not running", hint="list what is running: gitexp status")
-    return _close_published(workspace, run, options)
+    return _close_published(workspace, run, options, host)
 
 
 def _close_journal(workspace: Workspace, run: LiveRun) -> Swept:
     if journal.is_ours(run.start):
         raise UsageError(f"run {text.safe(run.name)!r} runs on this machine", hint=f"gitexp stop {ids.short(run.id)}")
     if run.alive:
-        raise _refusal(run.id, run.name, run.last_sign_ms)
+        raise _refusal(run.id, run.name, run.last_sign_ms, run.host)
     return recover.sweep(workspace)
 
 
@@ -45,7 +46,7 @@ def _is_published(run: Run) -> bool:
     return run.ref is not None and run.ref.startswith(sync.LIVE_PREFIX)
 
 
-def _close_published(workspace: Workspace, run: Run, options: Options) -> Swept:
+def _close_published(workspace: Workspace, run: Run, options: Options, host: str | None) -> Swept:
     """Record what was published last as a killed run, and send it: that takes away what is shown as running."""
     remote = remotes.choose(workspace)
     fetch.fetch(workspace, remote, options=options)  # it may have ended, or have been published again
@@ -53,19 +54,19 @@ def _close_published(workspace: Workspace, run: Run, options: Options) -> Swept:
     shown = elsewhere.of(workspace, run) if _is_published(run) else None
     if shown is None:
         return Swept()
-    if not shown.silent:
-        raise _refusal(shown.id, shown.name, shown.sign_ms)
+    if not shown.silent and shown.host != host:
+        raise _refusal(shown.id, shown.name, shown.sign_ms, shown.host)
     ended = _record(workspace, run, shown)
     planned = push.plan(workspace, remote, push.Choice((ended.id,)), options)
     push.push(workspace, planned, options=options)
     return Swept(closed=[ended])
 
 
-def _refusal(run_id: str, name: str, sign_ms: int) -> Refused:
-    ago = text.age(sign_ms, clock.now_ms())
+def _refusal(run_id: str, name: str, sign_ms: int, host: str) -> Refused:
+    ago, short = text.age(sign_ms, clock.now_ms()), ids.short(run_id)
     return Refused(
-        f"run {text.safe(name)} ({ids.short(run_id)}) gave a sign of life {ago} ago",
-        hint="wait; how long counts as lost says: gitexp config deadAfter",
+        f"run {text.safe(name)} ({short}) gave a sign of life {ago} ago",
+        hint=f"wait; or, if that machine is surely lost: gitexp recover {short} --host {text.safe(host)}",
     )
 
 

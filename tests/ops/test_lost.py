@@ -119,6 +119,22 @@ def test_a_run_that_is_published_again_meanwhile_is_not_lost(
     assert "gave a sign of life 0s ago" in say(theirs, "recover", "long", expect=3).stderr
 
 
+def test_a_machine_whose_clock_is_wrong_is_lost_when_it_is_named(
+    session: Session, theirs: Workspace, bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later(monkeypatch, 10_000_000)
+    publish.live_by_id(session.workspace, session.id)
+    monkeypatch.delenv("GITEXP_NOW")
+    support.git(str(theirs.repo.work_tree), "config", "gitexp.push.origin", "approved")
+    assert "last sign of life 0s ago" in say(theirs, "fetch").stdout
+    host = session.start.record.host
+    refused = say(theirs, "recover", "long", expect=3).stderr
+    assert refused.endswith(f"if that machine is surely lost: gitexp recover {session.id[:7]} --host {host}\n")
+    assert say(theirs, "recover", "long", "--host", "other", expect=3).stderr == refused
+    assert say(theirs, "recover", "long", "--host", host, "--json").json["closed"] == [session.id]
+    assert live_refs(bare) == ""
+
+
 def test_a_run_that_ended_meanwhile_is_left_as_it_is(
     session: Session, theirs: Workspace, bare: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
