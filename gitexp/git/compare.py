@@ -201,7 +201,8 @@ def contents(old: Path, new: Path) -> str:
 def _hunks(old: Path, new: Path) -> str:
     import pygit2
 
-    patch = pygit2.Patch.create_from(old.read_bytes(), new.read_bytes(), context_lines=2)
+    one, other = old.read_bytes(), new.read_bytes()  # kept by name: libgit2 reads them until the text is made
+    patch = pygit2.Patch.create_from(one, other, context_lines=2)
     if patch.delta.is_binary:
         return ""
     text = patch.text or ""
