@@ -21,6 +21,8 @@ def ls(name: str | None, stage: str, limit: int | None, every: bool, as_json: bo
     from gitexp.ops import models
 
     workspace = context.workspace()
+    for line in models.damaged(workspace) if name is None else ():
+        context.say(f"gitexp: {line}")
     if name is None and not stage:
         found = models.every(workspace, removed=every)
         if as_json:

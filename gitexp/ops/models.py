@@ -171,7 +171,7 @@ def completions(workspace: Workspace, beginning: str) -> list[tuple[str, str]]:
     """Return (what can be typed, what it is) for models, and for versions where `:` or `@` was typed."""
     name, mark, _ = _PARTS.fullmatch(beginning).groups()  # type: ignore[union-attr]  # it fits any text
     if not mark:
-        every_one = (model for model in models.every(workspace) if model.name.startswith(name))
+        every_one = (model for model in models.readable(workspace)[0] if model.name.startswith(name))
         return [(model.name, text.plural(len(versions(model)), "version")) for model in every_one]
     model = models.get(workspace, name)
     found = [(f"{name}:{item.number}", item.stage) for item in versions(model)]
@@ -208,8 +208,14 @@ def known(workspace: Workspace, model: Model) -> Known:
 
 
 def every(workspace: Workspace, *, removed: bool = False) -> list[Known]:
-    """Return all models, by name."""
-    return [known(workspace, model) for model in models.every(workspace, removed=removed)]
+    """Return all models that can be read, by name."""
+    return [known(workspace, model) for model in models.readable(workspace, removed=removed)[0]]
+
+
+def damaged(workspace: Workspace) -> list[str]:
+    """Return a line for each model that cannot be read."""
+    found = models.readable(workspace, removed=True)[1]
+    return [f"{text.safe(ref)} cannot be read: {error.message}" for ref, error in sorted(found.items())]
 
 
 def versions(model: Model, *, removed: bool = False, stage: str = "") -> list[Version]:

@@ -230,7 +230,7 @@ def rename(workspace: Workspace, model: Model, name: str) -> Model:
     checked = ids.check_model(name)
     if checked == model.name:
         return model
-    others = [item for item in models.every(workspace, removed=True) if item.first != model.first]
+    others = [item for item in models.readable(workspace, removed=True)[0] if item.first != model.first]
     if any(checked in (item.name, item.first) for item in others):
         raise Refused(f"there is a model {text.safe(checked)} already", hint=f"gitexp model show {checked}")
     subject = f"call {named.safe(model)} {text.safe(checked)}"

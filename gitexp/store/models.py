@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gitexp import clock, ids, locks, text
-from gitexp.errors import Conflict, Damaged, NotFound, Refused, UsageError
+from gitexp.errors import Ambiguous, Conflict, Damaged, GitexpError, NotFound, Refused, UsageError
 from gitexp.git import chain, compare, objects, refs, transport
 from gitexp.git.objects import Commit, Signature
 from gitexp.record import event as events
@@ -60,8 +60,22 @@ def listing(workspace: Workspace) -> dict[str, str]:
 
 def every(workspace: Workspace, *, removed: bool = False) -> list[Model]:
     """Return all models by name; raises Damaged for a chain that cannot be read."""
-    found = [load(workspace, ref, tip) for ref, tip in listing(workspace).items()]
-    return sorted((item for item in found if removed or item.removed is None), key=lambda item: item.name)
+    found, damaged = readable(workspace, removed=removed)
+    if damaged:
+        raise next(iter(damaged.values()))
+    return found
+
+
+def readable(workspace: Workspace, *, removed: bool = False) -> tuple[list[Model], dict[str, GitexpError]]:
+    """Return the models that can be read, by name, and {ref: why not} of the others: one hides no other."""
+    found: list[Model] = []
+    damaged: dict[str, GitexpError] = {}
+    for ref, tip in listing(workspace).items():
+        try:
+            found.append(load(workspace, ref, tip))
+        except GitexpError as error:
+            damaged[ref] = error
+    return sorted((item for item in found if removed or item.removed is None), key=lambda item: item.name), damaged
 
 
 def get(workspace: Workspace, name: str, *, removed: bool = False) -> Model:
@@ -70,7 +84,10 @@ def get(workspace: Workspace, name: str, *, removed: bool = False) -> Model:
     tip = refs.get(workspace.repo, ids.model_ref(name))
     first = load(workspace, ids.model_ref(name), tip) if tip else None
     if first is None or first.name != name:
-        first = next((item for item in every(workspace, removed=True) if item.name == name), first)
+        called = [item for item in readable(workspace, removed=True)[0] if item.name == name]
+        if len(called) > 1:
+            raise Ambiguous(f"models are called {text.safe(name)!r}", candidates=[item.first for item in called])
+        first = called[0] if called else first
     if first is None:
         raise _not_found(workspace, name)
     if first.removed is not None and not removed:
@@ -79,7 +96,7 @@ def get(workspace: Workspace, name: str, *, removed: bool = False) -> Model:
 
 
 def _not_found(workspace: Workspace, name: str) -> NotFound:
-    near = difflib.get_close_matches(name, [item.name for item in every(workspace)], n=3, cutoff=0.5)
+    near = difflib.get_close_matches(name, [item.name for item in readable(workspace)[0]], n=3, cutoff=0.5)
     hint = f"did you mean: {', '.join(near)}" if near else "list them with: gitexp model ls"
     return NotFound(f"no model {text.safe(name)!r}", hint=hint)
 
@@ -164,7 +181,8 @@ def append(workspace: Workspace, first: str, drafts: Sequence[Draft], *, create:
     Raises NotFound without `create` where there is no such model, Refused, moving nothing, where the fold says that
     one of them would change nothing, Conflict where others never stop writing.
     """
-    ref = ids.model_ref(ids.check_model(first))
+    first = ids.check_model(first)
+    ref = ids.model_ref(first)
     with _writing(workspace):
         for _ in range(_TRIES):
             tip = refs.get(workspace.repo, ref)

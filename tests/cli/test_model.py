@@ -418,3 +418,14 @@ def test_every_key_of_json_is_in_the_reference(churn: Path) -> None:
         words = line.split() if "env" in line else [*line.split(), "--json"]
         missing |= {f"{line}: {key}" for key in keys(support.gitexp("model", *words).json) if f"`{key}`" not in page}
     assert sorted(missing) == []
+
+
+def test_a_chain_that_cannot_be_read_hides_no_other_and_is_said(churn: Path) -> None:
+    support.gitexp("model", "rename", "churn", "leavers")
+    support.git(churn, "update-ref", "refs/models/broken", "HEAD")
+    done = support.gitexp("model", "ls")
+    assert done.lines[0] == "1 model, 3 versions"
+    assert done.stderr.startswith("gitexp: refs/models/broken cannot be read: ")
+    assert support.gitexp("model", "ls", "leavers").lines[0] == "leavers: 3 versions"
+    assert "did you mean: leavers" in support.gitexp("model", "show", "leaver", expect=4).stderr
+    support.gitexp("model", "show", "broken", expect=8)
