@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from gitexp import errors
 from gitexp.cli import context
 from gitexp.record import globs
 
@@ -43,7 +44,13 @@ def command(words: tuple[str, ...], artifacts: tuple[str, ...], as_json: bool) -
     named = bool(words) and remotes.is_one(workspace, words[0])
     remote = remotes.choose(workspace, words[0] if named else None)
     names = words[1:] if named else words
-    fetched = fetch.fetch(workspace, remote, names, artifacts=artifacts, options=transport.interactive())
+    try:
+        fetched = fetch.fetch(workspace, remote, names, artifacts=artifacts, options=transport.interactive())
+    except errors.NotFound as error:
+        if artifacts != (globs.EVERY,):
+            raise
+        hint = f"{error.hint}   Files are named with =: gitexp fetch --artifacts='*.pt'"
+        raise errors.NotFound(error.message, hint=hint) from error
     for name, refspec in transport.pruning_refspecs(workspace.repo):
         context.say(
             f"gitexp: remote.{name}.fetch = {refspec}: with pruning, git fetch deletes unpushed runs; remove it"

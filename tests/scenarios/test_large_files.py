@@ -94,6 +94,8 @@ def test_only_the_files_that_are_meant_come(
     assert fetched("--artifacts=*.pt", "--artifacts=deep/**") == "origin: nothing new\nno run there has a file '*.pt'\n"
     assert fetched("--artifacts", other.id) == "origin: 1 large file\n"
     assert support.gitexp("-C", top(theirs), "fetch", "--artifacts=x", "--json").json["meaningless"] == ["x"]
+    said = support.gitexp("-C", top(theirs), "fetch", "--artifacts", "*.pt", expect=4).stderr
+    assert said.endswith("Files are named with =: gitexp fetch --artifacts='*.pt'\n")
 
 
 def test_runs_can_be_named_as_they_are_known_here_and_removed_ones_bring_no_files(
