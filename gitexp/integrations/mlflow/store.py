@@ -38,9 +38,10 @@ def _told(store: Class) -> Class:
 
 def _telling(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Any:
+    def call(store: GitStore, *args: Any, **kwargs: Any) -> Any:
         try:
-            return function(*args, **kwargs)
+            store.settle()
+            return function(store, *args, **kwargs)
         except GitexpError as error:
             raise failures.of(error) from error
 
@@ -52,12 +53,22 @@ def _telling(function: Callable[..., Any]) -> Callable[..., Any]:
 class GitStore(Experiments, Runs, Logging, Metrics, Search, Inputs, LoggedModels, AbstractStore):  # type: ignore[misc]
     """What MLflow calls for `gitexp:` tracking URIs."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, place: uri.Place) -> None:
         super().__init__()
+        self._place = place
+        self._take(place.workspace)
+
+    def _take(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self.register = Register(workspace)
         self._swept = 0.0
         self._sweep()
+
+    def settle(self) -> None:
+        """Go where a relative address leads now."""
+        workspace = self._place.settle()
+        if workspace is not self.workspace:
+            self._take(workspace)
 
     def _sweep(self) -> None:
         """Close runs whose process was lost, commit what came late to others; at most twice a minute."""
@@ -74,6 +85,6 @@ class GitStore(Experiments, Runs, Logging, Metrics, Search, Inputs, LoggedModels
 def of(address: str) -> GitStore:
     """Return the store of an address."""
     with failures.told():
-        workspace = uri.workspace(address)
-        uri.tell_children(address, workspace)
-        return GitStore(workspace)
+        store = GitStore(uri.Place(address))
+        store.settle()
+        return store

@@ -6,6 +6,7 @@ import os
 import urllib.parse
 from pathlib import Path
 
+from gitexp.errors import Unsupported
 from gitexp.store import workspace as workspaces
 from gitexp.store.workspace import Workspace
 
@@ -34,12 +35,37 @@ def root(workspace: Workspace) -> Path:
     return Path(workspace.repo.work_tree or workspace.repo.common_dir)
 
 
-def tell_children(address: str, workspace: Workspace) -> None:
-    """Make a relative tracking URI absolute where MLflow keeps it: it is inherited by processes in other folders."""
-    if os.environ.get("MLFLOW_TRACKING_URI") != address or Path(path(address) or ".").is_absolute():
-        return
-    from mlflow.tracking._tracking_service import utils
+class Place:
+    """Where an address leads from here. MLflow keeps a store for each text, so a relative one is looked at again.
 
-    os.environ["MLFLOW_TRACKING_URI"] = of(workspace)
-    if getattr(utils, "_tracking_uri", None) == address:
-        utils._tracking_uri = of(workspace)
+    It means the repository of the folder where the process is; where that is in none, the one before.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._is_relative = not Path(path(address) or ".").is_absolute()
+        self._folder = Path.cwd() if self._is_relative else None
+        self.workspace = workspace(address)
+
+    def settle(self) -> Workspace:
+        """Return the workspace of now, and let child processes know it."""
+        if not self._is_relative:
+            return self.workspace
+        try:
+            folder = Path.cwd()
+            if folder != self._folder:
+                self._folder, self.workspace = folder, workspace(self._address)
+        except (FileNotFoundError, Unsupported):  # the folder was removed, or is in no repository
+            return self.workspace
+        self._tell_children()
+        return self.workspace
+
+    def _tell_children(self) -> None:
+        """Make the address absolute where MLflow keeps it: it is inherited by processes in other folders."""
+        if os.environ.get("MLFLOW_TRACKING_URI") != self._address:
+            return
+        from mlflow.tracking._tracking_service import utils
+
+        os.environ["MLFLOW_TRACKING_URI"] = of(self.workspace)
+        if getattr(utils, "_tracking_uri", None) == self._address:
+            utils._tracking_uri = of(self.workspace)

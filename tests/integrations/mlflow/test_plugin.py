@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -92,6 +93,19 @@ def test_a_relative_address_is_the_repositorys_and_children_are_told_where_that_
 )
 def test_addresses(address: str, path: str) -> None:
     assert uri.path(address) == path
+
+
+def test_a_relative_address_leads_to_the_repository_where_the_process_is(
+    project: Path, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Path(shutil.copytree(template, tmp_path / "other"))
+    for folder in (project, other, tmp_path):  # the last is in none: the one before stays
+        monkeypatch.chdir(folder)
+        mlflow.set_tracking_uri("gitexp:.")
+        with mlflow.start_run():
+            pass
+    mlflow.set_tracking_uri(None)
+    assert [len(support.run_refs(folder)) for folder in (project, other)] == [1, 2]
 
 
 def test_a_folder_outside_any_repository_is_told_as_mlflow_tells(
