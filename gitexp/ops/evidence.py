@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from gitexp.index.database import Index
     from gitexp.record.facts import State
 
+MAX_READ_BYTES = 1 << 28  # of small files that are hashed for one version
+
 
 def sha256_of(run: Run, name: str) -> str | None:
     """Return the sha256 of an artifact, of a folder its Merkle hash; None where the run has no such artifact.
@@ -34,6 +36,7 @@ def sha256_of(run: Run, name: str) -> str | None:
     found = run.artifacts
     own = next((item for item in found if item.name == name), None)
     if own is not None:
+        _bound([own])
         return artifacts.sha256_of(run, own)
     below = f"{name.rstrip('/')}/"
     inside = [item for item in found if item.name.startswith(below)]
@@ -44,6 +47,7 @@ def sha256_of(run: Run, name: str) -> str | None:
 
 
 def _leaves(run: Run, inside: Sequence[Artifact], below: str) -> list[Leaf]:
+    _bound(inside)
     leaves = []
     for item in inside:
         sha256 = artifacts.sha256_of(run, item)
@@ -51,6 +55,14 @@ def _leaves(run: Run, inside: Sequence[Artifact], below: str) -> list[Leaf]:
             raise Damaged(f"the bytes of {item.name} are not here", hint=f"gitexp show {ids.short(run.id)}")
         leaves.append(Leaf(item.name.removeprefix(below), sha256))
     return leaves
+
+
+def _bound(found: Sequence[Artifact]) -> None:
+    """Raise Damaged where more would have to be read than gitexp ever puts into Git: a server is not to be held."""
+    size = sum(item.size_bytes for item in found if item.sha256 is None)
+    if size > MAX_READ_BYTES:
+        most = f"at most {MAX_READ_BYTES:,} are read"
+        raise Damaged(f"{size:,} bytes of it stand in Git itself: {most}", hint="git config gitexp.inlineLimit")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pytest
 
 import gitexp
 from gitexp.errors import Refused, UsageError
-from gitexp.ops import gates, promote
+from gitexp.ops import evidence, gates, promote
 from gitexp.ops.gates import Gate
 from gitexp.record import event as events
 from gitexp.record.model import Version
@@ -279,3 +279,9 @@ def test_a_run_resumed_after_its_registration_does_not_change_what_is_judged(pro
         again.log({"val_auc": 0.99}, step=9)
     assert support.record(project, run.ref or "", "summary.json")["val_auc"]["last"] == 0.99
     assert not judge(project, version)["require"].met
+
+
+def test_an_artifact_too_large_to_be_read_stands_closed(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    version = registry.register(project, registry.run(project))
+    monkeypatch.setattr(evidence, "MAX_READ_BYTES", 3)
+    assert "bytes of it stand in Git itself: at most 3 are read" in judge(project, version)["artifact"].detail
