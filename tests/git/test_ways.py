@@ -53,7 +53,7 @@ class Clone:
         self.way.fetch(self.repo, "origin", refspecs, QUIET)
 
 
-@pytest.fixture(params=["path", "http", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("file", "ssh"))])
+@pytest.fixture(params=["path", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("file", "ssh", "http"))])
 def address(
     request: pytest.FixtureRequest, project: Path, bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[str]:

@@ -89,14 +89,16 @@ def test_runs_facts_and_files_go_there_and_come_back_over_http(ours: Machine, th
     ours.gitexp("run", "--name", "wrapped", "--", "python", "train.py", "0.1")
     ours.gitexp("tag", "@", "candidate")
     ours.gitexp("note", "@", "as good as it gets")
+    ours.gitexp("model", "register", "first:model.bin", "churn")
     (ours.path / "model.bin").unlink()
     pushed = ours.gitexp("push", "--yes")
-    assert pushed.stdout == "origin: 2 runs sent, facts sent\n"
+    assert pushed.stdout == "origin: 2 runs sent, facts sent, 1 model sent (churn)\n"
     assert ours.gitexp("push", "--yes").stdout == "origin: everything is there already\n"
     assert support.state(ours.path) == before
     fetched = theirs.gitexp("fetch").stdout
     assert fetched.startswith("origin: 2 new runs (churn 1, default 1), 2 new facts")
     assert theirs.runs() == ours.runs()
+    assert theirs.gitexp("model", "ls", "--json").json == ours.gitexp("model", "ls", "--json").json
     shown = theirs.gitexp("show", "wrapped").stdout
     assert "candidate" in shown
     assert "as good as it gets" in shown
@@ -207,6 +209,23 @@ def test_a_file_of_runs_is_written_and_taken_in(ours: Machine, theirs: Machine, 
     assert theirs.gitexp("unbundle", str(tmp_path / "runs.zip")).stdout.startswith("1 new run")
     assert theirs.runs() == ours.runs()
     support.process(theirs.path, "unbundle", str(tmp_path / "runs.zip"))  # Git reads what was written without it
+
+
+@pytest.mark.slow
+def test_a_host_that_takes_branches_only_holds_the_runs_in_one(ours: Machine, theirs: Machine, bare: Path) -> None:
+    for side in (ours, theirs):
+        side.git("config", "gitexp.runsBranch", "gitexp/runs")
+    ours.train("first")
+    ours.gitexp("push", "--yes")
+    theirs.gitexp("fetch")
+    theirs.train("second")
+    theirs.gitexp("push", "--yes")
+    ours.train("third")
+    ours.gitexp("push", "--yes")
+    theirs.gitexp("fetch")
+    assert theirs.runs().items() >= ours.runs().items()
+    assert len(theirs.runs()) == 3
+    assert support.git(bare, "for-each-ref", "--format=%(refname)", "refs/experiments/") == ""
 
 
 @pytest.mark.parametrize(
