@@ -38,7 +38,7 @@ def propose(words: tuple[str, ...], note: str, branch: str, remote: str | None, 
     if lacking := proposing.missing(made):
         context.say(f"still missing beside the merge: {text.safe(lacking)}")
     if remote is None:
-        context.say(f"send it: git push origin {made.branch}   then open a pull request into {text.safe(made.base)}")
+        context.say(proposing.next_step(made))
 
 
 @click.command("accept")

@@ -29,7 +29,8 @@ class Proposed:
     branch: str
     path: str
     commit: str
-    base: str
+    base: str  # as people write it: origin/main
+    shared: bool  # the base is a remote's
     content: str
     unmet: tuple[Gate, ...]
 
@@ -53,7 +54,8 @@ def create(
     refs.update(workspace.repo, branches.PREFIX + name, commit, old=None)
     missing = tuple(gate for gate in plan.unmet if gate.name != "merged")
     base = str(book.branch).removeprefix("refs/heads/").removeprefix("refs/remotes/")
-    return Proposed(name, path, commit, base, content.decode(), missing)
+    shared = str(book.branch).startswith("refs/remotes/")
+    return Proposed(name, path, commit, base, shared, content.decode(), missing)
 
 
 def _check(plan: Plan, book: Rulebook) -> None:
@@ -129,6 +131,14 @@ def describe(made: Proposed) -> dict[str, Any]:
         "content": made.content,
         "unmet": [gate.to_json() for gate in made.unmet],
     }
+
+
+def next_step(made: Proposed) -> str:
+    """Return what to do with the branch, for people: a remote's branch takes pull requests, one of here is merged."""
+    name, _, into = made.base.partition("/") if made.shared else ("", "", made.base)
+    if not name:
+        return f"merge it into {text.safe(into)}, as your project does, then: gitexp model accept"
+    return f"send it: git push {name} {made.branch}   then open a pull request into {text.safe(into)}"
 
 
 def missing(made: Proposed) -> str:

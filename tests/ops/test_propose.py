@@ -63,6 +63,8 @@ def test_a_proposal_is_one_file_on_the_branch_of_the_rules(project: Path, versio
     said = proposals.decode(git(project, "show", f"{made.branch}:{made.path}").encode())
     assert (said.model, said.version, said.sha256) == ("churn", version.id, version.sha256)
     assert (said.stage, said.replaces, said.note) == ("production", None, 'calibrated "well"\n')
+    sent = f"send it: git push origin {made.branch}   then open a pull request into main"
+    assert propose.next_step(made) == sent
     with pytest.raises(Conflict, match="exists already"):
         make(project, version)
 
@@ -183,6 +185,7 @@ def test_gates_hold_for_what_was_merged(project: Path) -> None:
     version = registry.register(project, registry.run(project))
     made = make(project, version)
     assert propose.missing(made) == "notes: 0 of 1"
+    assert propose.next_step(made).startswith("merge it into main, as your project does")
     assert "#   NOT  notes: 0 of 1" in made.content
     merge(project, made.branch)
     assert accepted(project) == [("waiting", "notes: 0 of 1")]
