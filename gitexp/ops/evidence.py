@@ -17,7 +17,7 @@ from gitexp.record.merkle import Leaf
 from gitexp.record.model import Version
 from gitexp.record.summary import is_nan
 from gitexp.store import annotations as said
-from gitexp.store import runs
+from gitexp.store import live, runs
 from gitexp.store.runs import Artifact, Run
 from gitexp.store.workspace import Workspace
 
@@ -89,12 +89,11 @@ class Evidence:
         return found
 
     def _ended(self) -> Run:
-        found = runs.by_id(self.workspace, self.version.run)
+        """Return the run by its id: it may be running still."""
+        found = runs.by_id(self.workspace, self.version.run) or live.by_id(self.workspace, self.version.run)
         if found is None:
-            why = (
-                f"the run {ids.short(self.version.run)} of version {self.version.number} has not ended, or is not here"
-            )
-            raise Damaged(why, hint=f"gitexp show {ids.short(self.version.run)}")
+            why = f"the run {ids.short(self.version.run)} of version {self.version.number} is not here"
+            raise Damaged(why, hint="gitexp fetch")
         return found
 
     @cached_property
@@ -106,6 +105,9 @@ class Evidence:
     def _index(self) -> Index:
         from gitexp.index import alone  # only rules that ask something of the run
 
+        if self.run.live:
+            short = ids.short(self.run.id)
+            raise Damaged(f"the run {short} has not ended: what it comes to is not known", hint=f"gitexp stop {short}")
         return alone.of(self.workspace, self.run, self.state)
 
     @property

@@ -27,6 +27,10 @@ class Refusal(MlflowException, NotImplementedError):  # type: ignore[misc]  # ML
         super().__init__(message, NOT_IMPLEMENTED)
 
 
+class Unknown(Refusal, AttributeError):
+    """What no store of ours has, asked for by name: `hasattr` says no, a handler that calls it answers 501."""
+
+
 # Searches and listings, and what they return where there is nothing.
 _EMPTY: dict[str, Callable[[], Any]] = {
     "search_traces": lambda: ([], None),
@@ -35,6 +39,8 @@ _EMPTY: dict[str, Callable[[], Any]] = {
     "batch_get_trace_infos": list,
     "search_issues": lambda: PagedList([], None),
     "search_datasets": lambda: PagedList([], None),
+    "get_dataset_experiment_ids": list,
+    "_load_dataset_records": lambda: ([], None),
     "list_scorers": list,
     "list_scorers_across_experiments": list,
     "get_online_scoring_configs": list,
@@ -57,6 +63,7 @@ _SILENT = ("link_traces_to_run",)  # the base class does nothing there, and says
 
 def guard(store: Class) -> Class:
     """Give a store that inherits methods which nobody implemented ones that say so."""
+    store.__getattr__ = _unknown  # type: ignore[attr-defined]  # handlers call methods that only MLflow's SQL store has
     for name, function in inspect.getmembers(store, inspect.isfunction):
         if name.startswith("__") or not function.__module__.startswith("mlflow."):
             continue
@@ -69,6 +76,12 @@ def guard(store: Class) -> Class:
         else:
             setattr(store, name, _guarded(function))
     return store
+
+
+def _unknown(store: Any, name: str) -> Any:
+    if name.startswith("_"):
+        raise AttributeError(name)
+    raise Unknown(name)
 
 
 def _empty(function: Callable[..., Any], result: Callable[[], Any]) -> Callable[..., Any]:

@@ -162,6 +162,7 @@ def test_a_version_of_a_run_that_is_live(client: Any, tmp_path: Path) -> None:
     client.create_registered_model("churn")
     made = version(client, run)
     assert made.run_id == run.info.run_id
+    assert client.transition_model_version_stage("churn", "1", "Production").current_stage == "Production"
     client.set_terminated(run.info.run_id)
     assert Path(mlflow.artifacts.download_artifacts("models:/churn/1")).is_dir()
     assert client.transition_model_version_stage("churn", "1", "Staging").current_stage == "Staging"
