@@ -80,6 +80,9 @@ class Evidence:
             raise Damaged(f"version {self.version.number} names no run", hint="gitexp model register RUN NAME")
         if not self.version.commit:  # it was registered while its run was running
             return self._ended()
+        if not objects.exists(self.workspace.repo, self.version.commit):
+            why = f"the run {ids.short(self.version.run)} of version {self.version.number} is not here"
+            raise Damaged(why, hint="gitexp fetch")
         found = runs.load(self.workspace, self.version.commit)
         if found.id != self.version.run:
             raise Damaged(

@@ -285,3 +285,9 @@ def test_an_artifact_too_large_to_be_read_stands_closed(project: Path, monkeypat
     version = registry.register(project, registry.run(project))
     monkeypatch.setattr(evidence, "MAX_READ_BYTES", 3)
     assert "bytes of it stand in Git itself: at most 3 are read" in judge(project, version)["artifact"].detail
+
+
+def test_a_run_that_is_not_here_is_named(project: Path) -> None:
+    version = registry.register(project, registry.run(project), commit="a" * 40)
+    gate = judge(project, version)["artifact"]
+    assert gate.detail == f"the run {version.run[:7]} of version 1 is not here" and gate.fix == "gitexp fetch"
