@@ -5,23 +5,19 @@ The session is that of Git LFS: Git's proxy, certificates and credentials, bound
 
 from __future__ import annotations
 
-import io
-import select
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from gitexp import redact, text
-from gitexp.errors import RemoteError
-from gitexp.git import address, command, incoming, lfshttp, outgoing
+from gitexp.errors import GitexpError, RemoteError
+from gitexp.git import address, incoming, outgoing, smarthttp, smartssh
 from gitexp.git.address import Ssh
 from gitexp.git.exchange import Options, quiet
-from gitexp.git.lfshttp import Body, Session, Trouble, Tuning
+from gitexp.git.lfshttp import Session, Trouble, Tuning
 
 if TYPE_CHECKING:
     import urllib3
@@ -31,24 +27,7 @@ if TYPE_CHECKING:
     from gitexp.git.incoming import Write
     from gitexp.git.repo import Repo
 
-_SILENCE_SECONDS = 300.0  # a server may need long to take a push in
-_END_SECONDS = 60
-_MAX_SAID_BYTES = 1 << 16
 _NONE = b"0" * 40
-_PLACES = (
-    "info/refs?service=git-upload-pack",
-    "info/refs?service=git-receive-pack",
-    "git-upload-pack",
-    "git-receive-pack",
-)
-_WORDS = {
-    403: "does not allow it (403)",
-    404: "has no Git repository there (404)",
-    413: "takes no push so large (413)",
-    422: "does not accept it (422)",
-    507: "is full (507)",
-}
-
 Refs = dict[str, str]
 
 
@@ -153,13 +132,11 @@ class Server:
         broken = (faults.GitProtocolError, faults.NotGitRepository, faults.FileFormatException, HTTPUnauthorized)
         try:
             yield
-        except (faults.SendPackError, RemoteError):
+        except (faults.SendPackError, GitexpError):
             raise
         except Trouble as error:
-            raise self._failed(_words(error, self.label)) from error
+            raise self._failed(smarthttp.words(error, self.label)) from error
         except (*broken, *incoming.MALFORMED, NotImplementedError, OSError) as error:
-            if type(error).__module__.startswith("gitexp"):  # ours: the disk is full, an object is missing
-                raise
             raise self._failed(_of(error)) from error
         finally:
             self.close()
@@ -175,7 +152,7 @@ def http(repo: Repo, url: str, options: Options) -> Server:
     from dulwich.client import Urllib3HttpGitClient
 
     session = Session(repo, url, Tuning.of(repo), quiet(options))
-    requests = cast("urllib3.PoolManager", _Requests(session))
+    requests = cast("urllib3.PoolManager", smarthttp.Requests(session))
     client = Urllib3HttpGitClient(session.url, pool_manager=requests, thin_packs=True)
     return Server(repo, client, "", options, address.label(url), session.close)
 
@@ -184,7 +161,7 @@ def ssh(repo: Repo, place: Ssh, label: str, options: Options) -> Server:
     """Return the server that the user's ssh reaches."""
     from dulwich.client import SSHGitClient
 
-    vendor = _Vendor(repo, place, options)
+    vendor = smartssh.Vendor(repo, place, options)
     client = SSHGitClient(place.host, vendor=cast(Any, vendor), thin_packs=True)
     return Server(repo, client, place.path, options, label, vendor.close, vendor.said)
 
@@ -198,129 +175,12 @@ def daemon(repo: Repo, url: str, options: Options) -> Server:
     return Server(repo, client, parts.path, options, address.label(url), client.close)
 
 
-class _Requests:
-    """What dulwich takes for a pool of urllib3: every request is one of our session."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self.headers: dict[str, str] = {}
-
-    def request(
-        self, method: str, url: str, *, headers: Mapping[str, str], body: object = None, **_: object
-    ) -> urllib3.BaseHTTPResponse:
-        """Return the answer; raises Trouble, and RemoteError where nobody can log in."""
-        if not url.endswith(_PLACES):  # a server can name addresses of packs, which nobody asked it for
-            raise Trouble(f"{lfshttp.host(url)} sends us elsewhere")
-        send = None if body is None else _once(url, body)
-        answer = self._session.open(method, url, headers, send, silence_seconds=_SILENCE_SECONDS)
-        kind = answer.headers.get("Content-Type", "")
-        if method == "GET" and not kind.startswith("application/x-git-"):
-            answer.close()
-            raise Trouble(f"{lfshttp.host(url)} answers, but not as a Git server")
-        return answer
-
-
-def _once(url: str, body: object) -> Callable[[], Body | bytes]:
-    """Return what gives the body of a request: a stream can be sent once only."""
-    if isinstance(body, bytes):
-        return lambda: body
-    rest = [body]
-
-    def give() -> Body:
-        if not rest:
-            raise Trouble(f"{lfshttp.host(url)} asks for credentials in the middle of a push", again=True)
-        return cast(Body, rest.pop())  # urllib3 takes an iterator of blocks as well
-
-    return give
-
-
-class _Pipe:
-    """A started ssh, as dulwich talks to one."""
-
-    def __init__(self, words: Sequence[str], env: Mapping[str, str]) -> None:
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed below; a pipe that nobody reads would fill
-        self._process = subprocess.Popen(
-            words, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, env=env
-        )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._in, self._out = self._process.stdin, io.BufferedReader(cast(io.RawIOBase, self._process.stdout))
-        self.read, self.write = self._out.read, self._in.write
-
-    def can_read(self) -> bool:
-        """Say whether there is something to read."""
-        return bool(select.select([self._out], [], [], 0)[0])
-
-    def is_open(self) -> bool:
-        """Wait for the first byte; False where there comes none."""
-        return bool(self._out.peek(1))
-
-    def said(self) -> list[str]:
-        """End the talk; return what ssh and the other side said on stderr."""
-        with suppress(BrokenPipeError):
-            self._in.close()
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=_END_SECONDS)
-        self._errors.seek(0)
-        return self._errors.read(_MAX_SAID_BYTES).decode("utf-8", "replace").splitlines()
-
-    def close(self) -> None:
-        """End it; done again it changes nothing."""
-        for stream in (self._in, self._out, self._errors):
-            with suppress(BrokenPipeError):
-                stream.close()
-        try:
-            self._process.wait(timeout=_END_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-
-class _Vendor:
-    """What dulwich takes for a maker of ssh connections: the command that Git would start."""
-
-    def __init__(self, repo: Repo, place: Ssh, options: Options) -> None:
-        self._repo, self._place, self._options = repo, place, options
-        self._started: list[_Pipe] = []
-
-    def run_command(self, host: str, line: bytes, *, protocol_version: int | None = None, **_: object) -> _Pipe:
-        """Start ssh with this command for the other side."""
-        from dulwich.errors import HangupException
-
-        version = 2 if protocol_version is None else protocol_version
-        words = address.program(self._repo, self._place)
-        if version and not address.is_putty(self._repo):
-            words += ["-o", "SendEnv=GIT_PROTOCOL"]
-        env = {**quiet(self._options), **({"GIT_PROTOCOL": f"version={version}"} if version else {})}
-        there = line.decode("utf-8", "surrogateescape")
-        pipe = _Pipe([*words, self._place.host, there], command.environment(None, env))
-        self._started.append(pipe)
-        if not pipe.is_open():
-            raise HangupException
-        return pipe
-
-    def said(self) -> list[str]:
-        """Return what was said on stderr."""
-        return [line for pipe in self._started for line in pipe.said()]
-
-    def close(self) -> None:
-        """End what was started."""
-        for pipe in self._started:
-            pipe.close()
-        self._started.clear()
-
-
 def shallow_tips(repo: Repo) -> list[str]:
     """Return the commits at which history is cut off here."""
     try:
         return (repo.common_dir / "shallow").read_text().split()
     except FileNotFoundError:
         return []
-
-
-def _words(error: Trouble, label: str) -> str:
-    known = _WORDS.get(error.status)
-    return f"{lfshttp.host(label)} {known}" if known else error.why
 
 
 def _of(error: Exception) -> str:
