@@ -15,7 +15,7 @@ from gitexp.errors import Ambiguous, NotFound, UsageError
 from gitexp.record import model as folding
 from gitexp.record import rules as ruling
 from gitexp.record.model import Model, Remark, Version, Word
-from gitexp.store import models
+from gitexp.store import models, rulebook
 from gitexp.store.workspace import Workspace
 
 _NUMBER = re.compile(r"v?(\d{1,9})\??", re.IGNORECASE)
@@ -30,7 +30,24 @@ def find(workspace: Workspace, said: str, *, removed: bool = False) -> tuple[Mod
     """
     name, mark, what = _split(said)
     model = models.get(workspace, name, removed=removed)
+    if mark == "@":
+        _check_stage(workspace, model, what)
     return model, _version(model, mark, what, removed=removed) if mark else None
+
+
+def _check_stage(workspace: Workspace, model: Model, what: str) -> None:
+    """Raise NotFound for a stage that is empty, where an older alias of that name would pass for it."""
+    stage = what.lower()
+    if what not in model.aliases or model.holders(stage):
+        return
+    if stage in rulebook.now(workspace).rules.names(model.first):
+        held = label(model, model.versions[model.aliases[what]])
+        hint = f"an alias of before the stage names {held}: gitexp model alias -d {model.name} {what}"
+        raise NotFound(f"no version of {safe(model)} is in {text.safe(stage)}", hint=hint)
+
+
+def _is_version(word: str) -> bool:
+    return word[:1] in (":", "@") or word == folding.LATEST or bool(_NUMBER.fullmatch(word) or _EVENT.fullmatch(word))
 
 
 def one(workspace: Workspace, name: str, *, removed: bool = False) -> Model:
@@ -50,14 +67,18 @@ def version(workspace: Workspace, said: str, *, removed: bool = False) -> tuple[
 
 
 def take(workspace: Workspace, words: Sequence[str], *, removed: bool = False) -> tuple[Model, Version, list[str]]:
-    """Return the version that words begin with, `churn:3 …` or `churn 3 …`, and the words after it."""
+    """Return the version that words begin with, `churn:3 …` or `churn 3 …`, and the words after it.
+
+    Apart from its model a version is a number, `latest`, or begins with `:` or `@`: a stage could be another word's.
+    """
     if not words:
         raise UsageError("which version?", hint="gitexp model ls NAME")
     model, found = find(workspace, words[0], removed=removed)
     if found is not None:
         return model, found, list(words[1:])
-    if len(words) < 2:
+    if len(words) < 2 or not _is_version(words[1]):
         raise _which(model)
+    _check_stage(workspace, model, words[1].removeprefix("@"))
     return model, of(model, words[1], removed=removed), list(words[2:])
 
 
@@ -154,9 +175,13 @@ def _by_place(model: Model, what: str) -> Version:
         return held[0] if held else named  # type: ignore[return-value]  # one of them is there
     if _NUMBER.fullmatch(what):
         raise NotFound(f"no stage or alias {text.safe(what)!r}", hint=f"{model.name}:{what}")
-    places = sorted({*model.aliases, *(item.stage for item in model.versions.values()), folding.LATEST} - {ruling.NONE})
+    places = sorted({*model.aliases, *_stages(model), folding.LATEST})
     hint = "there is: " + ", ".join(text.safe(f"{model.name}@{place}") for place in places)
     raise NotFound(f"no version of {safe(model)} is {text.safe(what)!r}", hint=hint)
+
+
+def _stages(model: Model) -> set[str]:
+    return {item.stage for item in versions(model)} - {ruling.NONE}
 
 
 def _which(model: Model) -> UsageError:
@@ -175,7 +200,7 @@ def completions(workspace: Workspace, beginning: str) -> list[tuple[str, str]]:
         return [(model.name, text.plural(len(versions(model)), "version")) for model in every_one]
     model = models.get(workspace, name)
     found = [(f"{name}:{item.number}", item.stage) for item in versions(model)]
-    found += [(f"{name}@{stage}", "stage") for stage in sorted({item.stage for item in versions(model)})]
+    found += [(f"{name}@{stage}", "stage") for stage in sorted(_stages(model))]
     found += [(f"{name}@{alias}", "alias") for alias in sorted(model.aliases)]
     return [item for item in found if item[0].startswith(beginning)]
 

@@ -239,7 +239,7 @@ def test_rollback_says_who_is_there_and_who_is_not(churn: Path) -> None:
         (["nix"], 2, "no command 'model nix'"),
         (["regster"], 2, "did you mean: gitexp model register"),
         (["show", "chrn"], 4, "did you mean: churn"),
-        (["stage", "churn", "production"], 4, "no version of churn is 'production'"),
+        (["stage", "churn", "production"], 2, "which version of churn?"),
         (["stage", "churn:1"], 2, "churn:1 into which stage?"),
         (["stage", "churn:1", "Production!"], 2, "stage 'Production!'"),
         (["ls", "churn:1"], 2, "is a version, not a model"),

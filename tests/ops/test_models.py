@@ -139,11 +139,24 @@ def test_words_name_a_version_together_or_apart(workspace: Workspace) -> None:
         ["churn:1", "x"],
         ["churn", "1", "x"],
         ["churn", ":1", "x"],
-        ["churn", "staging", "x"],
+        ["churn", "@staging", "x"],
         ["churn@staging", "x"],
     ]
     for given in words:
         _, found, rest = named.take(workspace, given)
         assert (found.id, rest) == (one.id, ["x"])
-    assert named.take(workspace, ["churn", "best"])[1].id == two.id
+    assert named.take(workspace, ["churn", "@best"])[1].id == two.id
+    for given in (["churn"], ["churn", "staging"], ["churn", "best", "x"], []):
+        with pytest.raises(UsageError, match="which version"):
+            named.take(workspace, given)
     assert named.take(workspace, ["churn", "latest"])[1].id == two.id
+
+
+def test_a_half_typed_name_is_completed_with_models_then_with_their_versions(workspace: Workspace) -> None:
+    one = add(workspace, auc=0.7)
+    add(workspace, auc=0.8)
+    say(workspace, one, events.TRANSITION, stage="staging")
+    say(workspace, one, events.ALIAS, alias="best")
+    assert named.completions(workspace, "ch") == [("churn", "2 versions")]
+    assert [typed for typed, _ in named.completions(workspace, "churn:")] == ["churn:2", "churn:1"]
+    assert [typed for typed, _ in named.completions(workspace, "churn@")] == ["churn@staging", "churn@best"]
