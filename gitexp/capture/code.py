@@ -13,7 +13,7 @@ from typing import Any
 
 from gitexp import redact
 from gitexp.errors import DirtyTree, Unsupported, UsageError
-from gitexp.git import objects, snapshot, worktree
+from gitexp.git import objects, refs, snapshot, worktree
 from gitexp.git.repo import Head, Repo
 from gitexp.git.worktree import LeftOut, Rules, Status
 
@@ -110,6 +110,26 @@ def capture(
     if not status.dirty:
         return state
     return _with_snapshot(repo, state, status, rules) if policy == "snapshot" else _without_snapshot(state, status)
+
+
+def elsewhere(repo: Repo, named: str) -> CodeState:
+    """Return the code of a run that runs on another machine: what it names, where this repository has that."""
+    commit = refs.resolve(repo, named) if named else None
+    return CodeState(
+        commit=commit,
+        branch=None,
+        dirty=False,
+        policy="allow",
+        complete=False,
+        snapshot=None,
+        changed=(),
+        untracked=(),
+        left_out=(),
+        remote=_remote(repo, None),
+        directory="",
+        edited=(),
+        tree=objects.read_commit(repo, commit).tree if commit else None,
+    )
 
 
 def _settled(repo: Repo, rules: Rules) -> tuple[Head, Status]:

@@ -31,7 +31,10 @@ from gitexp.store.workspace import Workspace
 
 @dataclass(slots=True)
 class Request:
-    """What is asked of a new run; params by their source (arguments, file, sdk)."""
+    """What is asked of a new run; params by their source (arguments, file, sdk).
+
+    `spooled` is the code that it says it runs, where that is not the one here; `elsewhere`: it runs on another machine.
+    """
 
     experiment: str | None = None
     name: str | None = None
@@ -50,6 +53,7 @@ class Request:
     imported: bool = False
     spooled: str | None = None
     shared: bool = False
+    elsewhere: bool = False
     start_ms: int | None = None
 
 
@@ -162,6 +166,8 @@ def check_joined(session: Session) -> None:
 
 def _code(workspace: Workspace, request: Request) -> CodeState:
     """Fix the code; data that earlier runs wrote is told from dirt when it first stands in the way."""
+    if request.elsewhere:
+        return code.elsewhere(workspace.repo, request.spooled or "")
     policy, origin = workspace.settings.choice("dirty"), workspace.settings.origin("dirty")[1]
     while True:
         rules = dirty.rules(workspace)

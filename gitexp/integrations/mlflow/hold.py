@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from gitexp import ids
 from gitexp.errors import Conflict, GitexpError
@@ -83,6 +83,7 @@ def begin(
         start_ms=start_ms,
         imported=not in_server(),
         shared=True,
+        **(_of_client(tags or {}) if in_server() and resume is None else {}),
     )
     held = Held(lifecycle.start(workspace, request))
     if not in_server():
@@ -91,6 +92,13 @@ def begin(
     with _guard:
         _held[workspace.home, held.session.id] = held
     return held.session.id
+
+
+def _of_client(tags: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a run says of itself that runs on another machine than the server which records it."""
+    command = tags.get("mlflow.source.name")
+    said: dict[str, Any] = {"command": (command,)} if command else {}
+    return said | {"elsewhere": True, "spooled": tags.get("mlflow.source.git.commit")}
 
 
 def _named(workspace: Workspace, experiment_id: str) -> str:

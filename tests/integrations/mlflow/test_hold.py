@@ -163,6 +163,23 @@ def test_a_server_that_is_killed_kills_no_run(client: Any) -> None:
     assert client.get_run(run_id).info.status == "FINISHED"
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_a_server_records_the_code_that_its_client_names(project: Path, client: Any, known: bool) -> None:
+    first = support.git(project, "rev-parse", "HEAD") if known else "12" * 20
+    support.commit(project, "later", other="x")
+    tags = {"mlflow.source.git.commit": first, "mlflow.source.name": "far.py"}
+    code = f"print(client.create_run('0', tags={tags!r}).info.run_id, flush=True); os._exit(0)"
+    run_id = script(code, env={"_MLFLOW_SERVER_FILE_STORE": mlflow.get_tracking_uri()})
+    client.set_terminated(run_id)
+    found = stored(run_id)
+    assert found is not None
+    assert (found.record.code["commit"], found.record.code["complete"]) == (first, False)
+    assert found.record.command == ("far.py",)
+    assert [parent.commit for parent in found.record.parents] == ([first] if known else [])
+    assert "far.py" in support.gitexp("show", run_id).stdout
+    support.git(project, "fsck", "--strict")
+
+
 def test_two_processes_log_into_one_run(client: Any) -> None:
     run_id = client.create_run("0").info.run_id
     code = f"for step in range(200): client.log_metric({run_id!r}, f'm{{os.getpid()}}', step, step=step)"
