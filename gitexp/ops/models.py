@@ -30,20 +30,7 @@ def find(workspace: Workspace, said: str, *, removed: bool = False) -> tuple[Mod
     """
     name, mark, what = _split(said)
     model = models.get(workspace, name, removed=removed)
-    if mark == "@":
-        _check_stage(workspace, model, what)
-    return model, _version(model, mark, what, removed=removed) if mark else None
-
-
-def _check_stage(workspace: Workspace, model: Model, what: str) -> None:
-    """Raise NotFound for a stage that is empty, where an older alias of that name would pass for it."""
-    stage = what.lower()
-    if what not in model.aliases or model.holders(stage):
-        return
-    if stage in rulebook.now(workspace).rules.names(model.first):
-        held = label(model, model.versions[model.aliases[what]])
-        hint = f"an alias of before the stage names {held}: gitexp model alias -d {model.name} {what}"
-        raise NotFound(f"no version of {safe(model)} is in {text.safe(stage)}", hint=hint)
+    return model, _version(workspace, model, mark, what, removed=removed) if mark else None
 
 
 def _is_version(word: str) -> bool:
@@ -78,8 +65,7 @@ def take(workspace: Workspace, words: Sequence[str], *, removed: bool = False) -
         return model, found, list(words[1:])
     if len(words) < 2 or not _is_version(words[1]):
         raise _which(model)
-    _check_stage(workspace, model, words[1].removeprefix("@"))
-    return model, of(model, words[1], removed=removed), list(words[2:])
+    return model, of(workspace, model, words[1], removed=removed), list(words[2:])
 
 
 def pair(workspace: Workspace, words: Sequence[str]) -> tuple[tuple[Model, Version], tuple[Model, Version]]:
@@ -95,7 +81,7 @@ def pair(workspace: Workspace, words: Sequence[str]) -> tuple[tuple[Model, Versi
         return (model, last[1]), (model, last[0])
     model, found, rest = take(workspace, words)
     if not rest:
-        held = of(model, "@production")
+        held = of(workspace, model, "@production")
         if held.id == found.id:
             raise UsageError(f"{label(model, found)} is the one in production", hint=f"{label(model, found)} VERSION")
         return (model, held), (model, found)
@@ -103,15 +89,15 @@ def pair(workspace: Workspace, words: Sequence[str]) -> tuple[tuple[Model, Versi
         raise UsageError("two versions are compared", hint=f"gitexp model diff {model.name} 2 3")
     if is_address(rest[0]) and rest[0][0] not in ":@":
         return (model, found), version(workspace, rest[0])
-    return (model, found), (model, of(model, rest[0]))
+    return (model, found), (model, of(workspace, model, rest[0]))
 
 
-def of(model: Model, said: str, *, removed: bool = False) -> Version:
+def of(workspace: Workspace, model: Model, said: str, *, removed: bool = False) -> Version:
     """Return the version of a model that `3`, `:3`, `@production`, `latest` or an alias means."""
     if said[:1] in (":", "@"):
-        return _version(model, said[0], said[1:], removed=removed)
+        return _version(workspace, model, said[0], said[1:], removed=removed)
     is_number = _NUMBER.fullmatch(said) or _EVENT.fullmatch(said)
-    return _version(model, ":" if is_number else "@", said, removed=removed)
+    return _version(workspace, model, ":" if is_number else "@", said, removed=removed)
 
 
 def is_address(said: str) -> bool:
@@ -127,9 +113,9 @@ def _split(said: str) -> tuple[str, str, str]:
     return name, mark, what.strip()
 
 
-def _version(model: Model, mark: str, what: str, *, removed: bool) -> Version:
+def _version(workspace: Workspace, model: Model, mark: str, what: str, *, removed: bool) -> Version:
     found = _latest(model) if what.lower() == folding.LATEST else None
-    found = found or (_by_number(model, what) if mark == ":" else _by_place(model, what))
+    found = found or (_by_number(model, what) if mark == ":" else _by_place(workspace, model, what))
     if found.removed is not None and not removed:
         raise NotFound(f"{label(model, found)} was removed", hint=f"gitexp model undelete {label(model, found)}")
     return found
@@ -164,10 +150,20 @@ def _numbers(model: Model) -> str:
     return f"it has {kept[0]} to {kept[-1]}" if len(kept) > 1 else f"it has {kept[0]}"
 
 
-def _by_place(model: Model, what: str) -> Version:
-    """Return the version in a stage, the one that came last where there are several, or under an alias."""
+def _by_place(workspace: Workspace, model: Model, what: str) -> Version:
+    """Return the version in a stage, the one that came last where there are several, or under an alias.
+
+    Where the rules name a stage so, the name means the stage, whoever is in it.
+    """
     held = model.holders(what.lower()) if what.lower() != ruling.NONE else []
     named = model.versions.get(model.aliases.get(what, ""))
+    if named is not None and what.lower() in rulebook.now(workspace).rules.names(model.first):
+        if not held:
+            hint = (
+                f"an alias of before the stage names {label(model, named)}: gitexp model alias -d {model.name} {what}"
+            )
+            raise NotFound(f"no version of {safe(model)} is in {text.safe(what.lower())}", hint=hint)
+        named = None
     if held and named is not None and named is not held[0]:
         candidates = [f"{label(model, held[0])}, in that stage", f"{label(model, named)}, under that alias"]
         raise Ambiguous(f"{text.safe(what)} is a stage and an alias of {safe(model)}", candidates=candidates)

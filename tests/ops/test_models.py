@@ -16,7 +16,7 @@ from gitexp.record.model import Model, Version
 from gitexp.store import models
 from gitexp.store.models import Draft
 from gitexp.store.workspace import Workspace
-from tests import recording, sharing, support
+from tests import recording, registry, sharing, support
 
 NAMES = ["churn", "vision/resnet50", "Krähe ✓", "x" * 250, "a", "a/b", "A", "模型", "-dash", "..x", "name.lock", "con"]
 
@@ -94,6 +94,16 @@ def test_a_stage_that_is_an_alias_of_another_version_too_is_not_guessed(workspac
     with pytest.raises(Ambiguous) as found:
         named.version(workspace, "churn@canary")
     assert found.value.candidates == ("churn:1, in that stage", "churn:2, under that alias")
+    registry.rule(Path(workspace.repo.work_tree or ""), "[registry.stages.canary]\n[registry.stages.beta]\n")
+    assert number(workspace, "churn@canary") == 1
+
+
+def test_an_alias_that_the_rules_make_a_stage_later_names_nobody_until_somebody_is_in_it(workspace: Workspace) -> None:
+    say(workspace, add(workspace), events.ALIAS, alias="beta")
+    assert number(workspace, "churn@beta") == 1
+    registry.rule(Path(workspace.repo.work_tree or ""), "[registry.stages.beta]\n")
+    with pytest.raises(NotFound, match="no version of churn is in beta"):
+        named.version(workspace, "churn@beta")
 
 
 def test_of_several_versions_in_a_stage_the_one_that_came_last_is_meant(
