@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.errors import Damaged
-from gitexp.git import command, objects
+from gitexp.git import command, objects, reffiles
 
 if TYPE_CHECKING:
     import pygit2
@@ -88,8 +88,17 @@ def _count(text: str) -> int | None:
 def beyond(repo: Repo, tips: Iterable[str], known: Iterable[str]) -> list[str]:
     """Return the commits that lie behind some and not behind others, newest first; raises Damaged for a torn history.
 
-    Of `known` counts what is here.
+    Of `known` counts what is here, and where something of that has no whole history, what a ref names.
     """
+    tips, known = list(tips), list(known)
+    try:
+        return _beyond(repo, tips, known)
+    except Damaged:
+        named = set(reffiles.listing(repo.common_dir, "refs/").values())
+        return _beyond(repo, tips, [oid for oid in known if oid in named])
+
+
+def _beyond(repo: Repo, tips: Iterable[str], known: Iterable[str]) -> list[str]:
     import pygit2
 
     walker = repo.raw.walk(None)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -82,8 +82,7 @@ def fetch(repo: Repo, remote: str, refspecs: Iterable[str], options: Options) ->
                 found.update({ref: (oid, spec.forced) for ref, oid in spec.expand(held)})
             except KeyError as error:
                 raise RemoteError(f"{remote} has no ref {spec.source}", hint=f"git ls-remote {remote}") from error
-        wanted = dict.fromkeys(oid for oid, _ in found.values())
-        return [oid for oid in wanted if not objects.exists(repo, oid)], [*islice(_known(repo, held), _HAVES)]
+        return _lacking(repo, {oid for oid, _ in found.values()}), [*islice(_known(repo, held), _HAVES)]
 
     peer = _peer(repo, remote, options, push=False)
     try:
@@ -95,15 +94,27 @@ def fetch(repo: Repo, remote: str, refspecs: Iterable[str], options: Options) ->
     _land(repo, remote, found)
 
 
+def _lacking(repo: Repo, wanted: Collection[str]) -> list[str]:
+    """Return those of these commits that are not here whole: what no ref names may have lost a part since."""
+    absent = [oid for oid in wanted if not objects.exists(repo, oid)]
+    loose = [oid for oid in wanted if oid not in absent]
+    try:
+        incoming.check(repo, loose)
+    except Damaged:
+        return absent + loose
+    return absent
+
+
 def _known(repo: Repo, held: Mapping[str, str]) -> Iterator[str]:
     """Yield commits that the other side may have, those first that spare most: branches, facts, HEAD's past, runs."""
     ours = refs.listing(repo, "refs/")
+    whole = set(ours.values())  # what no ref names is not counted on
     usual = ("refs/heads/", "refs/tags/", "refs/notes/", "refs/remotes/")
     first = [oid for ref, oid in (*held.items(), *ours.items()) if ref.startswith(usual)]
     past = _past(repo)
     rest = [oid for ref, oid in reversed([*held.items()]) if not ref.startswith(usual)]
     for oid in dict.fromkeys((*first[: _HAVES // 2], *past, *rest, *first)):
-        if objects.exists(repo, oid):
+        if oid in whole or oid in past:
             yield oid
 
 

@@ -87,6 +87,17 @@ def test_the_history_behind_a_commit(both: Ask, edited: tuple[str, str], project
     assert set(compare.beyond(discover.find(project), [head], [edited[0], "1" * 40])) == known
 
 
+def test_a_known_commit_with_a_torn_history_stands_in_nobodys_way(project: Path) -> None:
+    head = support.git(project, "rev-parse", "HEAD")
+    parent = support.git(project, "commit-tree", "HEAD^{tree}", "-p", head, "-m", "parent")
+    torn = support.git(project, "commit-tree", "HEAD^{tree}", "-p", parent, "-m", "torn")
+    (project / ".git/objects" / parent[:2] / parent[2:]).unlink()
+    new = support.commit(project, "new")
+    assert compare.beyond(discover.find(project), [new], [torn]) == [new, head]
+    support.git(project, "update-ref", "refs/experiments/a/b-kkkkkkk", head)
+    assert compare.beyond(discover.find(project), [new], [torn, head]) == [new]
+
+
 def test_what_objects_are_and_hold_and_take(both: Ask, edited: tuple[str, str], project: Path) -> None:
     oids = [line.split()[0] for line in support.git(project, "rev-list", "--objects", "--all").splitlines()] + [
         "1" * 40

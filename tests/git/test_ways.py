@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,6 +157,27 @@ class TestBothWays:
         assert (
             not (ours.path / ".git/FETCH_HEAD").exists() or "theirs" not in (ours.path / ".git/FETCH_HEAD").read_text()
         )
+
+    def test_what_is_left_of_a_run_here_is_not_taken_for_the_whole(self, ours: Clone, theirs: Clone) -> None:
+        first = detached(theirs, "first")
+        second = detached(theirs, "second", first)
+        theirs.push(f"{first}:{OTHER}", f"{second}:{RUN}")
+        ours.fetch(f"{RUN}:{RUN}", f"{OTHER}:{OTHER}")
+        for ref in (RUN, OTHER):
+            support.git(ours.path, "update-ref", "-d", ref)
+        packs = ours.path / ".git/objects/pack"
+        for pack in [*packs.glob("*.pack")]:
+            data = pack.read_bytes()
+            for path in packs.glob(f"{pack.stem}.*"):
+                path.unlink()
+            subprocess.run(["git", "unpack-objects", "-q"], cwd=ours.path, input=data, check=True)
+        for name in ("first.txt", "second.txt"):
+            blob = support.git(theirs.path, "rev-parse", f"{second if name[0] == 's' else first}:{name}")
+            (ours.path / ".git/objects" / blob[:2] / blob[2:]).unlink()
+        ours.fetch(f"{RUN}:{RUN}")
+        assert support.git(ours.path, "show", f"{second}:second.txt") == "second"
+        support.git(ours.path, "fsck", "--strict")
+        support.git(ours.path, "update-ref", "-d", RUN)
 
     def test_a_fetch_moves_a_ref_forward_only(self, ours: Clone, theirs: Clone) -> None:
         first = detached(theirs, "first")
