@@ -135,6 +135,8 @@ class GitArtifactRepository(ArtifactRepository):  # type: ignore[misc]  # MLflow
 
     def _download(self, path: str, target: Path) -> str:
         place = self._place(path)
+        if not place.run_id and path:
+            raise MlflowException(f"No such artifact: '{path}'", error_code=RESOURCE_DOES_NOT_EXIST)
         if not place.run_id:
             return str(target)
         run, name = self._run(place.run_id), place.name

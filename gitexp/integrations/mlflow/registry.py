@@ -333,9 +333,9 @@ class GitRegistry(AbstractStore):  # type: ignore[misc]  # MLflow's classes are 
 
     def _one(self, name: str, version: Any) -> tuple[Model, Version]:
         _validate_model_name(name)
-        number = _validate_model_version(version)
+        _validate_model_version(version)
         model = self._get(name)
-        found = model.by_number(number) if model is not None else None
+        found = model.by_number(int(version)) if model is not None else None
         if model is None or found is None or found.removed is not None:
             raise failures.missing(f"Model Version (name={name}, version={version}) not found")
         return model, found
