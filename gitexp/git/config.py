@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from gitexp.errors import Unsupported
 from gitexp.git import command
 
 if TYPE_CHECKING:
@@ -111,7 +112,11 @@ def _by_libgit2(git_dir: Path) -> tuple[Entry, ...]:
     """Read the values by libgit2, which knows includes, but not the variables that stand for files and values."""
     import pygit2
 
-    rows = [(int(entry.level), entry.name, entry.value) for entry in pygit2.Repository(str(git_dir)).config]
+    try:
+        found = pygit2.Repository(str(git_dir)).config
+    except pygit2.GitError as error:
+        raise unopened(git_dir, git_dir.parent if git_dir.name == ".git" else git_dir, error) from error
+    rows = [(int(entry.level), entry.name, entry.value) for entry in found]
     for variable, levels in (("GIT_CONFIG_SYSTEM", _SYSTEM_LEVELS), ("GIT_CONFIG_GLOBAL", _GLOBAL_LEVELS)):
         if (named := os.environ.get(variable)) is not None:
             rows = [row for row in rows if row[0] not in levels]
@@ -120,6 +125,14 @@ def _by_libgit2(git_dir: Path) -> tuple[Entry, ...]:
         rows = [row for row in rows if row[0] not in _SYSTEM_LEVELS]
     rows.sort(key=lambda row: row[0])  # the nearer is the stronger
     return (*(Entry(name, value, level >= _LOCAL_LEVEL) for level, name, value in rows), *_given())
+
+
+def unopened(git_dir: Path, place: Path, error: Exception) -> Unsupported:
+    """Return the error for a repository that libgit2 does not open: one that somebody else owns, or a damaged one."""
+    hint = f"git config --global --add safe.directory {place}"
+    if not command.available():
+        hint = f"printf '[safe]\\n\\tdirectory = {place}\\n' >> ~/.gitconfig"
+    return Unsupported(f"cannot open {git_dir}: {error}", hint=hint if "own" in str(error) else "git fsck")
 
 
 def _file_config(path: Path) -> pygit2.Config:

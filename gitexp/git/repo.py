@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitexp.errors import Unsupported
 from gitexp.git import config as settings
 from gitexp.git import reffiles
 
@@ -54,10 +53,7 @@ class Repo:
                 if current != self.work_tree:
                     repo.workdir = str(self.work_tree)
         except pygit2.GitError as error:
-            hint = "git config --global --add safe.directory " + str(self.work_tree or self.git_dir)
-            raise Unsupported(
-                f"cannot open {self.git_dir}: {error}", hint=hint if "own" in str(error) else "git fsck"
-            ) from error
+            raise settings.unopened(self.git_dir, self.work_tree or self.git_dir, error) from error
         return repo
 
     def head(self) -> Head:

@@ -144,7 +144,7 @@ class Server:
     def _failed(self, why: str) -> RemoteError:
         said = [*"".join(self.said).splitlines(), *self.asides()]
         words = text.safe(redact.text("; ".join([why, *[line.strip() for line in said if line.strip()][-3:]])))[:500]
-        return RemoteError(f"{self.label}: {words}", hint="check the network and the address: .git/config names it")
+        return RemoteError(f"{self.label}: {words}", hint="look at the address and the network: cat .git/config")
 
 
 def http(repo: Repo, url: str, options: Options) -> Server:

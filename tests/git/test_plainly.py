@@ -175,3 +175,15 @@ def test_what_only_git_can_do_names_the_command(project: Path, tmp_path: Path, m
         with pytest.raises(Unsupported, match=r"this needs `git \S+`") as caught:
             ask()
         assert "install git" in caught.value.hint
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives files away")
+def test_a_repository_of_somebody_else_is_refused_with_what_to_type(project: Path, tmp_path: Path, seal: Path) -> None:
+    for path in (project, *project.rglob("*")):
+        os.lchown(path, 65534, 65534)
+    env = {"PATH": nogit.path(tmp_path / "bin")}
+    said = support.process(project, "run", "--", "true", env=env, expect=6).stderr
+    assert "is not owned by current user" in said
+    line = next(line for line in said.splitlines() if line.startswith("printf "))
+    support.execute(project, "sh", "-c", line)
+    assert "completed" in support.process(project, "run", "--", "true", env=env).stderr
