@@ -225,7 +225,7 @@ def _reason(repo: Repo, why: str) -> str:
 def _ask_hook(repo: Repo, remote: str, going: Mapping[str, str | None], held: Refs, options: Options) -> None:
     """Run the user's pre-push hook as `git push` does; raises RemoteError where it refuses."""
     path = hooks.find(repo, "pre-push") if going else None
-    if path is None:
+    if path is None or _is_of_lfs(path):
         return
     none = "0" * 40
     lines = (f"{ref} {new or none} {ref} {held.get(ref, none)}\n" for ref, new in going.items())
@@ -235,6 +235,13 @@ def _ask_hook(repo: Repo, remote: str, going: Mapping[str, str | None], held: Re
     if done.code:
         said = " ".join((done.stderr or done.stdout.decode("utf-8", "replace")).split())[-300:]
         raise RemoteError(f"the hook {path.name} refuses the push: {said}", hint=f"look at it: {path}")
+
+
+def _is_of_lfs(path: Path) -> bool:
+    """Say whether a hook does nothing but call git-lfs, which needs Git; the large files of runs have gone before."""
+    lines = path.read_text("utf-8", "replace").splitlines()
+    said = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    return bool(said) and all(line.startswith(("command -v git-lfs", "git lfs pre-push")) for line in said)
 
 
 def _peer(repo: Repo, remote: str, options: Options, *, push: bool) -> Peer:

@@ -201,6 +201,23 @@ def test_a_partial_clone_brings_the_objects_that_it_left_there(bare: Path, tmp_p
     assert blob in discover.find(tmp_path / "partial").raw
 
 
+def test_the_hook_of_git_lfs_keeps_no_runs_back_where_it_cannot_run(ours: Repo, project: Path, bare: Path) -> None:
+    stock = (
+        "#!/bin/sh\n"
+        'command -v git-lfs >/dev/null 2>&1 || { printf >&2 "\\n%s\\n" "git-lfs was not found"; exit 2; }\n'
+        'git lfs pre-push "$@"\n'
+    )
+    hook = support.write(project / ".git/hooks/pre-push", stock)
+    hook.chmod(0o755)
+    (result,) = wire.push(ours, "origin", [f"{head(ours)}:{RUN}"], leases=None, options=QUIET)
+    assert result.status == "new"
+    support.write(hook, stock + "exit 3  # and a rule of ours\n")
+    with pytest.raises(RemoteError, match="the hook pre-push refuses"):
+        wire.push(
+            ours, "origin", [f"{support.commit(project)}:refs/experiments/x/b-lllllll"], leases=None, options=QUIET
+        )
+
+
 def test_a_neighbour_whose_hooks_decide_is_left_to_git(ours: Repo, bare: Path) -> None:
     support.write(bare / "hooks/update", "#!/bin/sh\nexit 0\n").chmod(0o755)
     with pytest.raises(Unsupported, match="has the hook update"):
