@@ -192,6 +192,7 @@ def pre_receive() -> None:
     """Refuse a push that would lose, forge or damage runs or facts: for servers."""
     from gitexp.ops import receive
 
+    receive.forget_environment()
     workspace = context.workspace(sweep=False)
     pushed = receive.updates(workspace, _lines())
     if pushed:

@@ -66,7 +66,7 @@ def _headline(version: Version) -> str:
     details = version.details
     parts = [f"{_day(version.time_ms)}, by {pages.plain(version.name or version.person)}"]
     if version.artifact:
-        parts.append(f"{pages.code(version.artifact)} ({text.size(version.size)}, {version.sha256[:12]})")
+        parts.append(f"{pages.code(version.artifact)} ({text.size(version.size)}, {pages.plain(version.sha256[:12])})")
     if version.run:
         name = "/".join(str(details[key]) for key in ("experiment", "run_name") if details.get(key))
         parts.append(f"run {pages.code(ids.short(version.run))} {pages.plain(name)}".rstrip())

@@ -147,7 +147,7 @@ def fault(case: Case) -> str:
     """Return why the proposal that an act names does not carry it, "" where it does."""
     named = dict(case.act.proposal or {})
     path, blob, commit = (str(named.get(key) or "") for key in ("path", "blob", "commit"))
-    if not path.startswith(f"{FOLDER}/") or len(blob) != 40 or len(commit) != 40:
+    if not path.startswith(f"{FOLDER}/") or not (events.is_commit(blob) and events.is_commit(commit)):
         return "it names no file of a proposal"
     try:
         return _not_merged(case, path, blob, commit) or _not_this(case, blob) or _used(case, blob)

@@ -19,6 +19,7 @@ from gitexp.git.batch import Batch
 from gitexp.ops import registrybranch, vetmodels, vetnotes
 from gitexp.ops.vetruns import Moved, Vet
 from gitexp.store import models, runs
+from gitexp.store.config import SETTINGS
 from gitexp.store.workspace import Workspace
 
 WHO = ("GITEXP_USER", "GL_USERNAME", "GL_USER", "GITEA_PUSHER_NAME", "REMOTE_USER")
@@ -33,6 +34,12 @@ class Update:
     ref: str
     old: str | None
     new: str | None
+
+
+def forget_environment() -> None:
+    """Leave out what the environment says of settings: it may be that of who pushes, who would name other rules."""
+    for name in ["GITEXP_REPO", *(setting.variable for setting in SETTINGS.values())]:
+        os.environ.pop(name, None)
 
 
 def updates(workspace: Workspace, lines: Iterable[str]) -> list[Update]:

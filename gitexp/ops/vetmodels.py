@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gitexp import clock, ids, text
-from gitexp.errors import GitexpError, UsageError
+from gitexp.errors import Damaged, GitexpError, UsageError
 from gitexp.git import chain, compare, objects
 from gitexp.git.objects import Commit
 from gitexp.ops import gates
@@ -27,6 +28,8 @@ from gitexp.store.workspace import Workspace
 
 AHEAD_S = 86_400  # how far a clock may be ahead
 MAX_FRESH = 20_000  # events of one push to one model
+MAX_JOINS = 200  # among them: what stood behind each is folded anew
+_GUARDED = (events.DEPRECATE, events.REMOVE, events.ALIAS)  # beside transitions, what rules may forbid
 _BROKEN = {
     events.BAD: "its signature does not fit: it was changed, or forged",
     events.REVOKED: "its key was revoked",
@@ -56,6 +59,9 @@ def vet(workspace: Workspace, ref: str, old: str | None, new: str, *, arriving: 
         fresh = {oid: commit for oid, commit in commits.items() if oid not in known}
         if len(fresh) > MAX_FRESH and arriving:
             return [Fault(ref, "", f"{len(fresh):,} events at once: at most {MAX_FRESH:,}")]
+        joins = sum(len(commit.parents) > 1 for commit in fresh.values())
+        if joins > MAX_JOINS and arriving:
+            return [Fault(ref, "", f"{joins:,} joins at once: at most {MAX_JOINS:,}")]
         return _Vetting(workspace, ref, commits, arriving=arriving).faults(fresh)
     except GitexpError as error:
         return [Fault(ref, "", error.message)]
@@ -98,9 +104,13 @@ class _Vetting:
             found.append("it has files")
         if (len(commit.parents) == 2) != (event.op == events.JOIN) or len(commit.parents) > 2:
             found.append(f"{event.op} with {len(commit.parents)} parents")
+        if not events.is_canonical(commit.message):
+            found.append("its JSON is not in canonical form")
         earlier = [self.commits[parent].committer.time_s for parent in commit.parents]
         if earlier and commit.committer.time_s < max(earlier):
             found.append("its time is before that of what it follows")
+        elif commit.committer.time_s != max([event.time_ms // 1000, *earlier]):
+            found.append("it says another time than its commit")
         if self.arriving and commit.committer.time_s > clock.now_ms() // 1000 + AHEAD_S:
             found.append("its time is in the future")
         return found
@@ -112,11 +122,16 @@ class _Vetting:
         before = self._before(entry)
         if entry.event.op == events.TRANSITION and not astray:
             found += self._transition(before, entry, now)
+        if self.arriving and not astray:
+            found += self._now(before, entry, now)
+        called = before.name
         after = folding.fold([entry], self._rules_of, before)
         if why := after.refused.get(entry.id):
             found.append(why)
         if entry.event.op == events.REGISTER and self.arriving:
             found += self._run(entry)
+        if self.arriving and after.name != called:
+            found += self._taken(after.name)
         self._states[entry.id] = after
         return list(dict.fromkeys(found))
 
@@ -140,11 +155,14 @@ class _Vetting:
     def _rules(self, entry: Logged, now: Rulebook) -> list[str]:
         """Return what is wrong with the rules that an event names: not those of the branch, or older than before."""
         commit = entry.event.rules
-        if now.commit is None:
-            return []
         if commit is None:
             earlier = next((name for name in map(self._named, entry.parents) if name), None)
-            return [f"it names no rules, and those of {earlier[:7]} were in force"] if earlier else []
+            if earlier:
+                return [f"it names no rules, and those of {earlier[:7]} were in force"]
+            ruled = entry.event.op == events.TRANSITION and bool(now.rules.names(entry.event.model))
+            return ["it names no rules, and there are some"] if ruled and not self.arriving else []
+        if now.commit is None:
+            return [f"it names rules, {commit[:7]}, and there is no branch of them here"]
         if commit not in self._books:
             self._books[commit] = self._off_branch(commit, now)
         found = [self._books[commit]] if self._books[commit] else []
@@ -175,14 +193,33 @@ class _Vetting:
         """Return the gates that a transition did not meet: by the rules it names, and by those of now if it arrives."""
         judged = gates.of_transition(self.workspace, before, entry)
         version = before.versions.get(entry.event.version or "")
-        if self.arriving and version is not None and entry.event.rules != now.commit:
-            stage = str(entry.event.arguments.get("stage", ""))
+        stage = str(entry.event.arguments.get("stage", ""))
+        ages = now.rules.stage(before.first, stage).max_age_ms is not None
+        if self.arriving and version is not None and (ages or entry.event.rules != now.commit):
             act = gates.of_event(entry)
+            act = replace(act, at_ms=max(act.at_ms, clock.now_ms()))  # who dates an event back makes no run younger
             try:
                 judged += gates.evaluate(self.workspace, before, version, stage, act=act, book=now)
             except UsageError as error:
                 return [error.message]
         return [f"{gate.name}: {gate.detail}" for gate in gates.unmet(judged)]
+
+    def _now(self, before: Model, entry: Logged, now: Rulebook) -> list[str]:
+        """Return what the rules now in force have against an event that names earlier ones, transitions aside."""
+        if entry.event.op not in _GUARDED or entry.event.rules == now.commit:
+            return []
+        state = folding.fold([entry], lambda commit: now.rules, deepcopy(before))
+        return [state.refused[entry.id]] if entry.id in state.refused else []
+
+    def _taken(self, name: str) -> list[str]:
+        """Return that a name is another model's: whoever asks for that one would get this one."""
+        others = [ref for ref in models.listing(self.workspace) if ref != self.ref]
+        for ref in others:
+            with suppress(Damaged):  # what cannot be read has no name
+                found = models.get_ref(self.workspace, ref)
+                if name in (found.name, found.first):
+                    return [f"there is a model {text.safe(name)!r} already"]
+        return []
 
     def _run(self, entry: Logged) -> list[str]:
         commit = entry.event.arguments.get("commit")

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gitexp import canonical
+from gitexp import canonical, ids
+from gitexp.errors import UsageError
 from gitexp.record.facts import Author
 
 FORMAT = 1
@@ -18,6 +19,10 @@ DEPRECATE, REMOVE, UNDELETE, JOIN = "deprecate", "remove", "undelete", "join"
 GOOD, UNSIGNED, BAD, UNKNOWN, EXPIRED, REVOKED = "good", "none", "bad", "unknown", "expired", "revoked"
 UNCHECKED = "unchecked"  # there is no program here that could tell
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_UNUSUAL = re.compile(r"\\u[dD][89a-fA-F]|\d{19}")  # may be half of a surrogate pair, or beyond 64 bits
+_HALF = re.compile(r"[\ud800-\udfff]")
+_LARGEST = 1 << 63
+_LAST_MS = 253_402_300_800_000  # the end of the year 9999
 _OWN_KEYS = frozenset({"format", "op", "model", "time", "rules", "version"})
 
 
@@ -72,8 +77,8 @@ class Logged:
 
 
 def encode(event: Event, subject: str) -> str:
-    """Return the message of an event's commit; raises ValueError where it would be too long."""
-    data = {
+    """Return the message of an event's commit; raises ValueError where nobody would take it."""
+    data: dict[str, Any] = {
         **event.arguments,
         "format": FORMAT,
         "op": event.op,
@@ -83,6 +88,7 @@ def encode(event: Event, subject: str) -> str:
     }
     if event.version is not None:
         data["version"] = event.version
+    _check_plain(data)
     message = f"{' '.join(subject.split())}\n\n{canonical.dumps(data).decode()}"
     if len(message.encode()) > MAX_BYTES:
         raise ValueError(f"an event of {len(message):,} characters: at most {MAX_BYTES:,} bytes")
@@ -93,20 +99,58 @@ def decode(message: str) -> Event:
     """Return the event of a commit's message; raises ValueError for one that holds none."""
     if len(message) > MAX_BYTES:
         raise ValueError(f"a message of {len(message):,} characters: at most {MAX_BYTES:,}")
-    data = canonical.loads(message.partition("\n\n")[2])
+    body = message.partition("\n\n")[2]
+    data = canonical.loads(body)
     if not isinstance(data, dict):
         raise ValueError("no JSON object")
+    if _UNUSUAL.search(body):
+        _check_plain(data)
     version = data.get("format")
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:
         raise ValueError("no format")
     return Event(
         op=_text(data, "op"),
-        model=_text(data, "model"),
-        time_ms=canonical.from_iso(_text(data, "time")),
+        model=_model(data),
+        time_ms=_time(data),
         rules=_commit(data, "rules"),
         version=_commit(data, "version"),
         arguments={key: value for key, value in data.items() if key not in _OWN_KEYS},
     )
+
+
+def is_canonical(message: str) -> bool:
+    """Say whether a message that `decode` takes has canonical JSON: each key once, so that all readers see the same."""
+    body = message.partition("\n\n")[2]
+    return canonical.dumps(canonical.loads(body)).decode() == body
+
+
+def _check_plain(value: Any) -> None:
+    """Raise ValueError for what not every reader can hold: half of a surrogate pair, a number beyond 64 bits."""
+    if isinstance(value, str):
+        if _HALF.search(value):
+            raise ValueError(f"a text that is no Unicode: {value[:40]!r}")
+    elif isinstance(value, int) and not -_LARGEST <= value < _LARGEST:
+        raise ValueError("a number beyond 64 bits")
+    elif isinstance(value, dict | list):
+        for item in [*value, *value.values()] if isinstance(value, dict) else value:
+            _check_plain(item)
+
+
+def _model(data: Mapping[str, Any]) -> str:
+    name = _text(data, "model")
+    try:
+        if ids.check_model(name) == name:
+            return name
+    except UsageError as error:
+        raise ValueError(error.message) from error
+    raise ValueError(f"{name!r} is no name as it is written")
+
+
+def _time(data: Mapping[str, Any]) -> int:
+    found = canonical.from_iso(_text(data, "time"))
+    if not 0 <= found < _LAST_MS:
+        raise ValueError("a time before 1970 or after 9999")
+    return found
 
 
 def _text(data: Mapping[str, Any], key: str) -> str:
@@ -120,6 +164,11 @@ def _commit(data: Mapping[str, Any], key: str) -> str | None:
     value = data.get(key)
     if value is None:
         return None
-    if not isinstance(value, str) or not _COMMIT.fullmatch(value):
+    if not isinstance(value, str) or not is_commit(value):
         raise ValueError(f"{key} is no commit id")
     return value
+
+
+def is_commit(text: str) -> bool:
+    """Say whether a text is the id of an object: events come from elsewhere, and could name anything."""
+    return _COMMIT.fullmatch(text) is not None

@@ -118,7 +118,10 @@ class Model:
     def holders(self, stage: str) -> list[Version]:
         """Return the versions in a stage, who came last first."""
         found = [item for item in self.versions.values() if item.stage == stage and item.removed is None]
-        return sorted(found, key=lambda item: (item.stage_ms, item.number), reverse=True)
+        if len(found) < 2:
+            return found
+        came = {passage.version: at for at, passage in enumerate(self.passages)}  # times are what their writers say
+        return sorted(found, key=lambda item: (came.get(item.id, -1), item.number), reverse=True)
 
     def latest(self) -> Version | None:
         """Return the newest version that was not removed."""
@@ -165,6 +168,8 @@ def unheard(word: Word, version: Version, asked: StageRules, allowed: frozenset[
     """Return why a word does not count, "" where it does; `allowed` are the approvers' addresses."""
     if asked.signed and not word.signed:
         return NOT_SIGNED
+    if not word.person:
+        return "names nobody"
     if asked.approvers and word.person.lower() not in allowed:
         return "not among the approvers"
     if asked.not_by_author and word.yes and word.person.lower() in version.authors:
@@ -206,9 +211,14 @@ def _rename(model: Model, entry: Logged, rules_of: RulesOf) -> None:
 def _register(model: Model, entry: Logged, rules_of: RulesOf) -> None:
     arguments = dict(entry.event.arguments)
     run, commit, artifact, sha256 = (_text(entry, key, needed=False) for key in ("run", "commit", "artifact", "sha256"))
+    if commit and not events.is_commit(commit):
+        raise ValueError("commit is no commit id")
     size = arguments.get("size", 0)
     if isinstance(size, bool) or not isinstance(size, int) or size < 0:
         raise ValueError("size is no number of bytes")
+    tags = arguments.pop("tags", None) or {}
+    if not isinstance(tags, dict):
+        raise ValueError("tags are no table")
     for key in ("run", "commit", "artifact", "sha256", "size"):
         arguments.pop(key, None)
     model.versions[entry.id] = Version(
@@ -226,7 +236,7 @@ def _register(model: Model, entry: Logged, rules_of: RulesOf) -> None:
         details=arguments,
         changed_ms=entry.event.time_ms,
         description=str(arguments.pop("description", "") or "")[:MAX_TEXT],
-        tags={str(key): str(value) for key, value in dict(arguments.pop("tags", None) or {}).items()},
+        tags={str(key): str(value) for key, value in tags.items()},
     )
 
 
@@ -334,7 +344,7 @@ def _as_it_was(model: Model, entry: Logged, version: Version, stage: str, asked:
 
 def _alias(model: Model, entry: Logged, rules_of: RulesOf) -> None:
     alias = check_alias(_text(entry, "alias"))
-    if alias in rules_of(entry.event.rules).names(model.first):
+    if entry.event.version is not None and alias.lower() in rules_of(entry.event.rules).names(model.first):
         raise ValueError(f"{alias} is a stage")
     if entry.event.version is None:
         model.aliases.pop(alias, None)
@@ -405,6 +415,8 @@ def _undelete(model: Model, entry: Logged, rules_of: RulesOf) -> None:
         version = model.versions.get(entry.event.version)
         if version is None:
             raise ValueError("no such version")
+        if version.removed is None:  # else anybody could take it out of a stage
+            raise ValueError(f"version {version.number} was not removed")
         version.removed, version.stage = None, ruling.NONE  # its stage may have another by now
     _touch(model, entry)
 

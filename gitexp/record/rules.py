@@ -17,7 +17,7 @@ from gitexp.errors import UsageError
 NONE = "none"  # the stage of a version that is in none
 ARCHIVED = "archived"  # the stage that takes what an exclusive one gives up; needs no rules
 _STAGE = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
-_AGE = re.compile(r"(\d+(?:\.\d+)?)\s*(m|h|d|w)")
+_AGE = re.compile(r"(\d{1,9}(?:\.\d+)?)\s*(m|h|d|w)")
 _AGE_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _PERSON = re.compile(r"[^\s@,]+@[^\s@,]+|@[^\s@,]+")
 
@@ -89,7 +89,7 @@ def read(data: bytes, file: str = "gitexp.toml") -> Rules:
     """Return the rules of a file's bytes; raises UsageError, naming the key, for what means nothing."""
     try:
         content: Any = tomllib.loads(data.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(
             f"{file} cannot be read: {error}", hint=f"correct {file} on the branch of the rules"
         ) from error
@@ -105,14 +105,13 @@ def parse(table: Mapping[str, Any], file: str = "gitexp.toml") -> Rules:
     common = {key: table[key] for key in table if key in _READERS}
     stages = _stages(_table(table, "stages", where), common, f"{where}.stages")
     models = {}
-    for pattern, own in _table(table, "models", where).items():
+    named = _table(table, "models", where)
+    for pattern in named:
         inner = f'{where}.models."{pattern}"'
+        own = _table(named, pattern, f"{where}.models")
         _known(own, ("stages",), inner)
         overrides = _table(own, "stages", inner)
-        base = {
-            name: {**_table(_table(table, "stages", where), name, where), **rules} for name, rules in overrides.items()
-        }
-        models[pattern] = _stages(base, common, f"{inner}.stages")
+        models[pattern] = _stages(_over(_table(table, "stages", where), overrides), common, f"{inner}.stages")
     teams = {name: _people(value, f"{where}.teams.{name}") for name, value in _table(table, "teams", where).items()}
     gpg = {name.lower(): _text(value, f"{where}.gpg.{name}") for name, value in _table(table, "gpg", where).items()}
     rules = Rules(stages, teams, gpg, models)

@@ -45,12 +45,15 @@ def read(data: bytes, file: str) -> tuple[Webhook, ...]:
     """Return the webhooks of a file's bytes; raises UsageError, naming the key, for what means nothing."""
     try:
         content: Any = tomllib.loads(data.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(
             f"{file} cannot be read: {error}", hint=f"correct {file} on the branch of the rules"
         ) from error
     if file == "pyproject.toml":
-        content = content.get("tool", {}).get("gitexp", {})
+        tool = content.get("tool", {})
+        content = tool.get("gitexp", {}) if isinstance(tool, dict) else {}
+    if not isinstance(content, dict):
+        raise UsageError(f"{file}: gitexp is no table", hint="[[registry.webhooks]]")
     registry = content.get("registry", {})
     tables = registry.get("webhooks", []) if isinstance(registry, dict) else []
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
@@ -82,7 +85,12 @@ def _read(table: Mapping[str, Any], where: str) -> Webhook:
 
 
 def _url(url: str, where: str) -> str:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise UsageError(f"{where}.url: {error}", hint='url = "https://ci.acme.io/hooks/models"') from error
+    if not url.isprintable() or " " in url:  # urlsplit passes over line feeds, who sends it may not
+        raise UsageError(f"{where}.url has blanks or control characters", hint="%20 stands for a blank")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError(f"{where}.url is no address of http or https", hint='url = "https://ci.acme.io/hooks/models"')
     if parts.username is not None or parts.password is not None:

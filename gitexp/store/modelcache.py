@@ -15,7 +15,7 @@ from gitexp.store.workspace import Workspace
 _VERSION_FIELDS, _WORD_FIELDS = tuple(Version.__dataclass_fields__), tuple(Word.__dataclass_fields__)
 _REMARK_FIELDS, _PASSAGE_FIELDS = tuple(Remark.__dataclass_fields__), tuple(Passage.__dataclass_fields__)
 _LAYOUT = " ".join(
-    ("2", *Model.__dataclass_fields__, *_VERSION_FIELDS, *_WORD_FIELDS, *_REMARK_FIELDS, *_PASSAGE_FIELDS)
+    ("3", *Model.__dataclass_fields__, *_VERSION_FIELDS, *_WORD_FIELDS, *_REMARK_FIELDS, *_PASSAGE_FIELDS)
 )
 _PARTS = ("notes", "versions", "passages", "removed")
 _NOTES, _WORDS, _REQUESTS, _DEPRECATED, _REMOVED = (

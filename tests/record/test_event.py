@@ -47,6 +47,12 @@ def test_unknown_keys_are_kept(arguments: dict[str, object]) -> None:
         'subject\n\n{"format": 1, "op": "note", "model": "m", "time": "yesterday"}',
         'subject\n\n{"format": 1, "op": "note", "model": "m", "time": "2026-01-01", "version": "3"}',
         'subject\n\n{"format": 1, "op": "note", "model": "m", "time": "2026-01-01", "rules": 7}',
+        'subject\n\n{"format": 1, "op": "note", "model": "m", "time": "9999-12-31T23:59:59-14:00"}',
+        'subject\n\n{"format": 1, "op": "note", "model": "m", "time": "0001-01-01T00:00:00+14:00"}',
+        'subject\n\n{"format": 1, "op": "note", "model": "a:b", "time": "2026-01-01"}',
+        'subject\n\n{"format": 1, "op": "note", "model": " m", "time": "2026-01-01"}',
+        'subject\n\n{"format": 1, "op": "note", "model": "m", "time": "2026-01-01", "text": "\\ud800"}',
+        'subject\n\n{"format": 1, "op": "note", "model": "m", "time": "2026-01-01", "n": [9223372036854775808]}',
         "subject\n\n" + "[" * 200,
         "subject\n\n" + " " * event.MAX_BYTES,
     ],
@@ -59,3 +65,10 @@ def test_what_holds_no_event_is_refused(message: str) -> None:
 def test_an_event_beyond_the_limit_is_not_written() -> None:
     with pytest.raises(ValueError, match="at most"):
         event.encode(Event(event.NOTE, "m", 0, arguments={"text": "x" * event.MAX_BYTES}), "note")
+
+
+def test_json_that_readers_could_take_differently_is_not_canonical() -> None:
+    said = event.encode(Event(event.NOTE, "m", 5, arguments={"text": "fine", "value": 0.5}), "note")
+    assert event.is_canonical(said)
+    assert not event.is_canonical(said.replace('  "text"', '  "text": "evil",\n  "text"'))
+    assert not event.is_canonical(said.replace("0.5", "NaN"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -290,3 +291,48 @@ def test_folding_on_is_folding_anew() -> None:
     chain.move(version)
     half = folding.fold(chain.entries[:2], lambda commit: chain.rules, Model("churn"))
     assert folding.fold(chain.entries[2:], lambda commit: chain.rules, half) == chain.model()
+
+
+def test_only_what_was_removed_is_brought_back() -> None:
+    chain = Chain()
+    version = chain.register()
+    chain.move(version)
+    back = chain.add(events.UNDELETE, version, reason="")
+    model = chain.model()
+    assert model.refused[back] == "version 1 was not removed"
+    assert model.versions[version].stage == "production"
+
+
+def test_who_came_last_is_told_by_the_chain_not_by_claimed_times() -> None:
+    chain = Chain()
+    first, second = chain.register(), chain.register()
+    chain.move(first)
+    late = chain.entries[-1]
+    chain.entries[-1] = replace(late, event=replace(late.event, time_ms=9_000_000_000_000))
+    chain.move(second)
+    assert [item.number for item in chain.model().holders("production")] == [2, 1]
+
+
+def test_an_alias_differs_from_stages_in_more_than_case() -> None:
+    chain = Chain(GUARDED)
+    version = chain.register()
+    named = chain.add(events.ALIAS, version, alias="Production")
+    assert chain.model().refused[named] == "Production is a stage"
+
+
+def test_a_word_of_nobody_counts_for_nothing() -> None:
+    rules = ruling.read(b"[registry.stages.production]\napprovals = 1\n")
+    chain = Chain(rules)
+    version = chain.register()
+    chain.approve(version, "")
+    early = chain.move(version)
+    assert chain.model().refused[early] == "0 of 1 approvals;  names nobody"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("tags", 5), ("tags", [1]), ("tags", "ab"), ("commit", "x"), ("size", -1), ("run", 7)]
+)
+def test_a_registration_of_wrong_types_is_refused(key: str, value: object) -> None:
+    chain = Chain()
+    version = chain.register(**{key: value})  # type: ignore[arg-type]  # that is the point
+    assert list(chain.model().refused) == [version]

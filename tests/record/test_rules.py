@@ -106,3 +106,18 @@ def test_pyproject_has_them_below_tool_gitexp() -> None:
 def test_a_rule_that_means_nothing_is_named(text: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         rules.read(text.encode())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[registry.models]\na = 5",
+        "[registry.models.a.stages]\nproduction = 5",
+        "[registry.models.a]\nstages = 5",
+        f'[registry.stages.p]\nmax_age = "{"9" * 400}d"',
+        "a = " + "[" * 3000,
+    ],
+)
+def test_rules_of_wrong_types_are_an_error_that_says_so(text: str) -> None:
+    with pytest.raises(UsageError):
+        rules.read(text.encode())

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
+
 import pytest
 
 from gitexp.errors import UsageError
@@ -53,3 +56,15 @@ def test_no_webhooks_are_none() -> None:
 def test_what_cannot_be_meant_is_refused(table: str, why: str) -> None:
     with pytest.raises(UsageError, match=why):
         read(table)
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "http://h/\r\nX-Evil: 1", "http://h/a b", "http://h/\x7f"])
+def test_an_address_that_could_not_be_sent_to_as_it_stands_is_an_error(url: str) -> None:
+    with pytest.raises(UsageError, match="url"):
+        webhooks.read(f'[[registry.webhooks]]\nurl = {json.dumps(url)}\nsecret_env = "X"\n'.encode(), "gitexp.toml")
+
+
+@pytest.mark.parametrize("text", ["tool = 5", "[tool]\ngitexp = 5", "[tool.gitexp]\nregistry = 5", "a = " + "[" * 3000])
+def test_a_pyproject_of_wrong_types_crashes_nobody(text: str) -> None:
+    with suppress(UsageError):
+        assert webhooks.read(text.encode(), "pyproject.toml") == ()
