@@ -45,7 +45,7 @@ def make(folder: Path, packages: tuple[str, ...]) -> None:
     """Make an environment that sees the packages of this one, and has others on top."""
     run(sys.executable, "-m", "venv", str(folder))
     (inner,) = folder.glob("lib/python*/site-packages")
-    (inner / "below.pth").write_text("\n".join(site.getsitepackages()) + "\n")
+    (inner / "below.pth").write_text("\n".join([str(support.ROOT), *site.getsitepackages()]) + "\n")
     run(str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "--no-compile", *packages)
 
 

@@ -18,11 +18,10 @@ from mlflow.entities import (
     _DatasetSummary,
 )
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
-from mlflow.utils.validation import _validate_dataset_inputs, _validate_run_id
 
 from gitexp import redact
 from gitexp.index import rows
-from gitexp.integrations.mlflow import hold, table
+from gitexp.integrations.mlflow import checks, hold, table
 from gitexp.integrations.mlflow.table import Line
 from gitexp.record import dataset
 from gitexp.record.dataset import Column
@@ -49,11 +48,11 @@ class Inputs:
         models: list[LoggedModelInput] | None = None,
     ) -> None:
         """Record which datasets and models a run read; of one name and digest what was said first."""
-        _validate_run_id(run_id)
+        checks.run_id(run_id)
         if datasets is not None:
             if not isinstance(datasets, list):
                 raise TypeError(f"Argument 'datasets' should be a list, got '{type(datasets)}'")
-            _validate_dataset_inputs(datasets)
+            checks.dataset_inputs(datasets)
         self._check_active(run_id)
         run = table.run(self.workspace, run_id)
         known = {(said.get("name"), said.get("digest")): item.name for item, said in _described(run.data)}

@@ -11,14 +11,13 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.store.entities.paged_list import PagedList
 from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_MODELS
-from mlflow.utils.name_utils import _generate_random_name
 from mlflow.utils.search_utils import SearchLoggedModelsPaginationToken
 from mlflow.utils.uri import append_to_uri_path
-from mlflow.utils.validation import _validate_logged_model_name, _validate_metric
 
 from gitexp import clock, ids
-from gitexp.integrations.mlflow import failures, hold, select, table
+from gitexp.integrations.mlflow import checks, failures, hold, select, table
 from gitexp.integrations.mlflow.table import Found
+from gitexp.ops import naming
 from gitexp.record import logged
 from gitexp.record.points import Point
 from gitexp.store.workspace import Workspace
@@ -49,12 +48,12 @@ class LoggedModels:
         model_type: str | None = None,
     ) -> LoggedModel:
         """Begin a model: in the record of its run, or in that of a run of its own where no run made it."""
-        _validate_logged_model_name(name)
+        checks.logged_model_name(name)
         experiment = self.get_experiment(experiment_id)
         self._check_experiment_active(experiment)
         now, model_id = clock.now_ms(), f"m-{ids.new_run_id()}"
         said: dict[str, Any] = {
-            "name": name or _generate_random_name(),
+            "name": name or naming.two_words(ids.new_run_id()),
             "experiment": str(experiment_id),
             "status": str(LoggedModelStatus.PENDING),
             "created": now,
@@ -171,7 +170,7 @@ class LoggedModels:
         for number, metric in enumerate(metrics):
             if metric.model_id is not None:
                 path = "" if len(metrics) == 1 else f"metrics[{number}]"
-                _validate_metric(metric.key, metric.value, metric.timestamp, metric.step, path=path)
+                checks.metric(metric.key, metric.value, metric.timestamp, metric.step, path=path)
                 point = Point(metric.key, metric.step, metric.timestamp, float(metric.value))
                 data = (metric.dataset_name or "", metric.dataset_digest or "")
                 rows.append(logged.said(metric.model_id, metric.key, point, data))

@@ -23,19 +23,9 @@ from mlflow.prompt.registry_utils import add_prompt_filter_string, handle_resour
 from mlflow.store.entities.paged_list import PagedList
 from mlflow.store.model_registry.abstract_store import AbstractStore
 from mlflow.utils.search_utils import SearchModelUtils, SearchModelVersionUtils, SearchUtils
-from mlflow.utils.validation import (
-    _validate_model_alias_name,
-    _validate_model_alias_name_reserved,
-    _validate_model_name,
-    _validate_model_renaming,
-    _validate_model_version,
-    _validate_model_version_tag,
-    _validate_registered_model_tag,
-    _validate_tag_name,
-)
 
 from gitexp.errors import NotFound
-from gitexp.integrations.mlflow import artifacts, failures, refused, table, uri
+from gitexp.integrations.mlflow import artifacts, checks, failures, refused, table, uri
 from gitexp.ops import promote, register, release
 from gitexp.ops.register import Options
 from gitexp.ops.using import Found
@@ -45,6 +35,7 @@ from gitexp.record import rules as ruling
 from gitexp.record.model import LATEST, Model, Version
 from gitexp.store import models
 from gitexp.store.models import Draft
+from gitexp.store.workspace import Workspace
 
 MAX_MODELS, MAX_VERSIONS = 1000, 200_000  # of one page: MLflow's own bounds
 RUN_LINK = "mlflow.runLink"  # tag of a version that MLflow shows as its link to a run elsewhere
@@ -57,7 +48,13 @@ class GitRegistry(AbstractStore):  # type: ignore[misc]  # MLflow's classes are 
 
     def __init__(self, store_uri: str | None = None, tracking_uri: str | None = None) -> None:
         super().__init__(store_uri, tracking_uri)
-        self.workspace = uri.workspace(str(store_uri))
+        with failures.told():
+            self._place = uri.Place(str(store_uri))
+
+    @property
+    def workspace(self) -> Workspace:
+        """The workspace that the address means now."""
+        return self._place.settle()
 
     def create_registered_model(
         self,
@@ -67,9 +64,9 @@ class GitRegistry(AbstractStore):  # type: ignore[misc]  # MLflow's classes are 
         deployment_job_id: Any = None,
     ) -> RegisteredModel:
         """Make a model; one that was deleted begins anew, its versions' numbers go on."""
-        _validate_model_name(name)
+        checks.model_name(name)
         for tag in tags or ():
-            _validate_registered_model_tag(tag.key, tag.value)
+            checks.registered_model_tag(tag.key, tag.value)
         with failures.told():
             before = self._get(name, removed=True)
             if before is not None and before.removed is None:
@@ -93,7 +90,7 @@ class GitRegistry(AbstractStore):  # type: ignore[misc]  # MLflow's classes are 
 
     def rename_registered_model(self, name: str, new_name: str) -> RegisteredModel:
         """Give a model another name; its ref stays."""
-        _validate_model_renaming(new_name)
+        checks.model_renaming(new_name)
         model = self._needed(name)
         if self._get(new_name, removed=True) is not None:
             raise failures.exists(f"Registered Model (name={new_name}) already exists.")
@@ -126,13 +123,13 @@ class GitRegistry(AbstractStore):  # type: ignore[misc]  # MLflow's classes are 
 
     def set_registered_model_tag(self, name: str, tag: Any) -> None:
         """Set a tag of a model."""
-        _validate_registered_model_tag(tag.key, tag.value)
+        checks.registered_model_tag(tag.key, tag.value)
         with failures.told():
             release.tag(self.workspace, self._needed(name), None, {tag.key: tag.value})
 
     def delete_registered_model_tag(self, name: str, key: str) -> None:
         """Take a tag of a model away."""
-        _validate_tag_name(key)
+        checks.tag_name(key)
         model = self._needed(name)
         with failures.told():
             release.untag(self.workspace, model, None, {key} & model.tags.keys())
@@ -149,10 +146,10 @@ class GitRegistry(AbstractStore):  # type: ignore[misc]  # MLflow's classes are 
         model_id: str | None = None,
     ) -> ModelVersion:
         """Register artifacts of a run, or of another version; of bytes that stay elsewhere only the address is kept."""
-        _validate_model_name(name)
+        checks.model_name(name)
         said = {tag.key: tag.value for tag in tags or ()}
         for key, value in said.items():
-            _validate_model_version_tag(key, value)
+            checks.model_version_tag(key, value)
         said |= {RUN_LINK: run_link} if run_link else {}
         model = self._needed(name)
         with failures.told():
@@ -266,29 +263,29 @@ class GitRegistry(AbstractStore):  # type: ignore[misc]  # MLflow's classes are 
 
     def set_model_version_tag(self, name: str, version: Any, tag: Any) -> None:
         """Set a tag of a version."""
-        _validate_model_version_tag(tag.key, tag.value)
+        checks.model_version_tag(tag.key, tag.value)
         model, found = self._one(name, version)
         with failures.told():
             release.tag(self.workspace, model, found, {tag.key: tag.value})
 
     def delete_model_version_tag(self, name: str, version: Any, key: str) -> None:
         """Take a tag of a version away."""
-        _validate_tag_name(key)
+        checks.tag_name(key)
         model, found = self._one(name, version)
         with failures.told():
             release.untag(self.workspace, model, found, {key} & found.tags.keys())
 
     def set_registered_model_alias(self, name: str, alias: str, version: Any) -> None:
         """Let an alias name a version."""
-        _validate_model_alias_name(alias)
-        _validate_model_alias_name_reserved(alias)
+        checks.alias(alias)
+        checks.alias_reserved(alias)
         model, found = self._one(name, version)
         with failures.told():
             release.alias(self.workspace, model, found, alias)
 
     def delete_registered_model_alias(self, name: str, alias: str) -> None:
         """Take an alias away."""
-        _validate_model_alias_name(alias)
+        checks.alias(alias)
         model = self._needed(name)
         if alias in model.aliases:
             with failures.told():
@@ -296,7 +293,7 @@ class GitRegistry(AbstractStore):  # type: ignore[misc]  # MLflow's classes are 
 
     def get_model_version_by_alias(self, name: str, alias: str) -> ModelVersion:
         """Return the version that an alias names; `latest` is the newest."""
-        _validate_model_alias_name(alias)
+        checks.alias(alias)
         model = self._needed(name)
         if alias.lower() == LATEST:
             newest = model.latest()
@@ -325,15 +322,15 @@ class GitRegistry(AbstractStore):  # type: ignore[misc]  # MLflow's classes are 
             return model if model.name == name or removed else None
 
     def _needed(self, name: str) -> Model:
-        _validate_model_name(name)
+        checks.model_name(name)
         model = self._get(name)
         if model is None:
             raise failures.missing(f"Registered Model with name={name} not found")
         return model
 
     def _one(self, name: str, version: Any) -> tuple[Model, Version]:
-        _validate_model_name(name)
-        _validate_model_version(version)
+        checks.model_name(name)
+        checks.model_version(version)
         model = self._get(name)
         found = model.by_number(int(version)) if model is not None else None
         if model is None or found is None or found.removed is not None:
