@@ -156,7 +156,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def environment(notice: Notice) -> Mapping[str, str]:
     """Return the variables that a command finds."""
     release = notice.data["release"] or {}
-    return {
+    values = {
         "GITEXP_EVENT_ID": notice.id,
         "GITEXP_EVENT_OP": notice.op,
         "GITEXP_EVENT_MODEL": notice.names[1],
@@ -167,3 +167,4 @@ def environment(notice: Notice) -> Mapping[str, str]:
         "GITEXP_EVENT_RUN": str(release.get("run") or ""),
         "GITEXP_EVENT_SHA256": str(release.get("sha256") or ""),
     }
+    return {name: value.replace("\0", "") for name, value in values.items()}  # no variable holds a zero byte

@@ -13,7 +13,7 @@ import pytest
 from gitexp.errors import Damaged
 from gitexp.git import objects, refs
 from gitexp.git.objects import Commit, Signature
-from gitexp.ops import vetmodels
+from gitexp.ops import notices, receivers, vetmodels
 from gitexp.record import event as events
 from gitexp.record.model import Version
 from gitexp.store import models, rulebook, signers
@@ -216,6 +216,15 @@ def test_arguments_of_a_wrong_type_crash_nobody(project: Path, op: str) -> None:
             except Damaged:
                 continue
             vetmodels.vet(workspace, REF, None, oid, arriving=True)
+
+
+def test_a_zero_byte_in_an_event_ends_no_watch(project: Path) -> None:
+    workspace = registry.open(project)
+    said = {"format": 1, "model": "churn", "op": "register", "rules": None, "time": "2026-11-20T14:02:11.123Z"}
+    oid = raw(workspace, f"register\n\n{json.dumps({**said, 'run': 'a' + chr(0), 'sha256': chr(0)})}", [])
+    refs.update(workspace.repo, REF, oid, old=None)
+    (notice,) = notices.every(workspace)
+    assert receivers.Command('test "$GITEXP_EVENT_RUN" = a').tell(workspace, notice).good
 
 
 @pytest.mark.slow
