@@ -6,7 +6,6 @@ They are read from a commit of the branch that the project reviews, never from t
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -87,6 +86,8 @@ EMPTY = Rules()
 
 def read(data: bytes, file: str = "gitexp.toml") -> Rules:
     """Return the rules of a file's bytes; raises UsageError, naming the key, for what means nothing."""
+    import tomllib  # a list of versions, whose state is known, reads no rules
+
     try:
         content: Any = tomllib.loads(data.decode("utf-8"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
