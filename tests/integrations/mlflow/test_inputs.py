@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -121,3 +122,17 @@ def test_summaries_of_the_datasets_of_experiments(client: Any, tracking: str) ->
     found = {(item.experiment_id, item.name, item.digest, item.context) for item in store._search_datasets(["0"])}
     assert found == {("0", "train", "d1", "training"), ("0", "plain", "d3", None)}
     assert store._search_datasets(["1"]) == []
+
+
+def test_use_of_the_machine_is_logged_as_mlflow_does(tracking: str) -> None:
+    mlflow.set_system_metrics_sampling_interval(0.05)
+    mlflow.set_system_metrics_samples_before_logging(1)
+    try:
+        with mlflow.start_run(log_system_metrics=True) as run:
+            deadline = time.monotonic() + 30
+            while time.monotonic() < deadline and not mlflow.get_run(run.info.run_id).data.metrics:
+                time.sleep(0.05)
+    finally:
+        mlflow.set_system_metrics_sampling_interval(None)
+        mlflow.set_system_metrics_samples_before_logging(None)
+    assert "system/cpu_utilization_percentage" in mlflow.get_run(run.info.run_id).data.metrics
