@@ -20,6 +20,8 @@ FASTER = {"log": 20.0, "short": 2.0, "search": 5.0}  # than MLflow's own store, 
 WHAT = {
     "log": ("MLflow: log_metric", "us"),
     "short": ("MLflow: start, 20 x log_param, finish", "ms"),
+    "batch": ("MLflow: start, log_params of 20, finish", "ms"),
+    "get": ("MLflow: get_run of an active run", "ms"),
     "search": (f"MLflow: search_runs among {RUNS:,} runs, 1,000 found", "ms"),
 }
 _ADDRESSES = {"gitexp": "gitexp:.", "mlflow": "sqlite:///mlflow.db"}
@@ -40,7 +42,7 @@ def plugin(bench: Bench) -> list[Row]:
         for key, row in rows.items():
             row.figures[tracker] = min(result[key] for result in found)
     for key, row in rows.items():
-        row.limit = row.figures["mlflow"] / FASTER[key]
+        row.limit = row.figures["mlflow"] / FASTER[key] if key in FASTER else None
     return list(rows.values())
 
 
@@ -73,7 +75,8 @@ def main() -> None:
     copied = client.get_experiment_by_name("churn")
     key = _copy() if copied is None else copied.experiment_id
     mlflow.set_experiment("bench")
-    print(json.dumps({"log": _log(), "short": _short(), "search": _search(client, key)}))
+    found = {"log": _log(), "short": _short(_one_by_one), "batch": _short(_at_once), "get": _get(client)}
+    print(json.dumps({**found, "search": _search(client, key)}))
 
 
 def _took(work: Callable[[], Any]) -> float:
@@ -90,15 +93,31 @@ def _log(calls: int = 1000) -> float:
         return 1e6 / calls * _took(lambda: [mlflow.log_metric("loss", 1 / step, step=step) for step in range(1, calls)])
 
 
-def _short(times: int = 25) -> float:
+def _short(log: Callable[[Any], None], times: int = 25) -> float:
     import mlflow
 
     def one() -> None:
         with mlflow.start_run():
-            for number in range(20):
-                mlflow.log_param(f"p{number}", number)
+            log(mlflow)
 
     return statistics.median(_took(one) for _ in range(times)) * 1e3
+
+
+def _one_by_one(mlflow: Any) -> None:
+    for number in range(20):
+        mlflow.log_param(f"p{number}", number)
+
+
+def _at_once(mlflow: Any) -> None:
+    mlflow.log_params({f"p{number}": number for number in range(20)})
+
+
+def _get(client: Any, times: int = 50) -> float:
+    import mlflow
+
+    with mlflow.start_run() as run:
+        _one_by_one(mlflow)
+        return statistics.median(_took(lambda: client.get_run(run.info.run_id)) for _ in range(times)) * 1e3
 
 
 def _search(client: Any, key: str, times: int = 5) -> float:
