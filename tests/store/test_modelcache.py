@@ -61,7 +61,7 @@ def torn(path: Path) -> None:
 
 
 def of_another_version(path: Path) -> None:
-    path.write_text(path.read_text().replace('"layout":"2', '"layout":"1'))
+    path.write_text(path.read_text().replace('"layout":"', '"layout":"other '))
 
 
 def nonsense(path: Path) -> None:
