@@ -31,7 +31,10 @@ SECONDS = 900  # at most, of one file of tests or one environment
 
 def environment(name: str) -> Path:
     """Return the interpreter of an environment, which is made where it is not there or is another one."""
-    folder, wanted = Path(sys.prefix) / f"mlflow-{name}", "\n".join([sys.version, *ENVIRONMENTS[name]])
+    folder, wanted = (
+        Path(sys.prefix) / f"mlflow-{name}",
+        "\n".join([sys.version, str(support.ROOT), *ENVIRONMENTS[name]]),
+    )
     with locks.hold(Path(sys.prefix) / f"mlflow-{name}.lock", timeout_seconds=SECONDS):
         stamp = folder / "made"
         if not stamp.exists() or stamp.read_text() != wanted:
