@@ -36,14 +36,18 @@ class Pipe:
 
     def can_read(self) -> bool:
         """Say whether there is something to read."""
-        return bool(select.select([self._out], [], [], 0)[0])
+        waiting = select.poll()  # select() knows no descriptor from 1,024 on
+        waiting.register(self._out, select.POLLIN)
+        return bool(waiting.poll(0))
 
     def is_open(self) -> bool:
         """Wait for the first byte; False where there comes none."""
         return bool(self._out.peek(1))
 
     def said(self) -> list[str]:
-        """End the talk; return what ssh and the other side said on stderr."""
+        """End the talk; return what ssh and the other side said on stderr, nothing of one that was closed."""
+        if self._errors.closed:
+            return []
         with suppress(BrokenPipeError):
             self._in.close()
         with suppress(subprocess.TimeoutExpired):

@@ -241,7 +241,7 @@ def active_run() -> Run | None:
     run = _current.get()
     if run is not None and not run.is_finished:
         return run
-    return _open[-1] if _open else None
+    return next((other for other in reversed(_open) if not other.is_finished), None)
 
 
 def needed() -> Run:

@@ -144,6 +144,7 @@ def test_parquet_has_the_types_that_values_have_in_common(project: Path, tmp_pat
         "params.list": "string", "params.lr": "double", "params.mixed": "string", "params.n": "int64",
         "params.null": "string", "params.opt": "string",
         "metrics.inf:last": "double", "metrics.loss:min": "double", "metrics.n:last": "int64",
+        "tags.nan": "string",
     }  # fmt: skip
     assert (kinds["start"], kinds["duration"], kinds["exit_code"], kinds["code.dirty"]) == (
         "timestamp[ms, tz=UTC]", "double", "int64", "bool",
