@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from gitexp.cli import main
+from gitexp.cli import main, verbs
 
 
 @click.command("help")
@@ -18,6 +18,6 @@ def command(ctx: click.Context, names: tuple[str, ...]) -> None:
         known = found.list_commands(shown) if isinstance(found, click.Group) else []
         inner = found.get_command(shown, name) if isinstance(found, click.Group) else None
         if inner is None:
-            raise main.unknown(name, known)
+            raise verbs.unknown(name, known)
         found, shown = inner, click.Context(inner, info_name=name, parent=shown)
     click.echo(found.get_help(shown))

@@ -11,6 +11,7 @@ import click
 
 from gitexp import errors
 from gitexp.cli.context import Options
+from gitexp.cli.verbs import Verbs
 
 # (verb, module in gitexp.cli, its one-line help). Printed by --help without importing any of the modules;
 # a test holds each line against the command's own.
@@ -80,52 +81,16 @@ class ClosedPipe(Exception):
     """Whoever read our output has gone (`gitexp log | head`)."""
 
 
-class Verbs(click.Group):
-    """The group of all verbs; knows their names and help lines without importing them."""
+class Commands(Verbs):
+    """The group of all verbs."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return [name for rows in COMMANDS.values() for name, _, _ in rows]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        cmd_name = ALIASES.get(cmd_name, cmd_name)
-        for rows in COMMANDS.values():
-            for name, module, _ in rows:
-                if name == cmd_name:
-                    from importlib import import_module
-
-                    command: click.Command = import_module(f"gitexp.cli.{module}").command
-                    return command
-        return None
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and self.get_command(ctx, args[0]) is None and not ctx.resilient_parsing:
-            raise unknown(args[0], self.list_commands(ctx))
-        return super().resolve_command(ctx, args)
+    table, aliases = COMMANDS, ALIASES
 
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
         except BrokenPipeError as error:
             raise ClosedPipe from error  # click would make it exit 1
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        for title, rows in COMMANDS.items():
-            if rows:
-                with formatter.section(title):
-                    formatter.write_dl([(name, line) for name, _, line in rows], col_max=12)
-
-
-def unknown(name: str, known: Sequence[str]) -> errors.UsageError:
-    """Return the error for a verb that does not exist, with the nearest ones that do."""
-    import difflib
-
-    from gitexp import text
-
-    near = difflib.get_close_matches(name, [*known, *ALIASES], n=3, cutoff=0.6)
-    hint = "did you mean: " + ", ".join(f"gitexp {verb}" for verb in near) if near else "list the commands: gitexp -h"
-    return errors.UsageError(f"no command {text.safe(name)!r}", hint=hint)
 
 
 def _print_version(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> None:
@@ -138,7 +103,7 @@ def _print_version(ctx: click.Context, parameter: click.Parameter, wanted: bool)
 
 @click.command(
     "gitexp",
-    cls=Verbs,
+    cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     invoke_without_command=True,
     subcommand_metavar="COMMAND [ARGS]...",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import suppress
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import click
 
 from gitexp.cli import context
+from gitexp.cli.verbs import Verbs
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -54,47 +55,17 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
 }  # fmt: skip
 
 
-class Verbs(click.Group):
-    """The group of the verbs of models; knows their names and help lines without importing them."""
+class Commands(Verbs):
+    """The group of the verbs of models; a module may hold several."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return [name for rows in COMMANDS.values() for name, _, _ in rows]
+    table, path = COMMANDS, "gitexp model"
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        for rows in COMMANDS.values():
-            for name, module, _ in rows:
-                if name == cmd_name:
-                    from importlib import import_module
-
-                    command: click.Command = getattr(import_module(f"gitexp.cli.{module}"), name.replace("-", "_"))
-                    return command
-        return None
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and self.get_command(ctx, args[0]) is None and not ctx.resilient_parsing:
-            raise _unknown(args[0], self.list_commands(ctx))
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        for title, rows in COMMANDS.items():
-            if rows:
-                with formatter.section(title):
-                    formatter.write_dl([(name, line) for name, _, line in rows], col_max=12)
+    def load(self, verb: str, module: str) -> click.Command:
+        command: click.Command = getattr(import_module(f"gitexp.cli.{module}"), verb.replace("-", "_"))
+        return command
 
 
-def _unknown(name: str, known: Sequence[str]) -> Exception:
-    import difflib
-
-    from gitexp import errors, text
-
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
-    hint = "did you mean: " + ", ".join(f"gitexp model {verb}" for verb in near) if near else "gitexp model -h"
-    return errors.UsageError(f"no command {text.safe('model ' + name)!r}", hint=hint)
-
-
-@click.command("model", cls=Verbs, subcommand_metavar="COMMAND [ARGS]...")
+@click.command("model", cls=Commands, subcommand_metavar="COMMAND [ARGS]...")
 def command() -> None:
     """Release artifacts of runs as versions of models, with approvals.
 

@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -205,14 +205,7 @@ def size_of(repo: Repo, oid: str) -> int:
 
 def header(repo: Repo, oid: str) -> tuple[int, int]:
     """Return Git's number of an object's kind, and its size, without reading it; raises Damaged where it is missing."""
-    import pygit2
-
-    try:
-        kind, size = repo.raw.odb.read_header(_oid(oid))
-    except (KeyError, ValueError) as error:
-        raise _missing(repo, oid) from error
-    except pygit2.GitError as error:
-        raise Damaged(f"object {oid[:7]} of {repo.common_dir} is damaged: {error}", hint="git fsck --full") from error
+    kind, size = _asked(repo, oid, repo.raw.odb.read_header)
     return int(kind), int(size)
 
 
@@ -225,15 +218,20 @@ def trust() -> None:
 
 def read(repo: Repo, oid: str) -> tuple[int, bytes]:
     """Return Git's number of an object's kind, and its bytes; raises Damaged where it is missing or damaged."""
+    kind, data = _asked(repo, oid, repo.raw.odb.read)
+    return int(kind), bytes(data)
+
+
+def _asked(repo: Repo, oid: str, ask: Callable[[Any], Any]) -> Any:
+    """Return what libgit2 answers of an object; raises Damaged where it is missing or damaged."""
     import pygit2
 
     try:
-        kind, data = repo.raw.odb.read(_oid(oid))
+        return ask(_oid(oid))
     except (KeyError, ValueError) as error:
         raise _missing(repo, oid) from error
     except pygit2.GitError as error:
         raise Damaged(f"object {oid[:7]} of {repo.common_dir} is damaged: {error}", hint="git fsck --full") from error
-    return int(kind), bytes(data)
 
 
 def add_quarantine(repo: Repo) -> None:

@@ -63,7 +63,8 @@ def test_help_imports_no_command_and_nothing_heavy() -> None:
     code = "import sys\nfrom gitexp.cli import main\nmain.run(['--help'])\nprint(*sys.modules)"
     loaded = set(support.python(Path.cwd(), code).stdout.splitlines()[-1].split())
     own = {name for name in loaded if name.startswith("gitexp")}
-    assert own == {"gitexp", "gitexp.version", "gitexp.errors", "gitexp.cli", "gitexp.cli.context", "gitexp.cli.main"}
+    assert own == {"gitexp", "gitexp.version", "gitexp.errors", "gitexp.cli", "gitexp.cli.context", "gitexp.cli.main",
+                   "gitexp.cli.verbs"}  # fmt: skip
     assert not loaded & {"pygit2", "rich", "pandas", "asyncio", "importlib.metadata"}
 
 
@@ -158,7 +159,7 @@ def test_a_traceback_is_shown_when_asked_for(project: Path, monkeypatch: pytest.
 
 
 def test_secrets_in_the_command_stay_out_of_the_log(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gitexp.cli.help.main.unknown", KeyError)
+    monkeypatch.setattr("gitexp.cli.help.verbs.unknown", KeyError)
     support.gitexp("help", "--", "--password=hunter2hunter2", expect=70)
     assert "hunter2" not in (project / ".git/gitexp/crash.log").read_text()
 

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlflow.entities import Experiment, ExperimentTag, LifecycleStage, ViewType
 from mlflow.store.entities.paged_list import PagedList
@@ -181,6 +181,10 @@ class Experiments:
     workspace: Workspace
     register: Register
 
+    if TYPE_CHECKING:  # of the part that knows runs
+
+        def _hard_delete_run(self, run_id: str) -> None: ...
+
     def create_experiment(
         self, name: str, artifact_location: str | None = None, tags: Sequence[ExperimentTag] | None = None
     ) -> str:
@@ -319,9 +323,6 @@ class Experiments:
 
     def _all_members(self, known: Known) -> list[Any]:
         return database.of(self.workspace).rows("SELECT id, path FROM run WHERE path = ?", (known.path,))
-
-    def _hard_delete_run(self, run_id: str) -> None:
-        raise NotImplementedError
 
     def search_experiments(
         self,

@@ -1,0 +1,56 @@
+"""Groups of commands from a table: names and help lines are known without importing what is behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from types import MappingProxyType
+
+import click
+
+Table = Mapping[str, tuple[tuple[str, str, str], ...]]  # section: (verb, module in gitexp.cli, its one-line help)
+
+
+class Verbs(click.Group):
+    """A group of the verbs of a table. `path` is how it is typed: gitexp, gitexp model."""
+
+    table: Table
+    aliases: Mapping[str, str] = MappingProxyType({})
+    path = "gitexp"
+
+    def load(self, verb: str, module: str) -> click.Command:
+        """Import a verb's command."""
+        command: click.Command = import_module(f"gitexp.cli.{module}").command
+        return command
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for rows in self.table.values() for name, _, _ in rows]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        wanted = self.aliases.get(cmd_name, cmd_name)
+        rows = (row for rows in self.table.values() for row in rows)
+        return next((self.load(name, module) for name, module, _ in rows if name == wanted), None)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and self.get_command(ctx, args[0]) is None and not ctx.resilient_parsing:
+            raise unknown(args[0], [*self.list_commands(ctx), *self.aliases], path=self.path)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, rows in self.table.items():
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl([(name, line) for name, _, line in rows], col_max=12)
+
+
+def unknown(name: str, known: Sequence[str], *, path: str = "gitexp") -> Exception:
+    """Return the error for a verb that does not exist, with the nearest ones that do."""
+    import difflib
+
+    from gitexp import errors, text
+
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    hint = "did you mean: " + ", ".join(f"{path} {verb}" for verb in near) if near else f"list the commands: {path} -h"
+    return errors.UsageError(f"no command {text.safe(f'{path} {name}'.removeprefix('gitexp '))!r}", hint=hint)
