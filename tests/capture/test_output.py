@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from gitexp.capture import output
@@ -79,6 +80,11 @@ def wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < end, "it did not happen"
         time.sleep(0.01)
+
+
+def all_stopped(shell: subprocess.Popen[bytes]) -> bool:
+    states = {child.status() for child in psutil.Process(shell.pid).children(recursive=True)}
+    return states == {psutil.STATUS_STOPPED}
 
 
 @contextmanager
@@ -441,6 +447,7 @@ def test_ctrl_z_gives_the_shell_back_and_fg_the_command(window: Terminal, log: P
         window.wait_for(rb"[\r\n]ready\r\n")
         window.type(b"\x1a")
         window.wait_for(rb"Stopped[^\r\n]*\r\n(?s:.)*?[#$] ")  # what is typed before the prompt is lost
+        wait_until(lambda: all_stopped(shell))  # one that still waits for its line takes a letter before it stops
         window.type(b"echo still $((40 + 2)); fg\n")
         window.wait_for(b"still 42")
         window.type(b"an answer\n")
