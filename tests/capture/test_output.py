@@ -161,7 +161,9 @@ def log(tmp_path: Path) -> Path:
 
 
 def test_stdout_and_stderr_stay_apart_and_both_are_in_the_log(log: Path) -> None:
-    assert wrapped(log, "sh", "-c", "echo one; sleep 0.1; echo two >&2; sleep 0.1; echo three") == (
+    kept = f"until grep -qs %s {log}; do sleep 0.02; done"
+    script = f"echo one; {kept % 'one'}; echo two >&2; {kept % 'two'}; echo three"
+    assert wrapped(log, "sh", "-c", script) == (
         0,
         b"one\nthree\n",
         b"two\n",

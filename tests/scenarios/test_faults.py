@@ -255,17 +255,21 @@ print(run.id)
 
 def test_a_worker_that_outlives_the_run_adds_one_commit(project: Path) -> None:
     code = """
-import gitexp, os, sys, time
+import gitexp, os
 run = gitexp.start_run("churn", name="late")
 run.log_metric("loss", 1.0, step=0)
+heard, say = os.pipe()
+go, going = os.pipe()
 pid = os.fork()
 if not pid:
     run.log_metric("worker", 1.0, step=0)
-    time.sleep(0.6)
+    os.write(say, b"1")
+    os.read(go, 1)
     run.log_metric("worker", 2.0, step=1)
     os._exit(0)
-time.sleep(0.3)
+os.read(heard, 1)
 run.finish()
+os.write(going, b"1")
 os.waitpid(pid, 0)
 print(run.id)
 """
