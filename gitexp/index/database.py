@@ -22,12 +22,13 @@ from gitexp.store.workspace import Workspace
 WAIT_SECONDS = 5.0  # for another process that writes; none does so for more than refresh.BUSY_SECONDS at once
 _AGAIN_SECONDS = 60.0  # after which a process that went without the file looks whether it can be had now
 _ENDINGS = ("", "-wal", "-shm", "-journal")  # an empty file without its log is made anew, a log alone is dropped
+_KEPT = 4  # repositories that a thread has open; each is three descriptors, and 1,024 are all that a process may have
 _local = threading.local()  # SQLite's connections are of one thread, and must not be used after a fork
 
 
 @dataclass(slots=True)
 class Index:
-    """An open index, up to date as of the last `of`."""
+    """An open index, up to date as of the last `of`; closed when nobody holds it any more."""
 
     workspace: Workspace
     connection: sqlite3.Connection
@@ -37,6 +38,9 @@ class Index:
     known: Stamps | None = None
     version: int = -1  # of what other connections have written, as this one saw it last
     opened: float = field(default_factory=time.monotonic)
+
+    def __del__(self) -> None:
+        self.connection.close()  # by itself it would stay open until the garbage collector finds its cycle
 
     @property
     def lost(self) -> list[tuple[str, str]]:
@@ -56,12 +60,7 @@ class Index:
 
 def of(workspace: Workspace) -> Index:
     """Return this thread's index of a workspace, brought up to date; it is in memory where no file can be had."""
-    kept: dict[tuple[int, Path], Index] = _local.__dict__.setdefault("kept", {})
-    key = os.getpid(), workspace.home
-    index = kept.get(key)
-    if index is None or not _is_current(index):
-        index = kept[key] = _open(workspace)
-    index.workspace = workspace
+    index = _kept(workspace)
     if index.connection.in_transaction:  # whoever holds a snapshot sees no change
         return index
     try:
@@ -73,6 +72,21 @@ def of(workspace: Workspace) -> Index:
             _go_without(index)
         else:
             _replace(index)
+    return index
+
+
+def _kept(workspace: Workspace) -> Index:
+    """Return the open index of a workspace; of several repositories, the one of use longest ago is let go."""
+    kept: dict[tuple[int, Path], Index] = _local.__dict__.setdefault("kept", {})
+    key = os.getpid(), workspace.home
+    index = kept.pop(key, None)
+    if index is None or not _is_current(index):
+        index = _open(workspace)
+    kept[key] = index
+    own = [key for key in kept if key[0] == os.getpid()]  # what was open before a fork is never touched
+    for oldest in own[:-_KEPT]:
+        del kept[oldest]
+    index.workspace = workspace
     return index
 
 
@@ -231,7 +245,8 @@ def _copy(path: Path, target: sqlite3.Connection) -> None:
 
 
 def _take_over(index: Index, new: Index) -> None:
-    index.connection, index.catalogue, index.path, index.inode = new.connection, new.catalogue, new.path, new.inode
+    index.connection, new.connection = new.connection, index.connection  # the old one is closed with `new`
+    index.catalogue, index.path, index.inode = new.catalogue, new.path, new.inode
     index.known, index.version, index.opened = None, -1, new.opened
 
 

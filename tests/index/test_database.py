@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -296,6 +297,19 @@ def test_a_snapshot_sees_the_same_runs_all_the_time(workspace: Workspace, projec
         assert database.of(workspace) is index
         assert search.tally(index, None, context=agreement.CONTEXT).total == 2
     assert names(workspace) == ["one", "three", "two"]
+
+
+def test_a_process_over_many_repositories_keeps_few_of_them_open(project: Path, tmp_path: Path) -> None:
+    places = [tmp_path / str(number) for number in range(3 * database._KEPT)]
+    for place in places:
+        shutil.copytree(project, place)
+    first = database.of(workspaces.open(places[0]))
+    for place in places:
+        database.of(workspaces.open(place))
+    links = [Path(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")]
+    held = {link.readlink().parents[2] for link in links if link.is_symlink() and link.readlink().suffix == ".sqlite"}
+    assert held & set(places) == {places[0], *places[-database._KEPT :]}, "and what somebody still holds"
+    assert first.rows("SELECT count(*) FROM run") == [(0,)]
 
 
 def test_the_connection_of_a_list_is_kept(workspace: Workspace) -> None:
