@@ -49,7 +49,7 @@ def ls(run: str, paths: tuple[str, ...], everything: bool, as_json: bool) -> Non
         rows = rows if paths and not inside else artifacts.folded(rows, inside)
     artifact_page.listing(rows, context.terminal_width())
     if not rows:
-        context.say(f"{artifacts.label(found)} kept no files; add some: gitexp artifact add {found.id[:7]} FILE")
+        context.say(f"{found.label} kept no files; add some: gitexp artifact add {found.id[:7]} FILE")
 
 
 @command.command("get")
@@ -133,7 +133,7 @@ def add(
         context.print_json(done.to_json())
         return
     what = text.safe(done.names[0]) if len(done.names) == 1 else text.plural(len(done.names), "file")
-    context.out(f"added {what} ({text.size(done.size_bytes)}) to {artifacts.label(done.run)}")
+    context.out(f"added {what} ({text.size(done.size_bytes)}) to {done.run.label}")
 
 
 @command.command("verify")
@@ -167,7 +167,7 @@ def _print_verified(rows: list[Verified]) -> None:
     for state, colour in ((artifacts.DAMAGED, "red"), (artifacts.MISSING, "yellow")):
         for row in rows:
             if row.state == state:
-                where = f"{text.safe(row.name)} of {artifacts.label(row.run)}"
+                where = f"{text.safe(row.name)} of {row.run.label}"
                 context.out(f"{click.style(state, fg=colour)}  {where}: {text.safe(row.why)}")
     counts = {state: sum(row.state == state for row in rows) for state in (artifacts.DAMAGED, artifacts.MISSING)}
     right = [row for row in rows if row.state == artifacts.OK]
@@ -225,10 +225,10 @@ def drop(run: str, paths: tuple[str, ...], remote: str | None, dry_run: bool, as
     gone, kept = dropping.size(made.going), dropping.size(made.staying)
     word = "would drop" if dry_run else "dropped"
     if made.going:
-        what = f"{text.plural(len(made.going), 'file')} ({text.size(gone)}) of {artifacts.label(found)}"
+        what = f"{text.plural(len(made.going), 'file')} ({text.size(gone)}) of {found.label}"
         context.out(f"{word} {what}: {at.label} has {'it' if len(made.going) == 1 else 'them'}")
     else:
-        context.out(f"nothing of {artifacts.label(found)} to drop")
+        context.out(f"nothing of {found.label} to drop")
     if made.staying:
         context.say(
             f"{text.plural(len(made.staying), 'file')} ({text.size(kept)}) stay: {at.label} does not have them; "

@@ -180,7 +180,7 @@ def rm(name: str, reason: str, dry_run: bool) -> None:
 
     Nothing is deleted: gitexp experiment undelete brings all of it back.
     """
-    from gitexp.ops import annotate, experiments
+    from gitexp.ops import experiments
 
     workspace, experiment = _resolve(name)
     runs = experiments.members(workspace, experiment)
@@ -189,7 +189,7 @@ def rm(name: str, reason: str, dry_run: bool) -> None:
     word = "would remove" if dry_run else "removed"
     context.out(f"{word} {text.safe(experiment.name)} with {text.plural(len(runs), 'run')}")
     for run in runs:
-        context.out(f"  {annotate.label(run)}")
+        context.out(f"  {run.label}")
 
 
 @command.command("undelete")

@@ -32,9 +32,9 @@ def command(words: tuple[str, ...], listed: bool, yes: bool, as_json: bool, **as
 
     workspace = context.workspace()
     runs, words = selection.split(workspace, words, asked)
-    labels = ", ".join(annotate.label(run) for run in runs)
+    labels = ", ".join(run.label for run in runs)
     if words or not (listed or as_json):
-        selection.confirm("note on", [annotate.label(run) for run in runs], yes=yes)
+        selection.confirm("note on", [run.label for run in runs], yes=yes)
         annotate.note(workspace, runs, _text(workspace, words, labels))
         if not (listed or as_json):
             context.say(f"noted on {labels}")
@@ -43,7 +43,7 @@ def command(words: tuple[str, ...], listed: bool, yes: bool, as_json: bool, **as
     elif listed:
         for run in runs:
             for line in annotate.notes_lines(workspace, run):
-                context.out(line if len(runs) == 1 else f"{annotate.label(run)}: {line}")
+                context.out(line if len(runs) == 1 else f"{run.label}: {line}")
 
 
 def _text(workspace: Workspace, words: tuple[str, ...], labels: str) -> str:

@@ -29,14 +29,14 @@ def command(names: tuple[str, ...], reason: str, dry_run: bool, yes: bool, as_js
     runs = selection.runs(workspace, names, asked)
     for name in names:
         if name.startswith("@"):
-            context.say(f"{name} is {annotate.label(find.one(workspace, name))}")
+            context.say(f"{name} is {find.one(workspace, name).label}")
     if not dry_run:
-        selection.confirm("remove", [annotate.label(run) for run in runs], yes=yes)
+        selection.confirm("remove", [run.label for run in runs], yes=yes)
         annotate.remove(workspace, runs, reason)
     if as_json:
         context.print_json({"removed": [run.id for run in runs], "dry_run": dry_run, "reason": reason})
         return
     for run in runs:
-        context.out(f"{'would remove' if dry_run else 'removed'} {annotate.label(run)}")
+        context.out(f"{'would remove' if dry_run else 'removed'} {run.label}")
     if not dry_run:
         context.say("bring back with: gitexp undelete " + " ".join(ids.short(run.id) for run in runs[:5]))

@@ -15,14 +15,14 @@ def command(names: tuple[str, ...], seconds: float) -> None:
 
     Only on the machine where it runs. A script may take its time, or finish its epoch: the run ends when it does.
     """
-    from gitexp import ids, text
+    from gitexp import text
     from gitexp.errors import Conflict
     from gitexp.ops import find, stop
 
     workspace = context.workspace()
     late = []
     for run in find.many(workspace, names):
-        named = f"{text.safe(f'{run.experiment}/{run.name}')} ({ids.short(run.id)})"
+        named = run.label
         if any(name.startswith("@") for name in names):
             context.say(f"gitexp: stopping {named}")
         pid = stop.ask(run)

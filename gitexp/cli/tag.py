@@ -27,7 +27,7 @@ def command(words: tuple[str, ...], delete: bool, listed: bool, yes: bool, as_js
     workspace = context.workspace()
     runs, tags = selection.split(workspace, words, asked)
     if tags and not listed:
-        selection.confirm("tag", [annotate.label(run) for run in runs], yes=yes)
+        selection.confirm("tag", [run.label for run in runs], yes=yes)
     if delete and tags:
         annotate.untag(workspace, runs, tags)
     elif tags and not listed:
@@ -37,8 +37,8 @@ def command(words: tuple[str, ...], delete: bool, listed: bool, yes: bool, as_js
     elif not tags or listed:
         for run in runs:
             for key, value in annotate.tags_of(workspace, run).items():
-                before = f"{annotate.label(run)}: " if len(runs) > 1 else ""
+                before = f"{run.label}: " if len(runs) > 1 else ""
                 context.out(before + annotate.tags_line({key: value}))
     else:
         for run in runs:
-            context.say(f"{annotate.label(run)}: {annotate.tags_line(annotate.tags_of(workspace, run)) or 'no tags'}")
+            context.say(f"{run.label}: {annotate.tags_line(annotate.tags_of(workspace, run)) or 'no tags'}")

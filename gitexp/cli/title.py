@@ -28,6 +28,6 @@ def command(name: str, words: tuple[str, ...], delete: bool, as_json: bool) -> N
     if as_json:
         context.print_json({"id": run.id, "title": title})
     elif words or delete:
-        context.say(f"{annotate.label(run)}: {text.safe(title) if title else 'no title'}")
+        context.say(f"{run.label}: {text.safe(title) if title else 'no title'}")
     elif title:
         context.out(text.safe(title))

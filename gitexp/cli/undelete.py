@@ -26,4 +26,4 @@ def command(names: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
         context.print_json({"undeleted": [run.id for run in runs], "dry_run": dry_run})
         return
     for run in runs:
-        context.out(f"{'would bring back' if dry_run else 'brought back'} {annotate.label(run)}")
+        context.out(f"{'would bring back' if dry_run else 'brought back'} {run.label}")

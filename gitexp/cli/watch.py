@@ -53,7 +53,7 @@ def command(name: str | None, interval: float, once: bool) -> None:
         context.say(f"gitexp: {_title(run)} goes on")
         return
     took = text.duration(ended.record.duration_seconds)
-    context.out(f"{text.safe(f'{run.experiment}/{run.name}')} ({ids.short(run.id)}) {ended.status} in {took}")
+    context.out(f"{run.label} {ended.status} in {took}")
 
 
 def _on_terminal(workspace: Workspace, feed: Feed, interval: float) -> Run:

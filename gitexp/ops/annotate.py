@@ -90,11 +90,6 @@ def undelete(workspace: Workspace, runs: Runs, reason: str = "") -> tuple[Fact, 
     return _say(workspace, removed, lambda run: [_of(run, "undelete", reason=reason)])
 
 
-def label(run: Run) -> str:
-    """Return a run as messages name it: churn/lr0.05 (kqzvmxr)."""
-    return f"{text.safe(run.experiment)}/{text.safe(run.name)} ({ids.short(run.id)})"
-
-
 def parse_tags(words: Iterable[str]) -> dict[str, str]:
     """Return the tags that words like owner=ana and production mean."""
     return {key: value for key, _, value in (word.partition("=") for word in words)}
@@ -153,7 +148,7 @@ def refuse_live(runs: Runs, what: str) -> None:
     for run in runs:
         if run.live:
             raise Refused(
-                f"{label(run)} is running: it cannot be {what}",
+                f"{run.label} is running: it cannot be {what}",
                 hint=f"gitexp stop {ids.short(run.id)}",
             )
 

@@ -85,21 +85,16 @@ def _is_meant(name: str, path: str) -> bool:
 def _nothing(run: Run, pattern: str) -> NotFound:
     if pattern in run.links:
         uri = text.safe(str(run.links[pattern].get("uri", "")))
-        return NotFound(f"{text.safe(pattern)} of {label(run)} is a link", hint=f"its bytes stay at {uri}")
+        return NotFound(f"{text.safe(pattern)} of {run.label} is a link", hint=f"its bytes stay at {uri}")
     tops = list(dict.fromkeys(_top(item.name) for item in run.artifacts))
     more = f" and {len(tops) - _LISTED} more" if len(tops) > _LISTED else ""
     listed = ", ".join(text.safe(name) for name in tops[:_LISTED]) + more
-    return NotFound(f"{label(run)} has no artifact {text.safe(pattern)!r}", hint=f"it has: {listed or 'none'}")
+    return NotFound(f"{run.label} has no artifact {text.safe(pattern)!r}", hint=f"it has: {listed or 'none'}")
 
 
 def _top(name: str) -> str:
     first, slash, _ = name.partition("/")
     return first + slash
-
-
-def label(run: Run) -> str:
-    """Return what people see of a run."""
-    return f"{text.safe(run.experiment)}/{text.safe(run.name)} ({ids.short(run.id)})"
 
 
 def listing(workspace: Workspace, run: Run, patterns: Sequence[str] = ()) -> list[Row]:
@@ -293,9 +288,7 @@ def add(
     for path, name in given:
         _check(path, name)
     if not run.live and run.ref is None:
-        raise UsageError(
-            f"{label(run)} is an earlier state of its run", hint=f"gitexp artifact add {ids.short(run.id)}"
-        )
+        raise UsageError(f"{run.label} is an earlier state of its run", hint=f"gitexp artifact add {ids.short(run.id)}")
     session = lifecycle.join_when_there(workspace, run.id, f"add-{os.getpid()}", _JOIN_SECONDS)
     done = Added(run)
     try:
@@ -314,5 +307,5 @@ def add(
     done.run = find.one(workspace, run.id)
     missing = set(done.names) - {item.name for item in done.run.artifacts}
     if missing and not done.run.live:
-        raise WriteFailed(f"{len(missing)} files could not be added to {label(run)}", hint="gitexp recover")
+        raise WriteFailed(f"{len(missing)} files could not be added to {run.label}", hint="gitexp recover")
     return done

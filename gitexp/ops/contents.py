@@ -187,6 +187,6 @@ def _shown(workspace: Workspace, run: Run, item: Artifact) -> Iterator[Path]:
         else:
             data = run.artifact_bytes(item, item.size_bytes)
             if data is None:
-                raise Damaged(f"{artifacts.label(run)} ended just now", hint="try again")
+                raise Damaged(f"{run.label} ended just now", hint="try again")
             path.write_bytes(data)
         yield path

@@ -122,7 +122,7 @@ def _refuse_running(workspace: Workspace, part: Part) -> None:
         for item in run.artifacts if part.sha256 else ():
             data = None if item.sha256 else run.artifact_bytes(item, item.size_bytes)
             if part.sha256 in (item.sha256, hashlib.sha256(data).hexdigest() if data is not None else ""):
-                raise Refused(f"{annotate.label(run)} is running and has it", hint=f"gitexp stop {ids.short(run.id)}")
+                raise Refused(f"{run.label} is running and has it", hint=f"gitexp stop {ids.short(run.id)}")
 
 
 def _others(workspace: Workspace, planned: Plan) -> int:

@@ -100,7 +100,7 @@ def _versions(workspace: Workspace, targets: Container[str]) -> list[str]:
 
 
 def _target(workspace: Workspace, run: Run) -> Target:
-    found = Target(run.id, annotate.label(run))
+    found = Target(run.id, run.label)
     own = {ref: oid for prefix in _OWN_REFS[:2] for ref, oid in refs.listing(workspace.repo, prefix).items()}
     mine = {ref: oid for ref, oid in own.items() if found.is_ref(ref) and _is_of(workspace, oid, run.id)}
     tips = {*mine.values(), *([run.commit] if run.commit else [])}

@@ -13,7 +13,7 @@ from gitexp.ops import models as named
 from gitexp.ops.using import Found
 from gitexp.record import event as events
 from gitexp.record import headline
-from gitexp.record.facts import MAX_TEXT
+from gitexp.record.author import MAX_TEXT
 from gitexp.record.model import Model, Version
 from gitexp.store import models
 from gitexp.store.models import Draft
@@ -121,7 +121,7 @@ def _arguments(workspace: Workspace, found: Found, sha256: str, options: Options
     run = found.run
     if (run.live or not run.commit) and not options.running:
         raise Refused(
-            f"{annotate.label(run)} is running: a version is of a recorded run",
+            f"{run.label} is running: a version is of a recorded run",
             hint=f"gitexp stop {ids.short(run.id)}; or wait until it has ended",
         )
     made = flavour.of(run, found.items, found.name if found.name.endswith("/") else "")

@@ -192,7 +192,7 @@ def execute(
             with top.folder(below, make=True):
                 pass
     if why:
-        raise RemoteError(f"of {artifacts.label(plan.run)}, {why}", hint="try again, or name a remote: --remote NAME")
+        raise RemoteError(f"of {plan.run.label}, {why}", hint="try again, or name a remote: --remote NAME")
     return done
 
 
@@ -333,7 +333,7 @@ def _fill(workspace: Workspace, run: Run, item: Artifact, descriptor: int) -> No
     if item.sha256 is None:
         data = run.artifact_bytes(item, item.size_bytes)
         if data is None:
-            raise NotFound(f"{artifacts.label(run)} ended just now", hint="try again")
+            raise NotFound(f"{run.label} ended just now", hint="try again")
         view = memoryview(data)
         while view:
             view = view[os.write(descriptor, view) :]

@@ -101,7 +101,7 @@ def of_run(run: Run, path: str, said: str) -> Found:
     below = tuple(item for name, item in known.items() if name.startswith(path + "/")) if path else ()
     if below:
         return Found(run, path + "/", below, said)
-    who = f"run {text.safe(run.experiment)}/{text.safe(run.name)} ({ids.short(run.id)})"
+    who = f"run {run.label}"
     listed = ", ".join(text.safe(name) for name in list(known)[:_LISTED])
     more = f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
     if not path and known:

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from gitexp import canonical, ids
+from gitexp import canonical, ids, text
 from gitexp.errors import Conflict, Damaged, Unsupported
 from gitexp.git import lfslocal, objects, packs, refs, signing
 from gitexp.git.objects import Commit, Entry, Signature
@@ -114,6 +114,11 @@ class Run:
     def experiment(self) -> str:
         """The name of its experiment as it was recorded."""
         return self.record.experiment
+
+    @property
+    def label(self) -> str:
+        """What messages call it: churn/lr0.05 (kqzvmxr)."""
+        return f"{text.safe(self.experiment)}/{text.safe(self.name)} ({ids.short(self.id)})"
 
     @property
     def status(self) -> str:
