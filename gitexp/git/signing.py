@@ -119,7 +119,9 @@ def _commit_tree(repo: Repo, content: Commit, env: Mapping[str, str]) -> str:
     settings = ("-c", "i18n.commitEncoding=UTF-8", "-c", "core.fsync=committed")
     words = (*settings, "commit-tree", "-S", *parents, "-F", "-", content.tree)
     message = objects.message_bytes(content)
-    done = command.run(repo, *words, input=message, env={**_people(content), **env}, check=False)
+    with tempfile.TemporaryDirectory(prefix="gitexp-") as aside:  # git leaves a file there of a key given as text
+        env = {**_people(content), "TMPDIR": aside, **env}
+        done = command.run(repo, *words, input=message, env=env, check=False)
     if done.code:
         lacking = ready(repo)
         why = lacking.why or _reason(done.stderr)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,13 @@ def test_a_signed_commit_differs_from_a_plain_one_by_its_signature_alone(
     support.git(project, "fsck", "--strict")
 
 
-def test_a_key_that_only_the_agent_holds_signs(project: Path, key: Path) -> None:
+def test_a_key_that_only_the_agent_holds_signs_and_leaves_no_file(
+    project: Path, key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aside = tmp_path / "aside"
+    aside.mkdir()
+    monkeypatch.setenv("TMPDIR", str(aside))
+    monkeypatch.setattr(tempfile, "tempdir", str(aside))
     with signing.agent():
         subprocess.run(["ssh-add", "-q", str(key)], check=True, capture_output=True)
         public, mark = signing.public(key), signing.fingerprint(key)
@@ -67,6 +74,7 @@ def test_a_key_that_only_the_agent_holds_signs(project: Path, key: Path) -> None
             assert (found.format, found.key, found.why) == ("ssh", mark, "")
             assert found.public.startswith(public)
             assert person(project, signing.commit(project), key) == ANA
+            assert not list(aside.glob(".git_signing*"))
 
 
 def test_the_key_of_the_default_key_command_signs(project: Path, key: Path) -> None:
