@@ -13,7 +13,6 @@ from pathlib import Path
 
 from gitexp.errors import GitexpError, Unsupported, WriteFailed
 from gitexp.git.repo import Repo
-from gitexp.record import roster
 
 _PROGRAMS = {"ssh": ("gpg.ssh.program", "ssh-keygen"), "gpg": ("gpg.program", "gpg")}
 _LIMIT_SECONDS = 60
@@ -44,6 +43,8 @@ def program(repo: Repo, format: str) -> str | None:
 
 def public_key(path: Path) -> str:
     """Return the public key of a key file as a line, "" where it cannot be told (a passphrase hides it)."""
+    from gitexp.record import roster  # whoever only asks for the programs does without
+
     for place in (path, path.with_name(path.name + ".pub")):
         with suppress(OSError, UnicodeDecodeError, GitexpError):
             with open(place, encoding="utf-8") as file:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from gitexp.git import address, command, stock
+from gitexp.git import address, command
 from gitexp.git.exchange import (
     CURRENT,
     DELETED,
@@ -42,9 +42,12 @@ class _Way(Protocol):
 
 
 def _way() -> _Way:
+    # A list of runs or models goes over no network; `wire` brings all that speaks HTTP.
     if command.available():
+        from gitexp.git import stock
+
         return stock
-    from gitexp.git import wire  # with all that speaks HTTP: only where it is needed
+    from gitexp.git import wire
 
     return wire
 

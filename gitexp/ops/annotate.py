@@ -10,7 +10,7 @@ from gitexp import canonical, ids, text
 from gitexp.errors import NotFound, Refused, UsageError
 from gitexp.git import command
 from gitexp.ops import find
-from gitexp.record import facts
+from gitexp.record.author import MAX_KEY, MAX_TEXT
 from gitexp.record.facts import Fact, Note
 from gitexp.store import annotations as said
 from gitexp.store.annotations import Change
@@ -167,13 +167,13 @@ def check_text(words: str, what: str) -> str:
     """Return a text; raises UsageError for an empty one, or one beyond what a fact holds."""
     if not isinstance(words, str) or not words.strip():
         raise UsageError(f"{what} is empty", hint="give it some words")
-    if len(words) > facts.MAX_TEXT:
-        raise UsageError(f"{what} of {len(words)} characters: at most {facts.MAX_TEXT}", hint="log it as an artifact")
+    if len(words) > MAX_TEXT:
+        raise UsageError(f"{what} of {len(words)} characters: at most {MAX_TEXT}", hint="log it as an artifact")
     return words
 
 
 def _check_key(key: str, what: str) -> None:
-    if not isinstance(key, str) or not key.strip() or len(key) > facts.MAX_KEY or not key.isprintable():
+    if not isinstance(key, str) or not key.strip() or len(key) > MAX_KEY or not key.isprintable():
         raise UsageError(f"{what} {key!r} is empty, too long or not printable", hint="for example: owner=ana")
 
 

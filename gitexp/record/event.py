@@ -9,7 +9,7 @@ from typing import Any
 
 from gitexp import canonical, ids
 from gitexp.errors import UsageError
-from gitexp.record.facts import Author
+from gitexp.record.author import Author
 
 FORMAT = 1
 MAX_BYTES = 256 * 1024  # of an event's message

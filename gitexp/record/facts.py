@@ -8,25 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gitexp import canonical, ids
+from gitexp.record.author import MAX_KEY, MAX_TEXT, Author
 
 RUN = "run"
 EXPERIMENT = "experiment"
 MAX_LINE_BYTES = 128 * 1024
-MAX_KEY = 250  # characters of a tag's key, a posted number's name, a verdict's name
-MAX_TEXT = 20_000  # characters of a text: below the line's limit at four bytes each
 MAX_CLOCK = 2**48  # a line that claims more is damaged, or nothing could ever come after it
 
 CUT = "purge_artifact"
 _COMMIT, _SHA256 = re.compile(r"[0-9a-f]{40}"), re.compile(r"[0-9a-f]{64}")
 _OWN_KEYS = frozenset({"id", RUN, EXPERIMENT, "clock", "time", "author", "op"})
-
-
-@dataclass(frozen=True, slots=True)
-class Author:
-    """Who said it."""
-
-    name: str
-    email: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from gitexp import ids
 from gitexp.errors import UsageError
 from gitexp.record import event as events
 from gitexp.record import rules as ruling
+from gitexp.record.author import MAX_KEY, MAX_TEXT
 from gitexp.record.event import Logged
-from gitexp.record.facts import MAX_KEY, MAX_TEXT
 from gitexp.record.rules import Rules, StageRules
 
 LATEST = "latest"  # an alias that every model has: its newest version

@@ -11,7 +11,8 @@ from gitexp import clock, ids, text
 from gitexp.errors import UsageError
 from gitexp.git import notes, objects, refs, signing
 from gitexp.record import facts
-from gitexp.record.facts import EXPERIMENT, RUN, Author, Fact, State
+from gitexp.record.author import Author
+from gitexp.record.facts import EXPERIMENT, RUN, Fact, State
 from gitexp.store import ledger as ledgers
 from gitexp.store import runs
 from gitexp.store import workspace as workspaces

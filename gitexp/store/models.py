@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,8 +13,8 @@ from gitexp.git import chain, compare, objects, refs, transport
 from gitexp.git.objects import Commit, Signature
 from gitexp.record import event as events
 from gitexp.record import model as folding
+from gitexp.record.author import Author
 from gitexp.record.event import Event, Logged
-from gitexp.record.facts import Author
 from gitexp.record.model import Model
 from gitexp.record.rules import Rules
 from gitexp.store import heads, modelcache, remotes, rulebook
@@ -96,6 +95,8 @@ def get(workspace: Workspace, name: str, *, removed: bool = False) -> Model:
 
 
 def _not_found(workspace: Workspace, name: str) -> NotFound:
+    import difflib
+
     near = difflib.get_close_matches(name, [item.name for item in readable(workspace)[0]], n=3, cutoff=0.5)
     hint = f"did you mean: {', '.join(near)}" if near else "list them with: gitexp model ls"
     return NotFound(f"no model {text.safe(name)!r}", hint=hint)

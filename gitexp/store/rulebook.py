@@ -5,17 +5,19 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from gitexp import text
 from gitexp.errors import Damaged, GitexpError, UsageError
 from gitexp.git import objects, refs
 from gitexp.record import rules as ruling
-from gitexp.record import webhooks as hooks
 from gitexp.record.rules import Rules
-from gitexp.record.webhooks import Webhook
 from gitexp.store import config, remotes
 from gitexp.store.config import FILES
 from gitexp.store.workspace import Workspace
+
+if TYPE_CHECKING:
+    from gitexp.record.webhooks import Webhook
 
 _LIMIT_BYTES = 1 << 20
 _USUAL = ("main", "master")
@@ -53,6 +55,8 @@ def at(workspace: Workspace, commit: str | None) -> Rules:
 
 def webhooks(workspace: Workspace, commit: str | None) -> tuple[Webhook, ...]:
     """Return who is told of events, as a commit says; raises UsageError where that cannot be read."""
+    from gitexp.record import webhooks as hooks  # a list of versions tells nobody
+
     found = _file_at(workspace, commit) if commit is not None else None
     if found is None:
         return ()

@@ -15,6 +15,7 @@ from gitexp.git import refs as git_refs
 from gitexp.ops import hooks, receive
 from gitexp.record import facts
 from gitexp.record import run as run_json
+from gitexp.record.author import Author
 from gitexp.record.run import Parent, RunRecord
 from gitexp.store import runs
 from gitexp.store.runs import Run
@@ -303,7 +304,7 @@ def test_a_run_without_any_code_is_taken(project: Path, server: Path) -> None:
 
 
 def fact(run: Run, text: str) -> facts.Fact:
-    who = facts.Author("Ana", "ana@acme.io")
+    who = Author("Ana", "ana@acme.io")
     return facts.Fact(ids.new_run_id(), facts.RUN, run.id, 1, 1_795_184_520_000, who, "tag", {"key": text, "value": ""})
 
 

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from gitexp import canonical, ids
 from gitexp.record import facts
+from gitexp.record.author import Author
 from tests import support
 
 RUN = "kqzvmxrlopnkqzvm"
-ANA = facts.Author("Ana Ruiz", "ana@acme.io")
+ANA = Author("Ana Ruiz", "ana@acme.io")
 CHURN = ids.experiment_id("churn")
 
 
@@ -70,7 +71,7 @@ def test_the_golden_lines_of_format_1_are_read_and_written_as_they_stand() -> No
     assert [facts.encode_line(fact) for fact in found] == golden
     assert {fact.op for fact in found} >= facts.OPS - {"unfavourite"}
     run = facts.fold(fact for fact in found if fact.kind == facts.RUN)
-    bo = facts.Author("Bo Ødegård", "bo@acme.io")
+    bo = Author("Bo Ødegård", "bo@acme.io")
     text = 'first above 0.94; check the calibration\nand the "seed"'
     assert run == facts.State(
         tags={"owner": "ana"},

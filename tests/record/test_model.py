@@ -11,8 +11,8 @@ import pytest
 from gitexp.record import event as events
 from gitexp.record import model as folding
 from gitexp.record import rules as ruling
+from gitexp.record.author import MAX_TEXT, Author
 from gitexp.record.event import Event, Logged, Signer
-from gitexp.record.facts import MAX_TEXT, Author
 from gitexp.record.model import Model
 from gitexp.record.rules import Rules
 

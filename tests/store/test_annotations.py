@@ -12,6 +12,7 @@ from gitexp import ids
 from gitexp.errors import UsageError
 from gitexp.git import notes, objects, refs
 from gitexp.record import facts
+from gitexp.record.author import Author
 from gitexp.store import annotations, ledger
 from gitexp.store.annotations import Change
 from gitexp.store.runs import Run
@@ -66,7 +67,7 @@ def test_what_is_said_of_a_run_hangs_on_its_commit_and_plain_git_shows_it(
         (fact,) = annotations.add(workspace, [annotations.about_run(run, "tag", key="owner", value="ana")])
     shown = support.git(project, "notes", "--ref", "experiments", "show", str(run.commit))
     assert shown == facts.encode_line(fact).decode()
-    assert (fact.author, fact.clock) == (facts.Author("Ana Ruiz", "ana@acme.io"), 1)
+    assert (fact.author, fact.clock) == (Author("Ana Ruiz", "ana@acme.io"), 1)
     assert annotations.state(workspace, run).tags == {"owner": "ana"}
 
 
@@ -186,7 +187,7 @@ def test_the_removed_runs_are_known_without_folding_the_others(workspace: Worksp
     annotations.add(workspace, [annotations.about_run(others[0], "undelete", reason="")])
     annotations.add(workspace, [annotations.about_run(others[1], "note", text="remove it?")])
     assert annotations.removed(workspace) == {run.id}
-    foreign = facts.encode_line(facts.Fact("k" * 16, facts.RUN, others[2].id, 9, 0, facts.Author("", ""), "remove", {}))
+    foreign = facts.encode_line(facts.Fact("k" * 16, facts.RUN, others[2].id, 9, 0, Author("", ""), "remove", {}))
     escaped = foreign.replace(b'"op":"remove"', b'"op":"\\u0072emove","reason":""')
     notes.append(workspace.repo, notes.REF, {str(others[2].commit): [escaped]}, objects.Signature("Bo", "", 0))
     assert annotations.removed(workspace) == {run.id, others[2].id}
