@@ -15,7 +15,7 @@ from typing import Any
 from gitexp.store.runs import Artifact, Run
 
 _LIMIT = 1 << 20  # bytes of an MLmodel
-_HEAD = 64  # bytes of a file that tell its kind
+_HEAD = 512  # bytes of a file that tell its kind
 # (file name or ending, framework, its package)
 _FILES = (
     (".safetensors", "safetensors", "safetensors"),
@@ -32,14 +32,16 @@ _FILES = (
     (".pt", "pytorch", "torch"),
     (".pth", "pytorch", "torch"),
     (".ckpt", "pytorch", "torch"),
-    (".joblib", "sklearn", "scikit-learn"),
-    (".pkl", "pickle", "scikit-learn"),
-    (".pickle", "pickle", "scikit-learn"),
+    (".joblib", "joblib", "joblib"),
+    (".pkl", "pickle", ""),
+    (".pickle", "pickle", ""),
     (".bst", "xgboost", "xgboost"),
 )
-_UNSAFE = frozenset({"pickle", "sklearn", "keras", "tensorflow", "pyfunc", "spacy"})
+_PICKLES = ("pickle", "joblib")
+_UNSAFE = frozenset({"pickle", "joblib", "sklearn", "keras", "tensorflow", "pyfunc", "spacy"})
 _PACKAGES = {
     **{framework: package for _, framework, package in reversed(_FILES) if package},
+    "sklearn": "scikit-learn",
     "lightgbm": "lightgbm",
     "transformers": "transformers",
     "statsmodels": "statsmodels",
@@ -95,7 +97,7 @@ def _of_files(run: Run, items: list[Artifact]) -> str:
     for ending, framework, _ in _FILES:
         found = [item for item in items if _ends(item.name, ending)]
         if found:
-            return _pickled(run) if framework == "pickle" else framework
+            return _pickled(run, found[0], framework) if framework in _PICKLES else framework
     for item in items:
         head = _head(run, item)
         if head.startswith(b"tree\nversion="):
@@ -110,9 +112,9 @@ def _ends(name: str, ending: str) -> bool:
     return base.endswith(ending) if ending.startswith(".") else base == ending
 
 
-def _pickled(run: Run) -> str:
-    """A pickle is anything; where scikit-learn was there it is most likely one of its estimators."""
-    return "sklearn" if _version(run, "scikit-learn") else "pickle"
+def _pickled(run: Run, item: Artifact, framework: str) -> str:
+    """A pickle is anything: it is an estimator of scikit-learn where its first bytes name one."""
+    return "sklearn" if b"sklearn." in _head(run, item) else framework
 
 
 def _head(run: Run, item: Artifact) -> bytes:

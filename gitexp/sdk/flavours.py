@@ -126,6 +126,7 @@ _LOADERS: dict[str, Callable[[Path, bool, str], Any]] = {
     "pytorch": _pytorch,
     "sklearn": _pickled,
     "pickle": _pickled,
+    "joblib": _pickled,
     "skops": _skops,
     "keras": _keras,
     "tensorflow": _tensorflow,
