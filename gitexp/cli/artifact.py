@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gitexp import text
+from gitexp import ids, text
 from gitexp.cli import context
 
 if TYPE_CHECKING:
@@ -230,7 +230,6 @@ def drop(run: str, paths: tuple[str, ...], remote: str | None, dry_run: bool, as
     else:
         context.out(f"nothing of {found.label} to drop")
     if made.staying:
-        context.say(
-            f"{text.plural(len(made.staying), 'file')} ({text.size(kept)}) stay: {at.label} does not have them; "
-            f"gitexp push {at.label}"
-        )
+        verb, them = ("stays", "it") if len(made.staying) == 1 else ("stay", "them")
+        what = f"{text.plural(len(made.staying), 'file')} ({text.size(kept)})"
+        context.say(f"{what} {verb}: {at.label} does not have {them}; gitexp push {at.label} {ids.short(found.id)}")

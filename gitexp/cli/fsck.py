@@ -12,6 +12,8 @@ from gitexp.cli import context
 if TYPE_CHECKING:
     from gitexp.ops import fsck
 
+_SHOWN = 20  # files that are not here, as after a fetch of records alone
+
 
 @click.command("fsck")
 @click.option("--quick", is_flag=True, help="Compare the sizes of large files; do not read them.")
@@ -54,12 +56,15 @@ def _print(report: fsck.Report) -> None:
         ("elsewhere", "green", report.elsewhere),
     )
     for word, colour, faults in kinds:
-        for fault in faults:
+        shown = faults if word == "damaged" else faults[:_SHOWN]
+        for fault in shown:
             kind = "" if fault.kind in ("run", "ref", "file") else f"{fault.kind} "
             name = "" if fault.kind == "file" else f"{text.safe(fault.name)}: "
             context.out(f"{click.style(word, fg=colour)}  {kind}{name}{text.safe(fault.message)}")
             if word != "elsewhere":
                 context.out(f"         {text.safe(fault.hint)}")
+        if len(faults) > len(shown):
+            context.out(f"{click.style(word, fg=colour)}  {len(faults) - len(shown):,} more: gitexp fsck --json")
     for sha256, path in report.quarantined.items():
         context.out(f"put aside  {sha256[:12]}: {text.safe(path)}")
     for line in summary(report):

@@ -249,12 +249,24 @@ def _files(
         own = any(use.recorded_here for use in bad.uses)
         fault = Fault("file", bad.sha256, bad.message, _hint(workspace, bad, at))
         if bad.what == verify.LACKING and bad.sha256 in there:
-            report.elsewhere.append(fault)
+            report.elsewhere.append(replace(fault, hint=_brought(bad)))
         elif bad.what != verify.LACKING or own:
             report.damaged.append(fault)
             report.bad.append(bad)
         else:
-            report.missing.append(fault)
+            report.missing.append(replace(fault, hint=_sent(bad, at) if at is not None else _brought(bad)))
+
+
+def _sent(bad: Bad, at: Remote) -> str:
+    return f"{at.label} does not have it; from a clone that has: gitexp push {at.label} {_run(bad)}"
+
+
+def _brought(bad: Bad) -> str:
+    return f"gitexp fetch --artifacts {_run(bad)}"
+
+
+def _run(bad: Bad) -> str:
+    return ids.short(bad.uses[0].run_id)
 
 
 def _hint(workspace: Workspace, bad: Bad, at: Remote | None) -> str:
@@ -262,7 +274,7 @@ def _hint(workspace: Workspace, bad: Bad, at: Remote | None) -> str:
         return f"gitexp show {ids.short(bad.uses[0].run_id)}   the bytes are whole, what the record says of them is not"
     if bad.what == verify.STRAY:
         return f"look at {large.place(workspace, bad.sha256)}   gitexp fsck --repair moves it away"
-    return "gitexp fsck --repair" + (f" --remote {at.name}" if at is not None else "")
+    return "gitexp fsck --repair" + (f" --remote {at.label}" if at is not None else "")
 
 
 def _applied(workspace: Workspace, report: Report) -> None:

@@ -47,7 +47,8 @@ class Choice:
 class Plan:
     """What a push would send, {ref: commit}, and what it leaves here and why.
 
-    `heads` are all of those where `exposure` is measured; that is None where all kinds were agreed to before.
+    `heads` are all of those where `exposure` is measured; that is None where all kinds were agreed to before. `there`
+    are runs that were named and that the remote has: it may have lost their large files.
     """
 
     remote: Remote
@@ -56,6 +57,7 @@ class Plan:
     heads: tuple[Head, ...]
     left_out: Mapping[str, int]
     exposure: Exposure | None = None
+    there: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def everything(self) -> bool:
@@ -106,6 +108,7 @@ def plan(workspace: Workspace, remote: Remote, choice: Choice, options: Options,
         held = sync.look(workspace, remote, options)
         _hear(workspace, remote, held, options)
     lacking = _lacking(local, held, wanted)
+    there = {ref: oid for ref, oid in _chosen(local, wanted or ()).items() if ref not in lacking}
     measured = measure or not exposure.approved(workspace, remote) >= exposure.kinds(workspace, remote)
     certain = {} if measured else _certain(workspace, remote, choice, lacking)
     doubtful = {ref: commit for ref, commit in lacking.items() if ref not in certain}
@@ -113,10 +116,11 @@ def plan(workspace: Workspace, remote: Remote, choice: Choice, options: Options,
     shown = None
     if measured:
         commits = [oid for ref, oid in held.items() if ref.startswith(runs.REF_PREFIX)]
-        shown = exposure.measure(workspace, remote, kept, commits, list(_owed(workspace, remote).values()))
+        owed = [*_owed(workspace, remote).values(), *there.values()]
+        shown = exposure.measure(workspace, remote, kept, commits, owed)
         if not choice.names:
             shown = replace(shown, events=unite.events_lacking(workspace, held))
-    return Plan(remote, choice, certain | {head.ref: head.commit for head in kept}, tuple(kept), left_out, shown)
+    return Plan(remote, choice, certain | {head.ref: head.commit for head in kept}, tuple(kept), left_out, shown, there)
 
 
 def _certain(workspace: Workspace, remote: Remote, choice: Choice, lacking: Mapping[str, str]) -> dict[str, str]:
@@ -151,8 +155,12 @@ def _named(workspace: Workspace, names: Sequence[str]) -> list[Run]:
 
 
 def _lacking(local: Mapping[str, str], held: Mapping[str, str], wanted: Sequence[str | None] | None) -> dict[str, str]:
-    chosen = local if wanted is None else {ref: local[ref] for ref in wanted if ref is not None and ref in local}
+    chosen = local if wanted is None else _chosen(local, wanted)
     return {ref: oid for ref, oid in chosen.items() if held.get(ref) != oid}
+
+
+def _chosen(local: Mapping[str, str], wanted: Sequence[str | None]) -> dict[str, str]:
+    return {ref: local[ref] for ref in wanted if ref is not None and ref in local}
 
 
 def _part(
@@ -210,7 +218,7 @@ def push(workspace: Workspace, planned: Plan, *, yes: bool = False, options: Opt
     if planned.exposure is not None:
         exposure.check(workspace, remote, planned.exposure, yes=yes)
     pushed, wanted = Pushed(remote.label), dict(planned.runs)
-    owed = _send_bytes(workspace, remote, wanted, options, pushed)
+    owed = _send_bytes(workspace, planned, options, pushed)
     options = replace(options, skip_lfs=bool(pushed.left.why))
     with remotes.busy(workspace, remote):  # hours of bytes have passed without it
         _note_owed(workspace, remote, owed, pushed)
@@ -228,16 +236,15 @@ def push(workspace: Workspace, planned: Plan, *, yes: bool = False, options: Opt
     raise sync.refusal(remote, behind)
 
 
-def _send_bytes(
-    workspace: Workspace, remote: Remote, wanted: Mapping[str, str], options: Options, pushed: Pushed
-) -> dict[str, bool]:
+def _send_bytes(workspace: Workspace, planned: Plan, options: Options, pushed: Pushed) -> dict[str, bool]:
     """Upload the large files of these runs and of those that are owed; returns {ref: whether some are owed now}.
 
     Bytes go before refs: a host may refuse commits whose pointers it cannot follow. That a remote has no place for
     them is said once.
     """
+    remote, wanted = planned.remote, planned.runs
     before = remotes.agreement(workspace, remote)
-    commits = {**_owed(workspace, remote), **wanted}
+    commits = {**_owed(workspace, remote), **planned.there, **wanted}
     left = pushed.left = largefiles.upload(workspace, remote, commits.values(), options)
     with_bytes = [ref for ref, commit in commits.items() if left.why and largefiles.here(workspace, [commit])]
     if left.why and not (left.lasting and before.told == left.why):

@@ -141,7 +141,7 @@ def test_diff_tells_added_removed_and_changed(one: Path) -> None:
 
 def test_drop_says_what_goes_and_what_stays(one: Path, bare: Path) -> None:
     assert support.gitexp("artifact", "drop", "base").stderr == (
-        "1 file (200.0 kB) stay: origin does not have them; gitexp push origin\n"
+        "1 file (200.0 kB) stays: origin does not have it; gitexp push origin kqzvmxr\n"
     )
     support.gitexp("push", "--yes")
     said = "1 file (200.0 kB) of churn/base (kqzvmxr): origin has it\n"
@@ -151,6 +151,16 @@ def test_drop_says_what_goes_and_what_stays(one: Path, bare: Path) -> None:
     assert support.gitexp("artifact", "drop", "base").stdout == "nothing of churn/base (kqzvmxr) to drop\n"
     assert support.gitexp("get", "base:model.pt").stdout == "model.pt (200.0 kB), 200.0 kB from a remote\n"
     assert Path("model.pt").read_bytes() == MODEL
+
+
+def test_a_push_that_names_a_run_sends_files_that_the_remote_has_lost(one: Path, bare: Path) -> None:
+    support.gitexp("push", "--yes")
+    (stored,) = (path for path in (bare / "lfs/objects").rglob("*") if path.is_file())
+    stored.unlink()
+    said = support.gitexp("artifact", "drop", "base").stderr
+    assert said == "1 file (200.0 kB) stays: origin does not have it; gitexp push origin kqzvmxr\n"
+    assert support.gitexp(*said.rpartition("gitexp ")[2].split()).stdout == "origin: everything is there already\n"
+    assert stored.read_bytes() == MODEL
 
 
 def test_du_adds_up(one: Path) -> None:

@@ -131,7 +131,7 @@ def test_a_file_that_was_never_fetched_is_missing_and_no_damage(
     with support.untouched(clone):
         assert support.gitexp("fsck").stdout == (
             "missing  model.pt of churn/base (kqzvmxr), 200.0 kB, is not here\n"
-            "         gitexp fsck --repair\n"
+            "         gitexp fetch --artifacts kqzvmxr\n"
             "0 damaged, 1 missing of 1 run, 0 large files (0 bytes read), 0 journals, facts of 0 runs\n"
         )
 
@@ -407,7 +407,12 @@ def test_the_remote_is_asked_for_what_is_not_here(
     assert (fault["kind"], fault["name"]) == ("file", model(one).name)
     stored = next(path for path in (bare / "lfs/objects").rglob("*") if path.is_file())
     stored.unlink()
-    assert support.gitexp("fsck", "--remote", "origin").lines[0].startswith("missing  model.pt")
+    assert support.gitexp("fsck", "--remote", "origin").lines[:2] == [
+        "missing  model.pt of churn/base (kqzvmxr), 200.0 kB, is not here",
+        "         origin does not have it; from a clone that has: gitexp push origin kqzvmxr",
+    ]
+    monkeypatch.setattr("gitexp.cli.fsck._SHOWN", 0)
+    assert support.gitexp("fsck").lines[0] == "missing  1 more: gitexp fsck --json"
     gone = support.gitexp("fsck", "--remote", str(tmp_path / "nowhere"), expect=None)
     assert gone.code in (4, 10)
 
