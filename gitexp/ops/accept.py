@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gitexp import text
+from gitexp import ids, text
 from gitexp.errors import CheckFailed, GitexpError, NotFound
+from gitexp.ops import models as named
 from gitexp.ops import promote, proposals
 from gitexp.ops.proposals import Merged, Proposal
 from gitexp.record.model import Model, Version
@@ -29,6 +31,7 @@ class Outcome:
     stage: str = ""
     event: str = ""
     why: str = ""
+    fix: str = ""  # what can be typed where it waits
 
     @property
     def typed(self) -> str:
@@ -68,7 +71,7 @@ def _one(
     workspace: Workspace, book: Rulebook, item: Merged, known: dict[str, dict[str, str]], *, dry_run: bool
 ) -> Outcome:
     if item.proposal is None:
-        return Outcome(item.path, WAITING, why=item.why)
+        return Outcome(item.path, WAITING, why=item.why, fix=f"git rm {shlex.quote(item.path)}")
     said = item.proposal
     try:
         model, version = _meant(workspace, said)
@@ -79,10 +82,12 @@ def _one(
             return outcome
         return _accept(workspace, book, item, (model, version), dry_run=dry_run)
     except GitexpError as error:
-        return Outcome(item.path, WAITING, said.model, stage=said.stage, why=error.message)
+        return Outcome(item.path, WAITING, said.model, stage=said.stage, why=error.message, fix=error.hint)
 
 
 def _meant(workspace: Workspace, said: Proposal) -> tuple[Model, Version]:
+    if ids.model_ref(said.model) not in models.listing(workspace):
+        raise NotFound(f"model {text.safe(said.model)!r} is not in this clone", hint="gitexp fetch")
     model = models.get(workspace, said.model)
     version = model.versions.get(said.version)
     if version is None:
@@ -103,7 +108,8 @@ def _accept(
         state = WAITING
     elif not dry_run:
         state, event = ACCEPTED, promote.execute(workspace, plan).passages[-1].id
-    return Outcome(item.path, state, model.name, version.number, stage, event, why)
+    fix = f"gitexp model check {named.label(model, version)} {stage}" if state == WAITING else ""
+    return Outcome(item.path, state, model.name, version.number, stage, event, why, fix)
 
 
 def refuse(found: Sequence[Outcome]) -> None:
@@ -113,7 +119,5 @@ def refuse(found: Sequence[Outcome]) -> None:
         more = f" and {len(held) - 1} more" if len(held) > 1 else ""
         raise CheckFailed(
             f"{text.safe(held[0].typed)} was merged{more}, and not accepted: {held[0].why}",
-            hint=f"gitexp model check {held[0].model}:{held[0].version} {held[0].stage}"
-            if held[0].version
-            else f"git rm {held[0].path}",
+            hint=held[0].fix,
         )

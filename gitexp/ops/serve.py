@@ -141,9 +141,16 @@ def _kubernetes(found: Mapping[str, Any]) -> str:
 
 
 def _label(key: str, value: Any) -> str:
-    """Return what Kubernetes takes as a label: letters and digits, `-`, `_` and `.` between them, 63 at most."""
+    """Return what Kubernetes takes as a label: letters and digits, `-`, `_` and `.` between them, 63 at most.
+
+    What is not the value itself ends with letters made from it: to select one model must not select another.
+    """
     said = flavour.name_of(str(value)) if key == "framework" and value else _plain(value)
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", said)[:_LABEL].strip("-_.")
+    label = re.sub(r"[^A-Za-z0-9_.-]+", "-", said)[:_LABEL].strip("-_.")
+    if label == said:
+        return label
+    digest = ids.short(ids.from_text(said))
+    return f"{label[: _LABEL - len(digest) - 1].rstrip('-_.')}-{digest}".lstrip("-")
 
 
 def _quoted(value: str) -> str:

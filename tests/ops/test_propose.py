@@ -224,6 +224,7 @@ def test_what_is_on_the_branch_and_no_proposal_is_named_and_left(project: Path, 
         ("y.toml", "waiting"),
     ]
     assert "cannot be read" in found[0].why and found[1].why == "it has no version"
+    assert found[0].fix == f"git rm {proposals.FOLDER}/churn/x.toml"
 
 
 def test_the_commands_say_what_to_do_next(project: Path, version: Version, bare: Path) -> None:
@@ -237,6 +238,8 @@ def test_the_commands_say_what_to_do_next(project: Path, version: Version, bare:
     git(bare.parent, "clone", "--quiet", str(bare), str(clone))
     git(clone, "merge", "--quiet", "--no-ff", "-m", "merge", "origin/promote/churn-1-production")
     git(clone, "push", "--quiet", "origin", "main")
+    without = accept.run(registry.open(clone))[0]
+    assert (without.why, without.fix) == ("model 'churn' is not in this clone", "gitexp fetch")
     git(project, "fetch", "--quiet")
     found = support.gitexp("model", "check", "churn:1", "production", "--json", expect=12).json
     assert found["stages"][0]["gates"][1]["fix"] == "gitexp model accept"

@@ -44,6 +44,11 @@ def test_kubernetes_gets_labels_that_it_takes_and_annotations_that_are_exact(fou
     assert written["labels"]["gitexp/version"] == "1"
     assert written["annotations"]["gitexp/model"] == ODD.replace("\u202e", "\\u202e")
     assert written["annotations"]["gitexp/sha256"] == found["sha256"]
+    odd = ("chürn", "chörn", "模型", "型模", "a" * 63, "a" * 64, "a" * 64 + "b", "a-", "a", "a" * 62 + ".b")
+    labels = [yaml.safe_load(serve.environment({**found, "model": name}, "k8s"))["metadata"]["labels"] for name in odd]
+    names = [str(item["gitexp/model"]) for item in labels]
+    assert all(label.fullmatch(name) for name in names) and len(set(names)) == len(odd), names
+    assert names[4] == "a" * 63 and names[8] == "a"
 
 
 def test_json_is_the_metadata_itself(found: dict[str, Any]) -> None:
