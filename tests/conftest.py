@@ -21,7 +21,8 @@ PREFIXES = ("GIT_", "GITEXP_", "SLURM_", "OMPI_", "PMI_", "PMIX_", "TORCHELASTIC
 NAMES = ("CI", "RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "EMAIL",
          "CLICOLOR_FORCE", "PAGER", "EDITOR", "VISUAL", "LANG", "LANGUAGE", "PYTHONHASHSEED", "HOSTNAME", "PYTHONPATH",
          "http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "no_proxy", "NO_PROXY",
-         "GNUPGHOME", "VIRTUAL_ENV", "PYTEST_ADDOPTS")  # fmt: skip
+         "GNUPGHOME", "VIRTUAL_ENV", "PYTEST_ADDOPTS",
+         "PYTHONDONTWRITEBYTECODE")  # fmt: skip  # hundreds of child processes would compile gitexp anew
 
 CONFIG = """\
 [user]
