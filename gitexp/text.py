@@ -118,6 +118,13 @@ def rounded(item: Any) -> str:
     return f"{item:.8g}" if isinstance(item, float) and len(repr(item)) > 12 else value(item)
 
 
+def percent(change: float | None) -> str:
+    """Return a change in percent with its sign, "" where there is none to tell."""
+    if not change or not math.isfinite(change):
+        return ""
+    return f"{change:+.1f} %" if abs(change) < 1000 else f"{change:+.0f} %"
+
+
 def plural(count: int, noun: str, nouns: str = "") -> str:
     """Return a count with its noun: 1 run, 2 runs, 1,204 runs."""
     return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"

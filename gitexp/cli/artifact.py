@@ -147,11 +147,12 @@ def verify(runs: tuple[str, ...], everything: bool, as_json: bool) -> int:
     """
     from gitexp.errors import Damaged, UsageError
     from gitexp.ops import artifacts, find
+    from gitexp.store import runs as stored
 
     if bool(runs) == everything:
         raise UsageError("verify what? name runs, or --all", hint="gitexp artifact verify @")
     workspace = context.workspace()
-    found = list(artifacts.every_run(workspace)) if everything else find.many(workspace, runs)
+    found = list(stored.every(workspace)) if everything else find.many(workspace, runs)
     with context.progress("reading", 0) as tell:
         rows = list(artifacts.verify(workspace, found, tell))
     if as_json:

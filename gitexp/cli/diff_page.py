@@ -88,7 +88,7 @@ def _metric_lines(found: Comparison, metrics: Sequence[MetricRow], left: int, wi
     for row in metrics:
         style = tables.STYLES.get(row.verdict)
         comment = diff_parts.comment(row)
-        tail = f"  {diff_parts.signed(row):>9}  {diff_parts.percent(row.percent):>7}  {click.style(comment, fg=style)}"
+        tail = f"  {diff_parts.signed(row):>9}  {text.percent(row.percent):>7}  {click.style(comment, fg=style)}"
         yield (_pad(f"  {text.safe(row.label)}", left) + _pair(diff_parts.numbers(row), wide) + tail).rstrip()
     if equal and len(metrics) < total:
         yield f"  {text.plural(equal, 'metric')} more {'is' if equal == 1 else 'are'} equal"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -65,11 +64,6 @@ def other_names(row: Row) -> str:
 def _command(row: Row) -> list[str]:
     lines = [text.safe(shlex.join(words)) or "-" for words in row.values]
     return [f"same: {lines[0]}"] if row.equal else [f"A  {lines[0]}\n", f"B  {lines[1]}"]
-
-
-def revision(side: Code) -> str:
-    """Return a code in a cell: its commit, with a `+` for edits."""
-    return (side.commit[:7] if side.commit else "none") + "+" * side.dirty
 
 
 def _code(found: CodeDifference) -> Iterator[str]:
@@ -291,12 +285,6 @@ def signed(row: MetricRow) -> str:
         if fixed.strip("+-0.") and "e" not in "".join(shown):
             return fixed
     return ("+" if change > 0 else "") + text.number(change) if change else "0"
-
-
-def percent(change: float | None) -> str:
-    if not change or not math.isfinite(change):
-        return ""
-    return f"{change:+.1f} %" if abs(change) < 1000 else f"{change:+.0f} %"
 
 
 def verdict(found: Comparison) -> str:

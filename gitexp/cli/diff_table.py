@@ -47,17 +47,13 @@ def table(found: Comparison, every: bool) -> Table:
     if len(found.runs) == 2:
         changes = {text.safe(row.label): _change(row) for row in found.metrics}
         heads.append(Column("change"))
-        rows = [(*row, changes.get(_plain(row[0]).strip(), "")) for row in rows]
+        rows = [(*row, changes.get(tables.cell_text(row[0]).strip(), "")) for row in rows]
     return Table(tuple(heads), tuple(rows))
 
 
 def _change(row: MetricRow) -> str:
-    said = (diff_parts.signed(row), diff_parts.percent(row.percent), diff_parts.comment(row))
+    said = (diff_parts.signed(row), text.percent(row.percent), diff_parts.comment(row))
     return " ".join(" ".join(said).split())
-
-
-def _plain(cell: str | Cell) -> str:
-    return cell if isinstance(cell, str) else cell.text
 
 
 def _rows(found: Comparison, every: bool) -> Iterator[Cells]:
@@ -71,7 +67,7 @@ def _rows(found: Comparison, every: bool) -> Iterator[Cells]:
     if every or diff.command_differs(found):
         yield ("command", *_commands(found))
     if every or not found.code.equal:
-        yield ("code", *(diff_parts.revision(side) for side in found.code.sides))
+        yield ("code", *(side.cell for side in found.code.sides))
     data = [row for row in found.data if every or not row.equal]
     yield from _section("data", [cells for row in data for cells in _dataset(row)], len(found.data) - len(data), count)
     seeds = [row for row in found.seeds if every or not row.equal]

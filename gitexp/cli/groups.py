@@ -13,6 +13,7 @@ from gitexp.cli.tables import Cell, Column, Table
 from gitexp.ops import goals
 from gitexp.ops.columns import Chosen
 from gitexp.ops.group import Group, Grouping, Stat
+from gitexp.record.numbers import is_number
 from gitexp.store.workspace import Workspace
 
 
@@ -41,11 +42,7 @@ def _table(found: Grouping) -> Table:
 
 
 def _is_number(found: Grouping, at: int) -> bool:
-    return all(_is_plain(group.key[at]) or group.key[at] is None for group in found.groups)
-
-
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return all(is_number(group.key[at]) or group.key[at] is None for group in found.groups)
 
 
 def _best(found: Grouping) -> list[set[float]]:

@@ -73,7 +73,7 @@ def _when(time_ms: int) -> str:
 def _model(found: Card) -> Iterator[tuple[str, str]]:
     model = found.known.model
     if model.description:
-        yield from _lines("about", model.description)
+        yield from tables.fact_lines("about", model.description)
     yield "changed", f"{_when(model.changed_ms)}, created {_when(model.created_ms)}"
     yield "git", f"{model.tip[:7]} {ids.model_ref(model.first)}, {text.plural(model.count, 'event')}"
     for stage in dict.fromkeys([*found.rules.names(model.first), *_stages(found)]):
@@ -119,7 +119,7 @@ def _asked(rule: StageRules) -> str:
 def _version(workspace: Workspace, found: Card, version: Version) -> Iterator[tuple[str, str]]:
     details = version.details
     if version.description:
-        yield from _lines("about", version.description)
+        yield from tables.fact_lines("about", version.description)
     signed = ", signed" if version.signed else ""
     yield "registered", f"{_when(version.time_ms)} by {_person(version.name, version.person)}{signed}"
     if version.run:
@@ -197,12 +197,12 @@ def _word(label: str, said: Word) -> Iterator[tuple[str, str]]:
     stage = f" for {text.safe(said.stage)}" if said.stage else ""
     note = f": {said.note}" if said.note else ""
     signed = ", signed" if said.signed else ""
-    yield from _lines(label, f"{_person(said.name, said.person)} {_when(said.time_ms)}{stage}{signed}{note}")
+    yield from tables.fact_lines(label, f"{_person(said.name, said.person)} {_when(said.time_ms)}{stage}{signed}{note}")
 
 
 def _remark(label: str, said: Remark) -> Iterator[tuple[str, str]]:
     words = f": {said.text}" if said.text else ""
-    yield from _lines(label, f"{_person(said.name, said.person)} {_when(said.time_ms)}{words}")
+    yield from tables.fact_lines(label, f"{_person(said.name, said.person)} {_when(said.time_ms)}{words}")
 
 
 def notes(found: Sequence[Remark]) -> Iterator[str]:
@@ -218,13 +218,6 @@ def _person(name: str, address: str) -> str:
 
 def _tags(tags: Mapping[str, str]) -> str:
     return "  ".join(text.safe(f"{key}={value}" if value else key) for key, value in sorted(tags.items()))
-
-
-def _lines(label: str, value: str) -> Iterator[tuple[str, str]]:
-    first, *more = text.safe_lines(value.strip()).split("\n")
-    yield label, first
-    for line in more:
-        yield "", line
 
 
 def _metrics(workspace: Workspace, version: Version) -> list[str]:

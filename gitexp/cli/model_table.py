@@ -188,13 +188,11 @@ def _number(item: Version, metric: str, best: float | None) -> str | Cell:
 def without_empty(table: Table) -> Table:
     """Leave columns out that say nothing of any row."""
     kept = [
-        at for at in range(len(table.columns)) if any(_plain(row[at]) not in ("-", "") for row in table.rows) or at == 0
+        at
+        for at in range(len(table.columns))
+        if at == 0 or any(tables.cell_text(row[at]) not in ("-", "") for row in table.rows)
     ]
     return Table(tuple(table.columns[at] for at in kept), tuple(tuple(row[at] for at in kept) for row in table.rows))
-
-
-def _plain(cell: str | Cell) -> str:
-    return cell if isinstance(cell, str) else cell.text
 
 
 def _dropped(dropped: Sequence[str]) -> list[str]:

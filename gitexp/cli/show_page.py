@@ -12,7 +12,7 @@ import click
 from gitexp import clock, ids, text
 from gitexp.cli import tables
 from gitexp.cli.tables import Cell, Column, Table
-from gitexp.ops import conform, elsewhere, goals, show
+from gitexp.ops import conform, elsewhere, goals
 from gitexp.ops.show import Page
 from gitexp.record.model import Model, Version
 from gitexp.record.summary import Aggregate
@@ -202,11 +202,11 @@ def _said(found: Page) -> Iterator[tuple[str, str]]:
     if tags:
         yield "tags", "  ".join(text.safe(f"{key}={value}" if value else key) for key, value in sorted(tags.items()))
     if description := state.description or run.record.description:
-        yield from _lines("about", description)
+        yield from tables.fact_lines("about", description)
     for note in state.notes:
         moment = datetime.fromtimestamp(note.time_ms / 1000).astimezone()
         name = text.safe(note.author.name or note.author.email)
-        yield from _lines("note", f"{name} {moment:%Y-%m-%d %H:%M}: {note.text}")
+        yield from tables.fact_lines("note", f"{name} {moment:%Y-%m-%d %H:%M}: {note.text}")
     for name, value in state.posts.items():
         yield "posted", f"{text.safe(name)} = {text.number(value)}"
     for name, verdict in state.verdicts.items():
@@ -218,13 +218,6 @@ def _said(found: Page) -> Iterator[tuple[str, str]]:
     ]
     if marks:
         yield "marks", ", ".join(marks)
-
-
-def _lines(label: str, value: str) -> Iterator[tuple[str, str]]:
-    first, *more = text.safe_lines(value.strip()).split("\n")
-    yield label, first
-    for line in more:
-        yield "", line
 
 
 def _trouble(run: Run) -> Iterator[tuple[str, str]]:
@@ -258,14 +251,14 @@ def _results(workspace: Workspace, found: Page) -> list[str]:
     run = found.run
     lines = _metrics(workspace, run)
     if run.artifacts or run.links:
-        lines += _files(workspace, found)
+        lines += _files(found)
     return lines
 
 
-def _files(workspace: Workspace, found: Page) -> list[str]:
+def _files(found: Page) -> list[str]:
     run = found.run
     total = text.size(sum(artifact.size_bytes for artifact in run.artifacts))
-    rows = [_artifact(workspace, found, artifact) for artifact in run.artifacts[:_SHOWN]]
+    rows = [_artifact(found, artifact) for artifact in run.artifacts[:_SHOWN]]
     rows += [_link(name, link) for name, link in sorted(run.links.items())[:_SHOWN]]
     listed = tables.plain(Table((Column(""), Column("", right=True), Column("")), tuple(rows)))
     more = len(run.artifacts) + len(run.links) - len(rows)
@@ -297,8 +290,8 @@ def _metric(workspace: Workspace, name: str, aggregate: Aggregate) -> tuple[str 
     return (text.safe(name), last, text.number(best), str(step), text.number(aggregate.first))
 
 
-def _artifact(workspace: Workspace, found: Page, artifact: Artifact) -> tuple[str | Cell, ...]:
-    said = (_about(found.run.facts_of(artifact.name)), _where(workspace, found, artifact))
+def _artifact(found: Page, artifact: Artifact) -> tuple[str | Cell, ...]:
+    said = (_about(found.run.facts_of(artifact.name)), _where(found, artifact))
     return (text.safe(artifact.name), text.size(artifact.size_bytes), "; ".join(filter(None, said)))
 
 
@@ -317,11 +310,11 @@ def _about(facts: Mapping[str, Any]) -> str:
     return text.safe(", ".join(words))
 
 
-def _where(workspace: Workspace, found: Page, artifact: Artifact) -> str:
+def _where(found: Page, artifact: Artifact) -> str:
     """Say where the bytes of a large artifact are; small ones go wherever the commit goes."""
     if artifact.sha256 is None:
         return ""
-    if not show.is_here(workspace, artifact):
+    if not found.run.is_here(artifact):
         return "not here: gitexp fetch"
     if found.has_remotes and not found.held_by:
         return "here only"

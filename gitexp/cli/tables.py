@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import textwrap
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import click
+
+from gitexp import text
 
 GAP = "  "
 STYLES = {
@@ -77,7 +79,7 @@ def plain(table: Table) -> list[str]:
     """Return the lines of a table, aligned, uncoloured and whole."""
     wide = widths(table)
     lines = [_line([column.title for column in table.columns], table.columns, wide)]
-    lines += [_line([_text(cell) for cell in row], table.columns, wide) for row in table.rows]
+    lines += [_line([cell_text(cell) for cell in row], table.columns, wide) for row in table.rows]
     return lines if any(column.title for column in table.columns) else lines[1:]
 
 
@@ -94,7 +96,7 @@ def markdown(table: Table) -> list[str]:
 def _marked(cell: str | Cell) -> tuple[str, None, str]:
     """Return a cell's text, nothing to sort by, and its marks: the best is bold, not starred."""
     is_best = isinstance(cell, Cell) and cell.style == "best"
-    return (_text(cell).strip().removeprefix("*" if is_best else ""), None, "best" if is_best else "")
+    return (cell_text(cell).strip().removeprefix("*" if is_best else ""), None, "best" if is_best else "")
 
 
 def markdown_text(words: str) -> str:
@@ -114,12 +116,21 @@ def _line(cells: Sequence[str], columns: Sequence[Column], widths: Sequence[int]
 
 def widths(table: Table) -> list[int]:
     return [
-        max([cell_width(column.title), *(cell_width(_text(row[i])) for row in table.rows)])
+        max([cell_width(column.title), *(cell_width(cell_text(row[i])) for row in table.rows)])
         for i, column in enumerate(table.columns)
     ]
 
 
-def _text(cell: str | Cell) -> str:
+def fact_lines(label: str, value: str) -> Iterator[tuple[str, str]]:
+    """Yield a fact of a page, line by line: the first has the label."""
+    first, *more = text.safe_lines(value.strip()).split("\n")
+    yield label, first
+    for line in more:
+        yield "", line
+
+
+def cell_text(cell: str | Cell) -> str:
+    """Return what a cell says, whatever its style."""
     return cell if isinstance(cell, str) else cell.text
 
 
@@ -142,5 +153,6 @@ def _echo_rich(table: Table, width: int) -> None:
         shown.add_column(column.title, justify="right" if column.right else "left", overflow="fold")
     for row in table.rows:
         styles = [cell.style if isinstance(cell, Cell) else c.style for cell, c in zip(row, table.columns, strict=True)]
-        shown.add_row(*(Text(_text(cell), STYLES.get(style, style)) for cell, style in zip(row, styles, strict=True)))
+        cells = zip(row, styles, strict=True)
+        shown.add_row(*(Text(cell_text(cell), STYLES.get(style, style)) for cell, style in cells))
     Console(width=width, highlight=False).print(shown)

@@ -94,7 +94,7 @@ def with_markers(repo: Repo, clash: Clash, ours: str, theirs: str, folder: Path)
 
     `ours` and `theirs` are the sides' names beside the markers; `folder` is for the three files while they are merged.
     """
-    if clash.ours is None or clash.theirs is None or not _is_file(clash.ours) or not _is_file(clash.theirs):
+    if clash.ours is None or clash.theirs is None or not clash.ours.is_file or not clash.theirs.is_file:
         return None
     for name, side in (("ours", clash.ours), ("base", clash.base), ("theirs", clash.theirs)):
         (folder / name).write_bytes(objects.read_blob(repo, side.oid) if side else b"")
@@ -104,10 +104,6 @@ def with_markers(repo: Repo, clash: Clash, ours: str, theirs: str, folder: Path)
     if done.code > 127:  # binary, or an error: the number of conflicts is at most 127
         return None
     return Entry(clash.path, clash.ours.mode, objects.write_blob(repo, done.stdout))
-
-
-def _is_file(entry: Entry) -> bool:
-    return entry.mode in (objects.FILE, objects.EXECUTABLE)
 
 
 def export(repo: Repo, entries: Iterable[Entry], folder: Path) -> None:

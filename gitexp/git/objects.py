@@ -33,6 +33,11 @@ class Entry:
     mode: int
     oid: str
 
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a file, executable or not: no folder, link or submodule."""
+        return self.mode in (FILE, EXECUTABLE)
+
 
 @dataclass(frozen=True, slots=True)
 class Signature:

@@ -15,7 +15,7 @@ def put(repo: Repo, tree: str | None, path: str, blob: str) -> str:
     found = next((entry for entry in there if entry.name == name), None)
     if rest and found is not None and found.mode != objects.TREE:
         raise Conflict(f"{name} is a file, where a folder is to be", hint=f"git rm {name}")
-    if not rest and found is not None and found.mode not in (objects.FILE, objects.EXECUTABLE):
+    if not rest and found is not None and not found.is_file:
         raise Conflict(f"{name} is a folder or a link, where a file is to be", hint=f"git rm -r {name}")
     below = put(repo, found.oid if found else None, rest, blob) if rest else blob
     new = Entry(name, objects.TREE if rest else objects.FILE, below)

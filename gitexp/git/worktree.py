@@ -39,7 +39,7 @@ class Rules:
 
     def is_wanted(self, path: str) -> bool:
         """Say whether an untracked file can matter: source by its name, a secret to be listed, or all are asked for."""
-        if path.startswith(RECORD + "/") or path == RECORD or self.is_output(path):
+        if _is_record(path) or self.is_output(path):
             return False
         return self.take == "all" or source.is_source(path, self.suffixes) or redact.is_secret_file(path)
 

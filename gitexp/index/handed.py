@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gitexp import files
 from gitexp.errors import GitexpError
 from gitexp.git.folders import Folder
 from gitexp.index import location, rows, schema
@@ -41,7 +42,7 @@ def give(workspace: Workspace, run: Run) -> None:
     """Leave the record of a run just committed where there is an index that will want it; never raises."""
     with suppress(OSError, GitexpError, ValueError):
         path = _path(workspace)
-        if location.of(workspace).stat().st_size and _size(path) < _MAX_FILE_BYTES:
+        if location.of(workspace).stat().st_size and files.size(path) < _MAX_FILE_BYTES:
             _append(path, _line(run))
 
 
@@ -69,13 +70,6 @@ def _append(path: Path, line: bytes) -> None:
         os.write(descriptor, line)
     finally:
         os.close(descriptor)
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0
 
 
 def take(workspace: Workspace) -> dict[tuple[str, str], Handed]:

@@ -11,6 +11,7 @@ from typing import Any
 from gitexp.index import rows
 from gitexp.index.rows import Row
 from gitexp.record import points
+from gitexp.record import summary as summaries
 from gitexp.record.points import Point
 from gitexp.record.summary import Aggregate
 from gitexp.store import events, journal
@@ -75,16 +76,7 @@ class Shard:
             self.tail = file.read(self.offset - at).hex()
 
     def _take(self, data: bytes) -> None:
-        lists: dict[str, tuple[list[int], list[int], list[int | float]]] = {}
-        for metric, step, time_ms, value in _points(data.decode("utf-8", "replace")):
-            found = lists.get(metric)
-            if found is None:
-                found = lists[metric] = ([], [], [])
-            found[0].append(step)
-            found[1].append(time_ms)
-            found[2].append(value)
-        for metric, found in lists.items():
-            self.summary.setdefault(metric, Aggregate()).add_many(*found)
+        summaries.take(self.summary, _points(data.decode("utf-8", "replace")))
 
 
 def whole_rows(data: bytes) -> int:

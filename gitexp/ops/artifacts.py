@@ -14,7 +14,7 @@ from gitexp.errors import Damaged, NotFound, UsageError, WriteFailed
 from gitexp.ops import attach, find, folders, lifecycle
 from gitexp.record import globs, names
 from gitexp.store import objects as large
-from gitexp.store import runs, whereabouts
+from gitexp.store import whereabouts
 from gitexp.store.runs import Artifact, Run
 from gitexp.store.workspace import Workspace
 
@@ -68,7 +68,7 @@ def chosen(run: Run, patterns: Sequence[str]) -> list[Artifact]:
         return every
     found: dict[str, Artifact] = {}
     for pattern in patterns:
-        taken = [item for item in every if _is_meant(item.name, pattern.strip("/"))]
+        taken = [item for item in every if names.is_or_below(item.name, pattern.strip("/"))]
         if not taken:
             means = globs.means(pattern)
             taken = [item for item in every if means(item.name)]
@@ -76,10 +76,6 @@ def chosen(run: Run, patterns: Sequence[str]) -> list[Artifact]:
             raise _nothing(run, pattern)
         found |= {item.name: item for item in taken}
     return [found[name] for name in sorted(found)]
-
-
-def _is_meant(name: str, path: str) -> bool:
-    return name == path or name.startswith(path + "/")
 
 
 def _nothing(run: Run, pattern: str) -> NotFound:
@@ -104,7 +100,7 @@ def listing(workspace: Workspace, run: Run, patterns: Sequence[str] = ()) -> lis
     rows += [
         _link(name, link)
         for name, link in run.links.items()
-        if not patterns or any(_is_meant(name, pattern.strip("/")) for pattern in patterns)
+        if not patterns or any(names.is_or_below(name, pattern.strip("/")) for pattern in patterns)
     ]
     return sorted(rows, key=lambda row: row.name)
 
@@ -128,7 +124,7 @@ def _row(run: Run, item: Artifact, facts: dict[str, Any], holders: dict[str, lis
         item.size_bytes,
         sha256_of(run, item),
         str(facts.get("type") or ""),
-        is_here(run.workspace, item),
+        run.is_here(item),
         tuple(holders.get(item.sha256 or "", ())),
         executable=bool(item.mode & 0o100),
         in_git=item.sha256 is None,
@@ -178,11 +174,6 @@ def sha256_of(run: Run, item: Artifact) -> str | None:
         return item.sha256
     data = run.artifact_bytes(item, item.size_bytes)
     return None if data is None else hashlib.sha256(data).hexdigest()
-
-
-def is_here(workspace: Workspace, item: Artifact) -> bool:
-    """Say whether the bytes are in this clone: small ones stand in Git, or in the journal."""
-    return item.sha256 is None or large.path(workspace, item.sha256) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,12 +233,6 @@ def _verify_object(workspace: Workspace, sha256: str, holders: dict[str, list[st
     except OSError as error:
         return DAMAGED, (error.strerror or str(error)).lower()
     return (OK, "") if right else (DAMAGED, "has other bytes than its name says")
-
-
-def every_run(workspace: Workspace) -> Iterator[Run]:
-    """Yield all recorded runs of this clone."""
-    for ref, commit in runs.listing(workspace).items():
-        yield runs.load(workspace, commit, ref)
 
 
 def _check(path: Path, name: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gitexp.errors import GitexpError
-from gitexp.ops import artifacts, chronicle, serve, using
+from gitexp.ops import chronicle, serve, using
 from gitexp.ops import models as named
 from gitexp.ops.chronicle import Item
 from gitexp.ops.models import Known
@@ -77,4 +77,4 @@ def where(workspace: Workspace, version: Version) -> str:
         found = using.of_run(run, version.artifact.rstrip("/"), version.artifact)
     except GitexpError:
         return ELSEWHERE
-    return HERE if all(artifacts.is_here(workspace, item) for item in found.items) else ELSEWHERE
+    return HERE if all(run.is_here(item) for item in found.items) else ELSEWHERE

@@ -13,10 +13,9 @@ from gitexp.index import compile as compiler
 from gitexp.index import database, search
 from gitexp.ops import baselines, conform, conventions, find, goals, leakage, terms
 from gitexp.ops.baselines import Baseline
-from gitexp.ops.difference import float_of
 from gitexp.ops.goals import Goal
 from gitexp.query import nodes, parser
-from gitexp.record.summary import is_nan
+from gitexp.record.numbers import float_of, is_nan
 from gitexp.store.runs import Run
 from gitexp.store.workspace import Workspace
 

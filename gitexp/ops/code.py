@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gitexp.errors import GitexpError
+from gitexp.errors import Damaged, GitexpError
 from gitexp.git import compare, objects
 from gitexp.git.compare import FileChange
 from gitexp.store.runs import Run
@@ -23,6 +23,11 @@ class Code:
     revision: str | None
     dirty: bool
     kept: bool
+
+    @property
+    def cell(self) -> str:
+        """The commit in a cell of a table, with a `+` for uncommitted edits."""
+        return (self.commit[:7] if self.commit else "none") + "+" * self.dirty
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,14 @@ def of(run: Run) -> Code:
     dirty = bool(said.get("dirty"))
     whole = bool(said.get("complete", True)) and (not dirty or revision != commit)
     return Code(commit, revision, dirty, whole)
+
+
+def subject(workspace: Workspace, commit: str | None) -> str:
+    """Return the first line of a commit's message, "" where there is none."""
+    try:
+        return objects.read_commit(workspace.repo, commit).message.partition("\n")[0] if commit else ""
+    except Damaged:  # a shallow clone does not have it
+        return ""
 
 
 def _oid(value: object) -> str | None:

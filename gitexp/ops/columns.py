@@ -12,7 +12,7 @@ from gitexp.errors import NotFound
 from gitexp.index import compile, database, search, values
 from gitexp.ops import goals, terms
 from gitexp.query import nodes, parser
-from gitexp.record.summary import is_nan
+from gitexp.record.numbers import is_nan
 from gitexp.store.workspace import Workspace
 
 if TYPE_CHECKING:

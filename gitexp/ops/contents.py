@@ -126,7 +126,7 @@ def _is_equal(old: Run, a: Artifact, new: Run, b: Artifact) -> bool:
 
 def _changed(workspace: Workspace, runs: tuple[Run, Run], name: str, sides: tuple[Artifact, Artifact]) -> Change:
     mode = sides[0].mode != sides[1].mode
-    absent = [run for run, side in zip(runs, sides, strict=True) if not artifacts.is_here(workspace, side)]
+    absent = [run for run, side in zip(runs, sides, strict=True) if not run.is_here(side)]
     if absent:
         why = f"not here: gitexp get {absent[0].id[:7]}:{name}"
         return Change(name, CHANGED, sides, mode=mode, why=why)

@@ -10,9 +10,10 @@ from typing import Any
 
 from gitexp import text
 from gitexp.errors import Damaged
-from gitexp.ops import difference, goals
+from gitexp.ops import goals
 from gitexp.pages import parts
 from gitexp.plots import thin
+from gitexp.record.numbers import float_of
 from gitexp.store import series as histories
 from gitexp.store.runs import Run
 from gitexp.store.workspace import Workspace
@@ -97,7 +98,7 @@ def _finite(steps: Any) -> Any:
     import numpy as np
 
     if steps.dtype == object:
-        steps = np.array([difference.float_of(step) for step in steps.tolist()])
+        steps = np.array([float_of(step) for step in steps.tolist()])
     return np.clip(steps.astype(np.float64), -sys.float_info.max, sys.float_info.max)
 
 

@@ -11,6 +11,7 @@ from gitexp import canonical
 from gitexp.ops import find, goals
 from gitexp.ops.goals import Goal
 from gitexp.record import dataset
+from gitexp.record.numbers import float_of, is_nan, is_number
 from gitexp.store.runs import Run
 from gitexp.store.workspace import Workspace
 
@@ -91,37 +92,25 @@ class MetricRow:
             return "equal"
         if first is None or last is None or not self.goal.best:
             return ""
-        if _is_nan(first) or _is_nan(last):
-            return "better" if _is_nan(first) else "worse"
+        if is_nan(first) or is_nan(last):
+            return "better" if is_nan(first) else "worse"
         return "better" if self.goal.better(last, first) else "worse"
 
     @property
     def best(self) -> int | None:
         """The place of the best run; None where that is not known, or several are."""
-        found = [i for i, value in enumerate(self.values) if value is not None and not _is_nan(value)]
+        found = {i: float_of(value) for i, value in enumerate(self.values) if value is not None and not is_nan(value)}
         if not self.goal.best or len(found) < 2:
             return None
-        top = (max if self.goal.best == "max" else min)(float_of(self.values[i]) for i in found)
-        winners = [i for i in found if float_of(self.values[i]) == top]
+        top = (max if self.goal.best == "max" else min)(found.values())
+        winners = [i for i, value in found.items() if value == top]
         return winners[0] if len(winners) == 1 else None
-
-
-def float_of(value: Any) -> float:
-    """Return a number as float; an integer beyond all floats is an infinity."""
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf
-
-
-def _is_nan(value: Any) -> bool:
-    return isinstance(value, float) and math.isnan(value)
 
 
 def same(one: Any, other: Any) -> bool:
     """Say whether two values are the same: 1 and 1.0 are, 1 and true are not, NaN is itself."""
-    if _is_number(one) and _is_number(other):
-        return bool(one == other) or (_is_nan(one) and _is_nan(other))
+    if is_number(one) and is_number(other):
+        return bool(one == other) or (is_nan(one) and is_nan(other))
     if one is MISSING or other is MISSING:
         return one is other
     if isinstance(one, Dataset):
@@ -138,10 +127,6 @@ class Dataset:
     uri: str | None = field(default=None, compare=False)
     rows: int | None = field(default=None, compare=False)
     size_bytes: int | None = field(default=None, compare=False)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def rows(sides: Sequence[Mapping[str, Any]]) -> tuple[Row, ...]:

@@ -15,7 +15,7 @@ from gitexp.query import nodes, parser
 from gitexp.record import merkle
 from gitexp.record.merkle import Leaf
 from gitexp.record.model import Version
-from gitexp.record.summary import is_nan
+from gitexp.record.numbers import is_nan
 from gitexp.store import annotations as said
 from gitexp.store import live, runs
 from gitexp.store.runs import Artifact, Run

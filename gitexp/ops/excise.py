@@ -192,14 +192,14 @@ class _Scan:
             return found
         run = runs.load(self.workspace, commit)
         path = self.part.path
-        mine = {f"artifacts/{item.stored}" for item in run.artifacts if _is_or_below(item.name, path)}
+        mine = {f"artifacts/{item.stored}" for item in run.artifacts if names.is_or_below(item.name, path)}
         return [item for item in found if item[0] in mine or item[0] == path]
 
     def _below(self, tree: str) -> list[tuple[str, Entry]]:
         """Return (path, entry) of the files below a tree that are to go; all of them where a name decides."""
         if tree not in self._trees:
             found = objects.walk(self.workspace.repo, tree)
-            files = (item for item in found if item[1].mode in (objects.FILE, objects.EXECUTABLE))
+            files = (item for item in found if item[1].is_file)
             self._trees[tree] = [item for item in files if self.part.run or self._is_meant(item[1].oid)]
         return self._trees[tree]
 
@@ -217,10 +217,6 @@ class _Scan:
         if self.size is not None and objects.size_of(repo, oid) != self.size:
             return False
         return hashlib.sha256(objects.read_blob(repo, oid)).hexdigest() == self.part.sha256
-
-
-def _is_or_below(name: str, path: str) -> bool:
-    return name == path or name.startswith(path + "/")
 
 
 def _size(workspace: Workspace, sha256: str) -> int | None:

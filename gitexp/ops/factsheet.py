@@ -9,7 +9,6 @@ from typing import Any
 
 from gitexp import text
 from gitexp.errors import Damaged
-from gitexp.git import objects
 from gitexp.ops import code, conform, difference
 from gitexp.pages.parts import Cell, Column, Fact, Sheet, Table
 from gitexp.record.facts import State
@@ -48,11 +47,6 @@ def _zone(offset_minutes: int) -> timezone:
 def took(run: Run) -> str:
     """Return how long a run took; nothing of one that is running."""
     return text.duration(run.record.duration_seconds)
-
-
-def revision(side: code.Code) -> str:
-    """Return the commit of a code in a cell, with a `+` for uncommitted edits."""
-    return (side.commit[:7] if side.commit else "none") + "+" * side.dirty
 
 
 def edits(run: Run) -> str:
@@ -103,7 +97,7 @@ def _code(workspace: Workspace, run: Run) -> Iterator[Fact]:
     commit = code.of(run).commit
     branch = f" on {said['branch']}" if said.get("branch") else ""
     yield Fact("code commit", (commit or "no commit yet") + branch)
-    if subject := _subject(workspace, commit):
+    if subject := code.subject(workspace, commit):
         yield Fact("its subject", subject)
     yield Fact("edits", edits(run))
     paths = [*said.get("changed", ()), *(f"{path} (untracked)" for path in said.get("untracked", ()))]
@@ -114,13 +108,6 @@ def _code(workspace: Workspace, run: Run) -> Iterator[Fact]:
         yield Fact("not recorded", _some([f"{item.get('path')} ({item.get('reason')})" for item in left_out]))
     if said.get("remote"):
         yield Fact("repository", str(said["remote"]))
-
-
-def _subject(workspace: Workspace, commit: str | None) -> str:
-    try:
-        return objects.read_commit(workspace.repo, commit).message.partition("\n")[0] if commit else ""
-    except Damaged:  # a shallow clone does not have it
-        return ""
 
 
 def _some(items: list[Any]) -> str:

@@ -15,7 +15,8 @@ from gitexp.index.names import Place
 from gitexp.ops import goals, leakage, scope
 from gitexp.query import nodes
 from gitexp.record.facts import EMPTY, Note, State
-from gitexp.record.summary import Aggregate, is_nan
+from gitexp.record.numbers import is_nan
+from gitexp.record.summary import Aggregate
 from gitexp.store import live, runs
 from gitexp.store.runs import Artifact, Run
 from gitexp.store.workspace import Workspace

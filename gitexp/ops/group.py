@@ -14,7 +14,7 @@ from gitexp.index import search, values
 from gitexp.ops import columns, goals
 from gitexp.ops.columns import Chosen
 from gitexp.query import nodes
-from gitexp.record.summary import is_nan
+from gitexp.record.numbers import float_of, is_nan, is_number
 from gitexp.store.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Stat:
         is_better = self.best is None or (value > self.best if self.best_is == "max" else value < self.best)
         if self.best_is and is_better:
             self.best, self.best_id = value, run_id
-        self._sum(_float(value))
+        self._sum(float_of(value))
 
     def _sum(self, number: float) -> None:
         if math.isinf(number):
@@ -180,7 +180,7 @@ def fold(rows: Iterable[Sequence[Any]], width: int, directions: Sequence[str]) -
             found[key] = (tuple(items[:width]), [Stat(best_is) for best_is in directions])
         counts[key] = counts.get(key, 0) + 1
         for stat, value in zip(found[key][1], items[width:], strict=True):
-            if isinstance(value, int | float) and not isinstance(value, bool):
+            if is_number(value):
                 stat.add(run_id, value)
     return [Group(found[key][0], counts[key], tuple(found[key][1])) for key in sorted(found)]
 
@@ -191,13 +191,6 @@ def rank(value: Any) -> tuple[int, Any]:
         return 3, 0
     if isinstance(value, str):
         return 1, value
-    if isinstance(value, int | float) and not isinstance(value, bool) and not is_nan(value):
+    if is_number(value) and not is_nan(value):
         return 0, value
     return 2, text.value(value)
-
-
-def _float(value: int | float) -> float:
-    try:
-        return float(value)
-    except OverflowError:  # an integer beyond all floats
-        return math.inf if value > 0 else -math.inf

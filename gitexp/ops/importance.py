@@ -17,7 +17,7 @@ from gitexp.ops import aliases, difference, find, goals, influence, listing
 from gitexp.ops.difference import MISSING, Row
 from gitexp.ops.goals import Goal
 from gitexp.ops.listing import Query
-from gitexp.record.summary import is_nan
+from gitexp.record.numbers import float_of, is_nan
 from gitexp.store.workspace import Workspace
 
 MIN_RUNS, RUNS_A_PARAM = 20, 4
@@ -98,7 +98,7 @@ def measure(workspace: Workspace, metric: str, query: Query) -> Importance:
 
 def _number(entry: Entry, metric: str, aggregate: str) -> float | None:
     value = find.value_of(entry, metric, aggregate)
-    return None if value is None or is_nan(value) else difference.float_of(value)
+    return None if value is None or is_nan(value) else float_of(value)
 
 
 def _measured(workspace: Workspace, found: Importance, runs: Sequence[Entry], output: Sequence[float]) -> Importance:
@@ -161,7 +161,7 @@ def _spelled(value: Any) -> float | None:
     number = values.spelled(value) if isinstance(value, str) else value
     if isinstance(number, bool) or not isinstance(number, int | float):
         return None
-    found = difference.float_of(number)
+    found = float_of(number)
     return found if math.isfinite(found) else None
 
 

@@ -63,13 +63,9 @@ def named(workspace: Workspace, commits: Iterable[str]) -> Iterator[Pointer]:
 def _files(workspace: Workspace, commit: str) -> Iterator[git_objects.Entry]:
     for entry in runs.load(workspace, commit).entries.values():
         if entry.mode == git_objects.TREE:
-            yield from (item for _, item in git_objects.walk(workspace.repo, entry.oid) if _is_file(item))
-        elif _is_file(entry) and entry.name not in _NEVER:
+            yield from (item for _, item in git_objects.walk(workspace.repo, entry.oid) if item.is_file)
+        elif entry.is_file and entry.name not in _NEVER:
             yield entry
-
-
-def _is_file(entry: git_objects.Entry) -> bool:
-    return entry.mode in (git_objects.FILE, git_objects.EXECUTABLE)
 
 
 def here(workspace: Workspace, commits: Iterable[str]) -> list[Pointer]:

@@ -199,16 +199,8 @@ def _warnings(workspace: Workspace, asked: _Asked, run_ids: Collection[str]) -> 
 
 def describe(found: Leaderboard) -> dict[str, Any]:
     """Return the JSON of a leaderboard (docs/scripting.md)."""
-    board = found.board
     return {
-        "name": board.name,
-        "metric": board.metric,
-        "aggregate": board.aggregate,
-        "goal": board.goal.best,
-        "goal_from": board.goal.why,
-        "experiment": board.experiment or None,
-        "where": board.where.text if board.where else None,
-        "floors": [floor.text for floor in board.floors],
+        **_definition(found.board),
         "total": found.total,
         "ranking": [
             {"rank": item.rank, "value": item.value, "run": _run(item.run), "columns": _cells(found, item.run)}
@@ -251,17 +243,17 @@ def _run(run: Entry) -> dict[str, Any]:
 
 def listing(workspace: Workspace) -> list[dict[str, Any]]:
     """Return the JSON of the leaderboards that there are."""
-    found = [boards.get(workspace, name) for name in boards.names(workspace)]
-    return [
-        {
-            "name": board.name,
-            "metric": board.metric,
-            "aggregate": board.aggregate,
-            "goal": board.goal.best,
-            "goal_from": board.goal.why,
-            "experiment": board.experiment or None,
-            "where": board.where.text if board.where else None,
-            "floors": [floor.text for floor in board.floors],
-        }
-        for board in found
-    ]
+    return [_definition(boards.get(workspace, name)) for name in boards.names(workspace)]
+
+
+def _definition(board: Board) -> dict[str, Any]:
+    return {
+        "name": board.name,
+        "metric": board.metric,
+        "aggregate": board.aggregate,
+        "goal": board.goal.best,
+        "goal_from": board.goal.why,
+        "experiment": board.experiment or None,
+        "where": board.where.text if board.where else None,
+        "floors": [floor.text for floor in board.floors],
+    }

@@ -7,8 +7,8 @@ seconds. A pack a run would be a trap: thousands of small packs make every looku
 from __future__ import annotations
 
 import subprocess
-from pathlib import Path
 
+from gitexp import files
 from gitexp.git import command
 from gitexp.store.workspace import Workspace
 
@@ -23,8 +23,8 @@ git prune-packed --quiet) </dev/null >/dev/null 2>&1 &
 def after_run(workspace: Workspace) -> bool:
     """Begin the folding when it is due, in processes that nobody waits for; says whether it began."""
     path = workspace.home / _STATE
-    size = _size(workspace.home / "refs.log")
-    if size < _size(path) + LOG_BYTES or not workspace.settings.flag("maintenance") or not command.available():
+    size = files.size(workspace.home / "refs.log")
+    if size < files.size(path) + LOG_BYTES or not workspace.settings.flag("maintenance") or not command.available():
         return False
     with open(path, "ab") as state:
         state.truncate(size)
@@ -32,10 +32,3 @@ def after_run(workspace: Workspace) -> bool:
     env = command.environment(repo, {"GIT_DIR": str(repo.common_dir)})
     subprocess.run(["sh", "-c", _SCRIPT], cwd=repo.common_dir, env=env, start_new_session=True, check=False)
     return True
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0

@@ -9,7 +9,7 @@ from gitexp import ids, text
 from gitexp.index.entry import Entry
 from gitexp.ops import columns, difference, goals, report, sections
 from gitexp.pages.parts import Cell, Column, Index, Table
-from gitexp.record.summary import is_nan
+from gitexp.record.numbers import float_of, is_nan, is_number
 from gitexp.store.workspace import Workspace
 
 _SAID = 20  # of the runs that cannot be read
@@ -75,7 +75,7 @@ def _subtitle(overview: Overview) -> Iterator[str]:
 
 def _is_numeric(sample: list[Entry], item: columns.Chosen) -> bool:
     known = [value for entry in sample if (value := columns.value(entry, item)) is not None]
-    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in known)
+    return all(is_number(value) for value in known)
 
 
 def _row(entry: Entry, overview: Overview, link: str) -> tuple[Cell, ...]:
@@ -94,6 +94,6 @@ def _value(entry: Entry, item: columns.Chosen, overview: Overview) -> Cell:
     value = columns.value(entry, item)
     if not item.aggregate:
         return report.param(difference.MISSING if value is None else value)
-    sort = None if value is None or is_nan(value) else difference.float_of(value)
+    sort = None if value is None or is_nan(value) else float_of(value)
     best = value is not None and overview.best.get(item) == value
     return Cell(sections.number(value), sort, marks="best" if best else "")

@@ -86,7 +86,7 @@ def _files(workspace: Workspace, tree: str, seen: set[str]) -> Iterator[tuple[st
         for entry in objects.entries(workspace.repo, oid):
             if entry.mode == objects.TREE:
                 waiting.append((f"{below}{entry.name}/", entry.oid))
-            elif entry.mode in (objects.FILE, objects.EXECUTABLE):
+            elif entry.is_file:
                 yield below + entry.name, entry
 
 

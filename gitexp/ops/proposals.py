@@ -102,7 +102,7 @@ def merged(workspace: Workspace, book: Rulebook) -> Iterator[Merged]:
     for count, (path, entry) in enumerate(found):
         if count >= MAX_FILES:
             raise Damaged(f"{FOLDER} has more than {MAX_FILES:,} files", hint=f"git rm those of old: {FOLDER}")
-        if path.endswith(".toml") and entry.mode in (objects.FILE, objects.EXECUTABLE):
+        if path.endswith(".toml") and entry.is_file:
             yield _read(workspace, path, entry.oid)
 
 
@@ -140,7 +140,7 @@ def waiting(case: Case) -> Merged | None:
 def blob_at(workspace: Workspace, commit: str, path: str) -> str | None:
     """Return the blob that a commit has at a path, None where there is no file."""
     entry = objects.entry(workspace.repo, objects.tree_of(workspace.repo, commit), path)
-    return entry.oid if entry is not None and entry.mode in (objects.FILE, objects.EXECUTABLE) else None
+    return entry.oid if entry is not None and entry.is_file else None
 
 
 def fault(case: Case) -> str:

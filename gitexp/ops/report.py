@@ -14,7 +14,7 @@ from gitexp.ops.difference import MISSING
 from gitexp.pages import parts
 from gitexp.pages.parts import Cell, Column, Report, Table
 from gitexp.record.facts import State
-from gitexp.record.summary import is_nan
+from gitexp.record.numbers import float_of, is_nan, is_number
 from gitexp.store import annotations as annotated
 from gitexp.store.runs import Run
 from gitexp.store.workspace import Workspace
@@ -138,7 +138,7 @@ def _subtitle(runs: Sequence[Run], names: Sequence[parts.Run]) -> Iterator[str]:
         yield f"{names[0].experiment}, run {names[0].short}"
         yield f"{runs[0].status}{took}"
         yield factsheet.when(runs[0])
-        yield f"code {factsheet.revision(code.of(runs[0]))}, {factsheet.edits(runs[0])}"
+        yield f"code {code.of(runs[0]).cell}, {factsheet.edits(runs[0])}"
         return
     dirty = sum(code.of(run).dirty for run in runs)
     yield text.plural(len(runs), "run")
@@ -187,20 +187,17 @@ def param(value: object) -> Cell:
     """Return a param in a cell, sorted as a number where it is one."""
     if value is MISSING:
         return Cell("–", marks="faint")
-    number = isinstance(value, int | float) and not isinstance(value, bool) and not is_nan(value)
     shown = sections.value(value)
-    return Cell(shown, difference.float_of(value) if number else shown)
+    return Cell(shown, float_of(value) if is_number(value) and not is_nan(value) else shown)
 
 
 def _all_numbers(row: difference.Row) -> bool:
-    return all(
-        value is MISSING or (isinstance(value, int | float) and not isinstance(value, bool)) for value in row.values
-    )
+    return all(value is MISSING or is_number(value) for value in row.values)
 
 
 def origin(run: Run) -> tuple[Cell, Cell, Cell]:
     """Return how long a run took, when it began, and its code."""
-    seconds, shown = run.record.duration_seconds, factsheet.revision(code.of(run))
+    seconds, shown = run.record.duration_seconds, code.of(run).cell
     return (
         Cell(factsheet.took(run), seconds),
         Cell(moment(run.record.start_ms).removesuffix(" UTC"), float(run.record.start_ms)),

@@ -14,11 +14,10 @@ from gitexp.index.database import Index
 from gitexp.index.entry import Entry
 from gitexp.ops import check, curves, find, goals, provenance, report, sections
 from gitexp.ops.check import Gate, Rule, Verdict
-from gitexp.ops.difference import float_of
 from gitexp.ops.goals import Goal
 from gitexp.pages.parts import Cell, Column, Report, Section, Table
 from gitexp.query import nodes
-from gitexp.record.summary import is_nan
+from gitexp.record.numbers import float_of, is_nan, is_number
 from gitexp.store.runs import Run
 from gitexp.store.workspace import Workspace
 
@@ -209,7 +208,7 @@ def _rule(rule: Rule) -> tuple[Cell, ...]:
 def _shown(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {_shown(item)}" for name, item in value.items())
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if is_number(value):
         return text.number(value)
     return "–" if value is None else text.value(value)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,12 +9,12 @@ from typing import Any
 
 from gitexp import text
 from gitexp.git.compare import FileChange
-from gitexp.ops import diff, difference, goals
+from gitexp.ops import diff, goals
 from gitexp.ops.code import Code, CodeDifference
 from gitexp.ops.diff import Comparison
 from gitexp.ops.difference import MISSING, Dataset, MetricRow, Row
 from gitexp.pages.parts import Cell, Column, Section, Table
-from gitexp.record.summary import is_nan
+from gitexp.record.numbers import float_of, is_nan
 from gitexp.store.runs import Artifact, Run
 from gitexp.store.workspace import Workspace
 
@@ -152,7 +151,7 @@ def _short(found: Comparison) -> Iterator[str]:
     """Yield who is best by the metrics whose direction is known, and what may be the cause."""
     for row in [row for row in found.metrics if row.goal.best and not row.equal][:3]:
         if len(found.runs) == 2 and row.verdict in ("better", "worse"):
-            change = ", ".join(part for part in (signed(row), percent(row.percent)) if part)
+            change = ", ".join(part for part in (signed(row), text.percent(row.percent)) if part)
             yield f"{row.label}: B is {row.verdict} than A, {change} ({row.goal.words})"
         elif row.best is not None:
             label = diff.labels(len(found.runs))[row.best]
@@ -185,13 +184,6 @@ def number(item: int | float | None) -> str:
     return "–" if item is None else text.number(item)
 
 
-def percent(item: float | None) -> str:
-    """Return a change in percent, "" where there is none to tell."""
-    if not item or not math.isfinite(item):
-        return ""
-    return f"{item:+.1f} %" if abs(item) < 1000 else f"{item:+.0f} %"
-
-
 def signed(row: MetricRow) -> str:
     """Return the change of a metric with its sign."""
     if not row.change:
@@ -202,7 +194,7 @@ def signed(row: MetricRow) -> str:
 def metric_cells(row: MetricRow) -> Iterator[Cell]:
     """Yield a metric's value in each run, the best one marked."""
     for place, item in enumerate(row.values):
-        sort = None if item is None or is_nan(item) else difference.float_of(item)
+        sort = None if item is None or is_nan(item) else float_of(item)
         yield Cell(number(item), sort, marks="best" if place == row.best else "")
 
 
@@ -214,7 +206,8 @@ def _metrics(found: Comparison, sides: _Sides) -> Section:
     more = (Column("change", True), Column("", True)) if two else ()
     rows = []
     for row in apart[:_ROWS]:
-        change = (Cell(signed(row), marks=row.verdict), Cell(percent(row.percent), marks=row.verdict)) if two else ()
+        said = (signed(row), text.percent(row.percent)) if two else ()
+        change = tuple(Cell(words, marks=row.verdict) for words in said)
         rows.append((Cell(row.label, note=row.goal.words), *metric_cells(row), *change))
     lines = () if found.metrics else ("No metric was logged.",)
     rest = tuple((Cell(row.label), Cell(number(row.values[0]))) for row in alike[:_ROWS])

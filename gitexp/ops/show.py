@@ -5,17 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from gitexp.errors import Damaged
-from gitexp.git import objects
 from gitexp.index import database, names, search
-from gitexp.ops import find, models
+from gitexp.ops import code, find, models
 from gitexp.record.facts import State
 from gitexp.record.model import Model, Version
 from gitexp.store import annotations as annotated
-from gitexp.store import objects as large
 from gitexp.store import remotes
 from gitexp.store.live import LiveRun
-from gitexp.store.runs import Artifact, Run
+from gitexp.store.runs import Run
 from gitexp.store.workspace import Workspace
 
 
@@ -40,7 +37,7 @@ def page(workspace: Workspace, run: Run) -> Page:
         run,
         annotated.state(workspace, run),
         found.experiment if (found := search.get(database.of(workspace), run.id)) else run.experiment,
-        _subject(workspace, str(run.record.code.get("commit") or "")),
+        code.subject(workspace, str(run.record.code.get("commit") or "")),
         _children(workspace, run),
         tuple(sorted(name for name, held in holdings.items() if held.get(str(run.ref)) == run.commit)),
         workspace.repo.has_remotes,
@@ -53,7 +50,7 @@ def describe(workspace: Workspace, found: Page) -> dict[str, Any]:
     run = found.run
     value = find.describe(run, found.state, experiment=found.experiment)
     value["artifacts"] = [
-        {**item, "here": is_here(workspace, artifact)}
+        {**item, "here": run.is_here(artifact)}
         for item, artifact in zip(value["artifacts"], run.artifacts, strict=True)
     ]
     value |= {"environment": run.environment, "pushed": list(found.held_by), "subject": found.subject}
@@ -65,18 +62,6 @@ def describe(workspace: Workspace, found: Page) -> dict[str, Any]:
     if isinstance(run, LiveRun):
         value |= {"alive": run.alive, "pid": run.pid, "last_sign_ms": run.last_sign_ms}
     return value
-
-
-def is_here(workspace: Workspace, artifact: Artifact) -> bool:
-    """Say whether the bytes of an artifact are in this clone."""
-    return artifact.sha256 is None or large.path(workspace, artifact.sha256) is not None
-
-
-def _subject(workspace: Workspace, commit: str) -> str:
-    try:
-        return objects.read_commit(workspace.repo, commit).message.partition("\n")[0] if commit else ""
-    except Damaged:  # a shallow clone does not have it
-        return ""
 
 
 def _children(workspace: Workspace, run: Run) -> tuple[Run, ...]:

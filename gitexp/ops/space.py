@@ -12,7 +12,6 @@ from typing import Any
 from gitexp import ids
 from gitexp.errors import Damaged, GitexpError
 from gitexp.git import disk
-from gitexp.git import objects as git_objects
 from gitexp.ops import verify
 from gitexp.record import names
 from gitexp.record.pointer import Pointer
@@ -143,18 +142,17 @@ def measure(workspace: Workspace, by: str = EXPERIMENT) -> Report:
 
 def _recorded(workspace: Workspace, report: Report) -> Iterator[Held]:
     known: dict[str, Pointer | None] = {}  # blob: what it points at
-    for ref, commit in runs.listing(workspace).items():
-        run = runs.load(workspace, commit, ref)
+    for run in runs.every(workspace):
         try:
             yield _held(workspace, run, known)
         except GitexpError as error:
-            report.unread.append(f"{ref}: {error.message}")
+            report.unread.append(f"{run.ref}: {error.message}")
 
 
 def _held(workspace: Workspace, run: Run, known: dict[str, Pointer | None]) -> Held:
     found = Held(run.id, f"{run.experiment}/{run.name}", run.experiment, [Use("", oid=str(run.commit))])
     for path, entry in runs.record_entries(run).items():
-        if entry.mode not in (git_objects.FILE, git_objects.EXECUTABLE):
+        if not entry.is_file:
             continue
         if entry.oid not in known:
             known[entry.oid] = _points_at(workspace, entry.oid)

@@ -6,7 +6,6 @@ The spool is a bare repository of its own, so a spooled run is as safe as any; G
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -66,7 +65,7 @@ def bring_in(target: Workspace, folder: Path) -> Imported:
         raise NotFound(f"no spool in {folder}", hint="it is what GITEXP_SPOOL named: a folder with " + FOLDER)
     source = workspaces.open(place)
     done = Imported()
-    for run in _spooled(source):
+    for run in runs.every(source):
         if runs.by_id(target, run.id) is not None:
             done.known.append(run.id)
             continue
@@ -75,11 +74,6 @@ def bring_in(target: Workspace, folder: Path) -> Imported:
         except Conflict:
             done.known.append(run.id)
     return done
-
-
-def _spooled(source: Workspace) -> Iterator[Run]:
-    for ref, commit in runs.listing(source).items():
-        yield runs.load(source, commit, ref)
 
 
 def _bring(target: Workspace, run: Run, done: Imported) -> None:

@@ -20,6 +20,7 @@ from gitexp.plots.groups import Group, Groups
 from gitexp.plots.heatmap import Cell, Heatmap
 from gitexp.plots.parallel import MAX_AXES, MAX_RUNS, Axis, Parallel
 from gitexp.plots.scatter import MAX_NAMED, Scatter, Value
+from gitexp.record.numbers import float_of, is_number
 from gitexp.store.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -72,12 +73,7 @@ def plain(column: Chosen, runs: Sequence[Entry]) -> list[Value | None]:
 def _plain(item: Any) -> Value | None:
     if item is None or isinstance(item, str):
         return item
-    if isinstance(item, int | float) and not isinstance(item, bool):
-        try:
-            return float(item)
-        except OverflowError:
-            return math.inf if item > 0 else -math.inf
-    return text.value(item)
+    return float_of(item) if is_number(item) else text.value(item)
 
 
 def _mixed(found: Sequence[Value | None]) -> list[Value | None]:

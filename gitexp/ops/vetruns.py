@@ -23,7 +23,6 @@ MAX_TREE_BYTES = 16 << 20
 MAX_CHAIN = 1000  # new commits of one run
 MAX_FOLDERS = 10_000  # folders of artifacts in one group
 _REF = re.compile(r"refs/experiments/(?:[^/]+/)+[^/]+-([k-z]{7})")
-_FILES = (objects.FILE, objects.EXECUTABLE)
 _JSON = ("run.json", "params.json", "summary.json", "environment.json", "data.json", "used.json", "logged-models.json")
 _CSV = ("metrics.csv", "system.csv")
 _READ = (*_JSON, *_CSV, ".gitattributes")
@@ -310,7 +309,7 @@ def _split(data: bytes) -> _Tree | None:
 def _record_entries(kind: str, data: bytes | None) -> dict[str, Entry]:
     found = {entry.name: entry for entry in _safe_entries(kind, data, 0, top=True)}
     for name in _NEEDED:
-        if name not in found or found[name].mode not in _FILES:
+        if name not in found or not found[name].is_file:
             raise Bad(f"the record has no {name}")
     return found
 
@@ -327,7 +326,7 @@ def _safe_entries(kind: str, data: bytes | None, folders: int, *, top: bool = Fa
     for entry in entries:
         if not _is_safe(entry.name) and not (top and entry.name in _NEEDED):
             raise Bad(f"the name {entry.name!r} is not safe in a record")
-        if entry.mode not in (*_FILES, objects.TREE):
+        if not (entry.is_file or entry.mode == objects.TREE):
             raise Bad(f"{entry.name!r} is a link or a submodule")
         yield entry
 

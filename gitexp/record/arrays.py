@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import sys
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gitexp.record import points
+from gitexp.record.numbers import float_of
 from gitexp.record.points import Point
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def of(rows: Sequence[Point]) -> Table:
     known: dict[str, int] = {}
     codes = np.array([known.setdefault(row[0], len(known)) for row in rows], dtype=np.int32)
     times = np.array([row[2] for row in rows], dtype=np.int64)
-    values = np.array([_float(row[3]) for row in rows], dtype=np.float64)
+    values = np.array([float_of(row[3]) for row in rows], dtype=np.float64)
     return Table(tuple(known), codes, whole([row[1] for row in rows]), times, values)
 
 
@@ -125,13 +125,6 @@ def whole(steps: Sequence[int]) -> Array:
         return np.array(steps, dtype=np.int64)
     except OverflowError:
         return np.array(steps, dtype=object)
-
-
-def _float(value: int | float) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf
 
 
 def parse(block: bytes) -> Table | None:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from functools import cache
 
+from gitexp.record import names
+
 EVERY = "**"
 _CLASS = re.compile(r"\[([!^]?)(\]?[^]/]*)\]")
 
@@ -19,7 +21,7 @@ def means(pattern: str) -> Callable[[str], bool]:
     """Return the test of a name, a folder or a pattern: that name, all below it, and what the pattern matches."""
     path = pattern.strip("/")
     matches = compile(pattern) if is_one(pattern) else None
-    return lambda name: name == path or name.startswith(path + "/") or (matches is not None and matches(name))
+    return lambda name: names.is_or_below(name, path) or (matches is not None and matches(name))
 
 
 @cache

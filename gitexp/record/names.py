@@ -32,6 +32,11 @@ def check(name: str) -> str:
     return name
 
 
+def is_or_below(name: str, path: str) -> bool:
+    """Say whether a name is that of a file or folder, or lies in that folder."""
+    return name == path or name.startswith(path + "/")
+
+
 def read(stored: str, real: str | None) -> str | None:
     """Return the name of a stored path: the real one of the record, else what is decoded, else the path itself.
 

@@ -153,11 +153,6 @@ class Aggregate:
         return new
 
 
-def is_nan(value: int | float) -> bool:
-    """Say whether a value is NaN; unlike math.isnan this takes integers of any size."""
-    return value != value
-
-
 def of(points: Iterable[Point]) -> dict[str, Aggregate]:
     """Return {metric: Aggregate} in the order in which the metrics first appear."""
     found: dict[str, Aggregate] = {}
@@ -167,6 +162,23 @@ def of(points: Iterable[Point]) -> dict[str, Aggregate]:
             aggregate = found[metric] = Aggregate()
         aggregate.add(step, time_ms, value)
     return found
+
+
+def take(summary: dict[str, Aggregate], rows: Iterable[tuple[str, int, int, int | float]]) -> None:
+    """Take many points (metric, step, time in ms, value) into their aggregates."""
+    by_metric: dict[str, tuple[list[int], list[int], list[int | float]]] = {}
+    for metric, step, time_ms, value in rows:
+        lists = by_metric.get(metric)
+        if lists is None:
+            lists = by_metric[metric] = ([], [], [])
+        lists[0].append(step)
+        lists[1].append(time_ms)
+        lists[2].append(value)
+    for metric, (steps, times, values) in by_metric.items():
+        aggregate = summary.get(metric)
+        if aggregate is None:
+            aggregate = summary[metric] = Aggregate()
+        aggregate.add_many(steps, times, values)
 
 
 def encode(summary: Mapping[str, Aggregate]) -> bytes:

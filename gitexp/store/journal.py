@@ -25,6 +25,7 @@ from typing import Any
 from gitexp import canonical, clock, files, locks
 from gitexp.errors import Conflict, Damaged
 from gitexp.record import points
+from gitexp.record import summary as summaries
 from gitexp.record.run import RunRecord
 from gitexp.record.summary import Aggregate
 from gitexp.store import turns
@@ -192,7 +193,7 @@ class Writer:
         data = _format(rows).encode("utf-8", "backslashreplace")
         _append(self._metrics, data)
         self._written += len(data)
-        _aggregate(self.summary, rows)
+        summaries.take(self.summary, rows)
 
     @property
     def wrote_all(self) -> bool:
@@ -282,22 +283,6 @@ def _format(rows: list[Row]) -> str:
             last, text = time_ms, points.seconds(time_ms)
         add(f"{cell},{step},{text},{value!r}\n")
     return "".join(lines)
-
-
-def _aggregate(summary: dict[str, Aggregate], rows: list[Row]) -> None:
-    by_metric: dict[str, tuple[list[int], list[int], list[int | float]]] = {}
-    for cell, step, time_ms, value in rows:
-        lists = by_metric.get(cell)
-        if lists is None:
-            lists = by_metric[cell] = ([], [], [])
-        lists[0].append(step)
-        lists[1].append(time_ms)
-        lists[2].append(value)
-    for cell, (steps, times, values) in by_metric.items():
-        aggregate = summary.get(cell)
-        if aggregate is None:
-            aggregate = summary[cell] = Aggregate()
-        aggregate.add_many(steps, times, values)
 
 
 def create(live: Path, start: Start) -> Path:

@@ -195,7 +195,7 @@ class Run:
     def file(self, name: str) -> bytes | None:
         """Return the bytes of one file of the record (those that a pointer means), None where there is none."""
         found = self.entries.get(name)
-        if found is None or found.mode not in (objects.FILE, objects.EXECUTABLE):
+        if found is None or not found.is_file:
             return None
         limit = JSON_LIMIT if name.endswith(".json") else TEXT_LIMIT
         data = objects.read_blob(self.workspace.repo, found.oid, limit_bytes=limit)
@@ -241,6 +241,10 @@ class Run:
         rows = found.get(part) if isinstance(found, dict) else None
         return {name: row for name, row in rows.items() if isinstance(row, dict)} if isinstance(rows, dict) else {}
 
+    def is_here(self, artifact: Artifact) -> bool:
+        """Say whether an artifact's bytes are in this clone: small ones stand in Git, or in the journal."""
+        return artifact.sha256 is None or large.path(self.workspace, artifact.sha256) is not None
+
     def artifact_bytes(self, artifact: Artifact, limit_bytes: int) -> bytes | None:
         """Return an artifact's bytes, None where they are not here, or more than the limit; raises Damaged."""
         if artifact.size_bytes > limit_bytes:
@@ -259,7 +263,7 @@ class Run:
         repo, found = self.workspace.repo, []
         for stored, item in list(objects.walk(repo, folder.oid)):  # bounded before any file is looked at
             name = names.read(stored, self.record.names.get(stored))
-            if item.mode in (objects.FILE, objects.EXECUTABLE) and name is not None:
+            if item.is_file and name is not None:
                 pointer = pointer_in(self.workspace, item.oid)
                 size = pointer.size_bytes if pointer else objects.size_of(repo, item.oid)
                 found.append(Artifact(name, size, pointer.sha256 if pointer else None, item.oid, item.mode, stored))
@@ -288,6 +292,12 @@ def listing(workspace: Workspace, experiment_path: str = "") -> dict[str, str]:
     """Return {ref: run commit} of all runs, or of one experiment and those below it."""
     below = f"{experiment_path}/" if experiment_path else ""
     return refs.listing(workspace.repo, REF_PREFIX + below)
+
+
+def every(workspace: Workspace) -> Iterator[Run]:
+    """Yield all recorded runs of this clone."""
+    for ref, commit in listing(workspace).items():
+        yield load(workspace, commit, ref)
 
 
 def load(workspace: Workspace, commit: str, ref: str | None = None) -> Run:

@@ -110,7 +110,7 @@ def clone(project: Path, bare: Path, tmp_path: Path) -> Path:
 
 def here(workspace: Workspace) -> list[str]:
     runs = (find.one(workspace, f"run{seed}") for seed in range(4))
-    return [run.name for run in runs if artifacts.is_here(workspace, run.artifacts[0])]
+    return [run.name for run in runs if run.is_here(run.artifacts[0])]
 
 
 def get(name: str) -> None:
@@ -142,7 +142,7 @@ def test_the_limit_takes_nothing_that_the_remote_has_lost_or_that_was_recorded_h
     get("run1")
     get("run2")
     assert here(workspace) == ["run0", "run2"]
-    assert artifacts.is_here(workspace, find.one(workspace, own.id).artifacts[0])
+    assert own.is_here(own.artifacts[0])
 
 
 def test_what_was_used_a_moment_ago_stays_beyond_the_limit(clone: Path) -> None:
