@@ -25,7 +25,7 @@ from gitexp import ids
 from gitexp.errors import NotFound
 from gitexp.integrations.mlflow import failures, hold, table, uri
 from gitexp.ops import attach, restore
-from gitexp.record import logged
+from gitexp.record import logged, names
 from gitexp.store.runs import Artifact, Run
 from gitexp.store.workspace import Workspace
 
@@ -113,12 +113,9 @@ class GitArtifactRepository(ArtifactRepository):  # type: ignore[misc]  # MLflow
         return sorted(found.values(), key=lambda item: str(item.path))
 
     def _listed(self, run: Run, place: Place) -> Iterator[tuple[str, int | None]]:
-        """Yield names and sizes; None for an empty folder. Of a run's own those of logged models are left out."""
-        hidden = tuple(f"{logged.FOLDER}/{model_id}/" for model_id in run.logged.models)
-        at_top = not place.name.startswith(f"{logged.FOLDER}/")
-        for item in run.artifacts:
-            if not (at_top and hidden and item.name.startswith(hidden)):
-                yield item.name, item.size_bytes
+        """Yield names and sizes; None for an empty folder."""
+        for item in _meant(run, place):
+            yield item.name, item.size_bytes
         for name, facts in run.artifact_facts.items():
             empty = facts.get("empty_folders")
             for below in empty if isinstance(empty, list) else ():
@@ -140,7 +137,7 @@ class GitArtifactRepository(ArtifactRepository):  # type: ignore[misc]  # MLflow
         if not place.run_id:
             return str(target)
         run, name = self._run(place.run_id), place.name
-        items = [item for item in run.artifacts if item.name == name or not name or item.name.startswith(name + "/")]
+        items = [item for item in _meant(run, place) if not name or names.is_or_below(item.name, name)]
         if not items and not self.list_artifacts(path) and path:
             raise MlflowException(f"No such artifact: '{path}'", error_code=RESOURCE_DOES_NOT_EXIST)
         self._write(run, items, target, name, path)
@@ -179,7 +176,7 @@ class GitArtifactRepository(ArtifactRepository):  # type: ignore[misc]  # MLflow
         if not place.run_id:
             return
         run, name = self._run(place.run_id), place.name
-        gone = [item for item in run.artifacts if item.name == name or not name or item.name.startswith(name + "/")]
+        gone = [item for item in _meant(run, place) if not name or names.is_or_below(item.name, name)]
         if gone:
             with failures.told(), hold.session(self._workspace, place.run_id) as session:
                 for item in gone:
@@ -221,6 +218,13 @@ def _place(workspace: Workspace, path: str) -> Place:
             return Place(run_id, "", "/".join(rest))
         case _:
             return Place("")
+
+
+def _meant(run: Run, place: Place) -> Iterator[Artifact]:
+    """Yield the artifacts that a place may mean: those of logged models have addresses of their own."""
+    hidden = tuple(f"{logged.FOLDER}/{model_id}/" for model_id in run.logged.models)
+    at_top = not place.name.startswith(f"{logged.FOLDER}/")
+    return (item for item in run.artifacts if not (at_top and hidden and item.name.startswith(hidden)))
 
 
 def _moved(parts: tuple[str, ...], name: str, path: str) -> tuple[str, ...]:

@@ -62,7 +62,7 @@ class Inputs:
                 key = given.dataset.name, given.dataset.digest
                 if key not in known:
                     known[key] = _free(taken, *key)
-                    entry = _entry(self.workspace, known[key], given)
+                    entry = _entry(self.workspace, known[key], given, len(known))
                     session.writer.event("dataset", entry=entry.to_json())
             for model in models or ():
                 session.writer.event("logged", input=model.model_id)
@@ -111,8 +111,11 @@ def _free(taken: set[str], name: str, digest: str) -> str:
     return found
 
 
-def _entry(workspace: Workspace, name: str, given: DatasetInput) -> dataset.Dataset:
-    """Return the entry of data.json: as much of it as MLflow's own words tell, and these."""
+def _entry(workspace: Workspace, name: str, given: DatasetInput, place: int) -> dataset.Dataset:
+    """Return the entry of data.json: as much of it as MLflow's own words tell, and these.
+
+    `place` is its place among those that MLflow described: the record has them in the order of their names.
+    """
     tags = {tag.key: tag.value for tag in given.tags or ()}
     said = {key: value for key in _TEXTS if (value := getattr(given.dataset, key)) is not None}
     source, profile = _object(given.dataset.source), _object(given.dataset.profile)
@@ -126,7 +129,7 @@ def _entry(workspace: Workspace, name: str, given: DatasetInput) -> dataset.Data
         schema=columns[: dataset.MAX_COLUMNS],
         columns=len(columns) if len(columns) > dataset.MAX_COLUMNS else None,
         source={"kind": given.dataset.source_type},
-        metadata={"mlflow": {**said, **({"tags": tags} if tags else {})}},
+        metadata={"mlflow": {**said, "place": place, **({"tags": tags} if tags else {})}},
         unread="MLflow described it",
     )
 
@@ -156,10 +159,15 @@ def _uri(workspace: Workspace, source: Mapping[str, Any]) -> str:
 
 
 def _read(lines: Sequence[Line]) -> tuple[RunInputs, RunOutputs]:
-    datasets = [_input(line.body) for line in lines if line.kind == "dataset"]
+    datasets = [_input(body) for body in sorted((line.body for line in lines if line.kind == "dataset"), key=_place)]
     models = [LoggedModelInput(model_id=line.id) for line in lines if line.kind == "input"]
     outputs = [LoggedModelOutput(model_id=line.id, step=line.body["step"]) for line in lines if line.kind == "output"]
     return RunInputs(dataset_inputs=datasets, model_inputs=models), RunOutputs(model_outputs=outputs)
+
+
+def _place(said: Mapping[str, Any]) -> int:
+    found = said.get("place")
+    return found if isinstance(found, int) else 0
 
 
 def _input(said: Mapping[str, Any]) -> DatasetInput:

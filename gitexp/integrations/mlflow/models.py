@@ -35,6 +35,7 @@ class LoggedModels:
         def get_experiment(self, experiment_id: str) -> Any: ...
         def get_run(self, run_id: str) -> Any: ...
         def set_tag(self, run_id: str, tag: Any) -> None: ...
+        def _hard_delete_run(self, run_id: str) -> None: ...
         def _check_active(self, run_id: str) -> None: ...
         def _check_experiment_active(self, experiment: Any) -> None: ...
 
@@ -100,8 +101,12 @@ class LoggedModels:
         self._say_of_model(self._found_model(model_id), deleted=True, updated=clock.now_ms())
 
     def _hard_delete_logged_model(self, model_id: str) -> None:
-        """Forget a model that is hidden: its files go with the run, whose record stays as it is."""
-        self._found_model(model_id)
+        """Forget a model that is hidden; called by `mlflow gc`, after its files."""
+        found = self._found_model(model_id)
+        if found.run_id == found.model.source:
+            self._say_of_model(found, tags={table.PURGED: str(clock.now_ms())})
+        else:  # the run has nothing else
+            self._hard_delete_run(found.run_id)
 
     def _get_deleted_logged_models(self, older_than: int = 0) -> list[str]:
         """Return the hidden models that nobody touched for some time (ms)."""

@@ -54,6 +54,8 @@ _EMPTY: dict[str, Callable[[], Any]] = {
     "list_budget_policies": lambda: PagedList([], None),
     "list_gateway_guardrails": lambda: PagedList([], None),
     "search_mcp_servers": lambda: PagedList([], None),
+    "search_skills": lambda: PagedList([], None),  # since 3.18
+    "search_skill_versions": lambda: PagedList([], None),
     "query_trace_metrics": lambda: PagedList([], None),
     "list_webhooks": lambda: PagedList([], None),
     "list_webhooks_by_event": lambda: PagedList([], None),
@@ -67,6 +69,8 @@ def guard(store: Class) -> Class:
     for name, function in inspect.getmembers(store, inspect.isfunction):
         if name.startswith("__") or not function.__module__.startswith("mlflow."):
             continue
+        if isinstance(inspect.getattr_static(store, name), staticmethod):
+            continue  # it has no store to ask
         if name in _EMPTY:
             setattr(store, name, _empty(function, _EMPTY[name]))
         elif name in _SILENT:

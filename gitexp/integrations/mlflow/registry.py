@@ -92,6 +92,8 @@ class GitRegistry(AbstractStore):  # type: ignore[misc]  # MLflow's classes are 
         """Give a model another name; its ref stays."""
         checks.model_renaming(new_name)
         model = self._needed(name)
+        if new_name == name:
+            return self._model(model)
         if self._get(new_name, removed=True) is not None:
             raise failures.exists(f"Registered Model (name={new_name}) already exists.")
         with failures.told():
@@ -110,7 +112,7 @@ class GitRegistry(AbstractStore):  # type: ignore[misc]  # MLflow's classes are 
         page_token: str | None = None,
     ) -> PagedList[RegisteredModel]:
         """Return models, a page at a time; prompts only where the filter names them."""
-        _check_page(max_results, MAX_MODELS)
+        _check_page(max_results, MAX_MODELS, least=0)
         every = [self._model(model) for model in self._every()]
         found = SearchModelUtils.filter(every, add_prompt_filter_string(filter_string, is_prompt=False))
         return _page(SearchModelUtils.sort(found, order_by), max_results, page_token)
@@ -355,9 +357,7 @@ class GitRegistry(AbstractStore):  # type: ignore[misc]  # MLflow's classes are 
             description=model.description or None,
             latest_versions=self._latest(model),
             tags=[RegisteredModelTag(*item) for item in model.tags.items()],
-            aliases=[
-                RegisteredModelAlias(alias, str(model.versions[id].number)) for alias, id in model.aliases.items()
-            ],
+            aliases=[RegisteredModelAlias(alias, model.versions[id].number) for alias, id in model.aliases.items()],
         )
 
     def _latest(self, model: Model) -> list[ModelVersion]:
@@ -368,7 +368,7 @@ class GitRegistry(AbstractStore):  # type: ignore[misc]  # MLflow's classes are 
         owner, _, model_id = item.artifact.strip("/").partition("/")
         return ModelVersion(
             name=model.name,
-            version=str(item.number),
+            version=item.number,  # a number, as MLflow's own store on SQL has it: filters and `max()` compare it
             creation_timestamp=item.time_ms,
             last_updated_timestamp=item.changed_ms or item.time_ms,
             description=item.description or None,
@@ -377,7 +377,7 @@ class GitRegistry(AbstractStore):  # type: ignore[misc]  # MLflow's classes are 
             source=f"models:/{model_id}" if _is_logged(owner, model_id) else self._location(item),
             run_id=item.run or None,
             tags=[ModelVersionTag(key, value) for key, value in item.tags.items() if key != RUN_LINK],
-            run_link=item.tags.get(RUN_LINK, ""),
+            run_link=item.tags.get(RUN_LINK) or None,
             aliases=model.aliases_of(item),
         )
 
@@ -402,8 +402,8 @@ def _kept(model: Model) -> list[Version]:
     return [item for item in model.versions.values() if item.removed is None]
 
 
-def _check_page(max_results: Any, most: int) -> None:
-    if not isinstance(max_results, int) or max_results < 1:
+def _check_page(max_results: Any, most: int, *, least: int = 1) -> None:
+    if not isinstance(max_results, int) or max_results < least:
         raise failures.bad(f"Invalid value for max_results. It must be a positive integer, but got {max_results}")
     if max_results > most:
         raise failures.bad(

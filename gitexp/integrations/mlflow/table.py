@@ -22,6 +22,7 @@ from gitexp.store.runs import Run
 from gitexp.store.workspace import Workspace
 
 HOLDER = "mlflow.loggedModel"  # tag of a run that only holds a model that was logged without one
+PURGED = "mlflow.purged"  # tag of a logged model that `mlflow gc` has deleted for good
 
 _SELECT = (
     "SELECT run.id, logged_model.kind, logged_model.id, logged_model.body"
@@ -130,7 +131,7 @@ def _gather(lines: Iterable[Line], wanted: str = "") -> dict[str, Found]:
         if line.id in found:
             for key, points in logged.from_json({"metrics": [line.body]}).metrics.items():
                 found[line.id].measured += [(line.run_id, key, point) for point in points]
-    return found
+    return {key: item for key, item in found.items() if PURGED not in item.model.tags}
 
 
 def _lines(

@@ -51,6 +51,19 @@ def test_a_whole_folder_at_the_top_and_the_same_name_again(client: Any, tmp_path
     assert Path(got).read_text() == "changed"
 
 
+def test_files_of_a_logged_model_are_none_of_its_run(client: Any, tmp_path: Path) -> None:
+    support.write(tmp_path / "m/weights.bin", "w")
+    run_id = client.create_run("0").info.run_id
+    model = client.create_logged_model("0", "m", source_run_id=run_id).model_id
+    client.log_model_artifacts(model, str(tmp_path / "m"))
+    client.log_text(run_id, "own", "own.txt")
+    got = Path(client.download_artifacts(run_id, "", str(support.write(tmp_path / "to/x", "").parent)))
+    assert sorted(path.name for path in got.iterdir()) == ["own.txt", "x"]
+    mlflow.artifacts.get_artifact_repository(client.get_run(run_id).info.artifact_uri).delete_artifacts()
+    assert listed(client, run_id) == []
+    assert [item.path for item in client.list_logged_model_artifacts(model)] == ["weights.bin"]
+
+
 def test_download_of_a_file_a_folder_and_everything(client: Any, tmp_path: Path) -> None:
     content = {"a.txt": b"a", "d/b.txt": b"bb", "d/e/c.bin": random.Random(7).randbytes(300_000)}
     for name, data in content.items():

@@ -10,6 +10,8 @@ import pytest
 from mlflow.entities import LoggedModelInput, LoggedModelOutput, LoggedModelStatus
 from mlflow.exceptions import MlflowException
 
+from gitexp.integrations.mlflow import table
+from gitexp.store import workspace as workspaces
 from tests import support
 
 
@@ -70,6 +72,27 @@ def test_a_deleted_model_is_hidden(client: Any) -> None:
     with pytest.raises(MlflowException, match="not found"):
         client.get_logged_model(model.model_id)
     assert client.search_logged_models(["0"]) == []
+
+
+def test_a_deleted_model_is_collected_once(client: Any, project: Path, tmp_path: Path) -> None:
+    from click.testing import CliRunner
+    from mlflow.cli import gc
+
+    run = client.create_run("0")
+    support.write(tmp_path / "m/weights.bin", b"\1" * 200_000)
+    kept, gone, alone = make(client, "kept", run=run), make(client, "gone", run=run), make(client, "alone")
+    for model in (kept, gone, alone):
+        client.log_model_artifacts(model.model_id, str(tmp_path / "m"))
+    client.set_terminated(run.info.run_id)
+    for model in (gone, alone):
+        client.delete_logged_model(model.model_id)
+    told = [CliRunner().invoke(gc, ["--backend-store-uri", f"gitexp:{project}"]).output for _ in range(2)]
+    assert [text.count(gone.model_id) + text.count(alone.model_id) for text in told] == [2, 0], told
+    assert [item.model_id for item in client.search_logged_models(["0"])] == [kept.model_id]
+    assert [item.path for item in client.list_logged_model_artifacts(kept.model_id)] == ["weights.bin"]
+    every = table.run(workspaces.open(project), run.info.run_id).artifacts
+    assert [item.name for item in every] == [f"models/{kept.model_id}/weights.bin"]
+    assert len(support.run_refs(project)) == 1
 
 
 def test_a_model_without_a_run_is_kept_in_one_of_its_own(client: Any, project: Path) -> None:

@@ -149,8 +149,8 @@ CLIENT: dict[str, Call] = {
     "update_registered_model": lambda w: w.client.update_registered_model("reg", "text"),
     "update_run": lambda w: w.client.update_run(w.run, "FINISHED", "renamed"),
 }
-# Methods about what gitexp does not keep: traces, evaluation datasets, webhooks, workspaces, MCP servers.
-ELSEWHERE = re.compile(r"trace|span|dataset|webhook|workspace|mcp_|link_prompt_versions_to_trace")
+# Methods about what gitexp does not keep: traces, evaluation datasets, webhooks, workspaces, MCP servers, skills.
+ELSEWHERE = re.compile(r"trace|span|dataset|webhook|workspace|mcp_|skill|link_prompt_versions_to_trace")
 
 
 def _figure() -> Any:

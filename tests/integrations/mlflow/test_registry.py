@@ -43,6 +43,7 @@ def test_models_are_created_described_renamed_and_deleted(client: Any) -> None:
     client.delete_registered_model_tag("churn", "a")
     client.delete_registered_model_tag("churn", "nothing")
     assert client.get_registered_model("churn").tags == {"b": "2"}
+    client.rename_registered_model("churn", "churn")
     client.rename_registered_model("churn", "leaving")
     assert client.get_registered_model("leaving").description == "more"
     assert code(lambda: client.get_registered_model("churn")) == "RESOURCE_DOES_NOT_EXIST"
@@ -58,7 +59,7 @@ def test_a_deleted_model_begins_anew(client: Any, model: Any) -> None:
     again = client.create_registered_model("churn", description="new")
     assert (again.tags, again.latest_versions, again.description) == ({}, [], "new")
     assert client.search_model_versions("name = 'churn'") == []
-    assert version(client, model).version == "2"
+    assert version(client, model).version == 2
 
 
 @pytest.mark.parametrize("name", ["", " ", "a:b", None])
@@ -69,11 +70,11 @@ def test_names_that_are_refused(client: Any, name: Any) -> None:
 def test_versions(client: Any, model: Any, project: Path) -> None:
     client.create_registered_model("churn")
     first = version(client, model, tags={"t": "1"}, description="first", run_link="http://x")
-    assert (first.version, first.run_id, first.current_stage, first.status) == ("1", model.info.run_id, "None", "READY")
+    assert (first.version, first.run_id, first.current_stage, first.status) == (1, model.info.run_id, "None", "READY")
     assert (first.tags, first.description, first.run_link) == ({"t": "1"}, "first", "http://x")
     assert first.source == f"{model.info.artifact_uri}/model"
     second = version(client, model)
-    assert second.version == "2"
+    assert second.version == 2
     assert client.update_model_version("churn", "1", "changed").description == "changed"
     client.set_model_version_tag("churn", "1", "u", "2")
     client.delete_model_version_tag("churn", "1", "t")
@@ -82,7 +83,8 @@ def test_versions(client: Any, model: Any, project: Path) -> None:
     client.delete_model_version("churn", "1")
     assert code(lambda: client.get_model_version("churn", "1")) == "RESOURCE_DOES_NOT_EXIST"
     assert code(lambda: client.get_model_version("churn", "x")) == "INVALID_PARAMETER_VALUE"
-    assert [item.version for item in client.search_model_versions("name='churn'")] == ["2"]
+    assert [item.version for item in client.search_model_versions("name='churn'")] == [2]
+    assert [item.version for item in client.search_model_versions("version_number > 1")] == [2]
     assert "churn" in support.gitexp("model", "ls").stdout
     assert support.git(project, "for-each-ref", "refs/models/").count("\n") == 0
 
@@ -96,8 +98,8 @@ def test_stages_and_latest_versions(client: Any, model: Any) -> None:
     assert moved.current_stage == "Production"
     assert client.get_model_version("churn", "1").current_stage == "Archived"
     found = {item.current_stage: item.version for item in client.get_latest_versions("churn")}
-    assert found == {"Archived": "1", "Production": "2", "None": "3"}
-    assert [item.version for item in client.get_latest_versions("churn", ["Production"])] == ["2"]
+    assert found == {"Archived": 1, "Production": 2, "None": 3}
+    assert [item.version for item in client.get_latest_versions("churn", ["Production"])] == [2]
     assert code(lambda: client.transition_model_version_stage("churn", "1", "Nowhere")) == "INVALID_PARAMETER_VALUE"
     with pytest.raises(MlflowException, match="not an Active stage"):
         client.transition_model_version_stage("churn", "1", "None", archive_existing_versions=True)
@@ -108,12 +110,12 @@ def test_aliases(client: Any, model: Any) -> None:
     version(client, model)
     version(client, model)
     client.set_registered_model_alias("churn", "champion", "1")
-    assert client.get_model_version_by_alias("churn", "champion").version == "1"
-    assert client.get_model_version_by_alias("churn", "latest").version == "2"
-    assert client.get_registered_model("churn").aliases == {"champion": "1"}
+    assert client.get_model_version_by_alias("churn", "champion").version == 1
+    assert client.get_model_version_by_alias("churn", "latest").version == 2
+    assert client.get_registered_model("churn").aliases == {"champion": 1}
     assert client.get_model_version("churn", "1").aliases == ["champion"]
     client.set_registered_model_alias("churn", "champion", "2")
-    assert client.get_model_version_by_alias("churn", "champion").version == "2"
+    assert client.get_model_version_by_alias("churn", "champion").version == 2
     client.delete_registered_model_alias("churn", "champion")
     client.delete_registered_model_alias("churn", "champion")
     assert code(lambda: client.get_model_version_by_alias("churn", "champion")) == "INVALID_PARAMETER_VALUE"
@@ -138,16 +140,17 @@ def test_search(client: Any, model: Any) -> None:
     assert len(client.search_model_versions(f"run_id = '{run_id}'")) == 2
     assert [item.name for item in client.search_model_versions("tags.v = 'beta'")] == ["beta"]
     assert [item.name for item in client.search_model_versions(order_by=["name ASC"])] == ["alpha", "beta"]
-    assert code(lambda: client.search_registered_models(max_results=0)) == "INVALID_PARAMETER_VALUE"
+    assert client.search_registered_models(max_results=0) == []
+    assert code(lambda: client.search_registered_models(max_results=-1)) == "INVALID_PARAMETER_VALUE"
     assert code(lambda: client.search_model_versions(max_results=10**9)) == "INVALID_PARAMETER_VALUE"
     assert code(lambda: client.search_registered_models("nonsense ! 3")) == "INVALID_PARAMETER_VALUE"
 
 
 def test_register_copy_and_load_by_name(tracking: str, model: Any, client: Any) -> None:
     made = mlflow.register_model(f"runs:/{model.info.run_id}/model", "churn")
-    assert (made.version, made.run_id) == ("1", model.info.run_id)
+    assert (made.version, made.run_id) == (1, model.info.run_id)
     copied = client.copy_model_version(f"models:/{made.name}/{made.version}", "churn-prod")
-    assert (copied.name, copied.version, copied.run_id) == ("churn-prod", "1", model.info.run_id)
+    assert (copied.name, copied.version, copied.run_id) == ("churn-prod", 1, model.info.run_id)
     for address in ("models:/churn/1", "models:/churn-prod/latest"):
         got = Path(mlflow.artifacts.download_artifacts(address))
         assert (got / "weights.bin").stat().st_size == 200_000
@@ -194,5 +197,7 @@ def test_prompts_are_kept_too(tracking: str) -> None:
     assert mlflow.genai.load_prompt("greet", version=1).template == "Hello {{ name }}"
     mlflow.genai.set_prompt_alias("greet", "best", 2)
     assert mlflow.genai.load_prompt("prompts:/greet@best").template == "Hi {{ name }}"
-    assert [prompt.name for prompt in mlflow.genai.search_prompts()] == ["greet"]
+    for text in (None, "name = 'greet'", "name LIKE 'gr%'"):
+        assert [prompt.name for prompt in mlflow.genai.search_prompts(text)] == ["greet"]
+    assert list(mlflow.genai.search_prompts("name = 'nobody'")) == []
     assert mlflow.MlflowClient().search_registered_models() == []
