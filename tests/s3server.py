@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 KEYS = {"AWS_ACCESS_KEY_ID": "key-of-the-tests", "AWS_SECRET_ACCESS_KEY": "hush-hush", "AWS_REGION": "us-east-1"}
 BUCKET = "acme-runs"
@@ -31,6 +32,8 @@ class Server:
     refuse: Callable[[str, str], tuple[int, str] | None] = lambda method, path: None  # status and code of S3
     cut_after: int = 0  # bytes of a download after which the connection ends, once
     slow_seconds: float = 0  # before each 64 KiB of a download
+    moved_to: str = ""  # where it redirects every request to
+    headers: list[dict[str, str]] = field(default_factory=list)  # of what was asked, their names in small letters
 
     @property
     def url(self) -> str:
@@ -59,13 +62,18 @@ def _handler(server: Server) -> type[http.server.BaseHTTPRequestHandler]:
         def _do(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             server.asked.append((self.command, self.path, self.headers.get("Range") or ""))
+            server.headers.append({name.lower(): value for name, value in self.headers.items()})
+            if server.moved_to:
+                self._answer(307, [("Location", server.moved_to + self.path)], b"")
+                return
             refused = server.refuse(self.command, self.path)
             if refused is not None:
                 self._answer(refused[0], [], b"" if self.command == "HEAD" else _ERROR.format(refused[1]).encode())
                 return
             connection = http.client.HTTPConnection("127.0.0.1", server.behind, timeout=20)
             try:
-                connection.request(self.command, self.path, body, dict(self.headers))
+                path, mark, query = self.path.partition("?")  # Google's client writes a-b as a%2Db
+                connection.request(self.command, unquote(path) + mark + query, body, dict(self.headers))
                 found = connection.getresponse()
                 self._answer(found.status, found.getheaders(), found.read())
             finally:

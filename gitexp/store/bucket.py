@@ -35,6 +35,11 @@ _ASKED_AT_ONCE = 16
 _REQUEST_SECONDS = 300  # for one part on its way up
 _DOWNLOAD_SECONDS = 86_400  # silence ends a download, not its length
 _GIVE_UP_SECONDS = 180
+_ENDPOINTS = {
+    "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
+    "gs": ("GOOGLE_BASE_URL",),
+    "az": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +249,8 @@ class BucketDepot:
 
     def _open(self, pace: dict[str, str]) -> ObjectStore:
         config, client = self._config(), {**pace, "connect_timeout": f"{max(1, round(self._tuning.dial_seconds))}s"}
-        options: Any = {**client, "allow_http": _endpoint(config).startswith("http://"), **_certificates()}
+        plain = _endpoint(self._at.scheme, config).startswith("http://")
+        options: Any = {**client, "allow_http": plain, **_certificates()}
         pause = timedelta(seconds=max(0.1, self._tuning.longest_pause_seconds))
         retries: Any = {
             "max_retries": self._tuning.tries - 1,
@@ -262,7 +268,7 @@ class BucketDepot:
             return {}
         config = awsfiles.read()
         # A signature covers the bytes of each part. AWS also keeps their sha256; some servers refuse to be given it.
-        if not _endpoint(config) and not os.environ.get("AWS_CHECKSUM_ALGORITHM"):
+        if not _endpoint("s3", config) and not os.environ.get("AWS_CHECKSUM_ALGORITHM"):
             config["checksum_algorithm"] = "sha256"
         return config
 
@@ -276,9 +282,10 @@ def _library(label: str) -> Any:
     return obstore
 
 
-def _endpoint(config: dict[str, str]) -> str:
-    names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
-    return next((value for name in names if (value := os.environ.get(name))), config.get("endpoint", ""))
+def _endpoint(scheme: str, config: dict[str, str]) -> str:
+    """Return where another service than the cloud's own is, "" for the cloud itself."""
+    named = (value for name in _ENDPOINTS[scheme] if (value := os.environ.get(name)))
+    return next(named, config.get("endpoint", ""))
 
 
 def _certificates() -> dict[str, bytes]:

@@ -13,7 +13,7 @@ from gitexp.errors import RemoteError, UsageError
 from gitexp.git.lfshttp import Tuning
 from gitexp.record.pointer import Failure, Pointer
 from gitexp.store.bucket import Address, BucketDepot
-from tests import s3server
+from tests import azureserver, s3server
 from tests.s3server import BUCKET, Server
 
 pytest.importorskip("obstore")
@@ -306,6 +306,46 @@ def test_what_is_no_address_of_a_bucket_is_refused_without_showing_secrets(url: 
 def test_the_other_clouds_have_the_same_keys(scheme: str) -> None:
     assert Address.of(f"{scheme}://bucket/a/").key(Pointer("ab" * 32, 1)) == f"a/ab/ab/{'ab' * 32}"
     assert Address.of(f"{scheme}://bucket").label == f"{scheme}://bucket"
+
+
+@pytest.fixture(params=["gs", "az"])
+def other(request: pytest.FixtureRequest, server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[BucketDepot]:
+    """Return a depot of another cloud; what Google's storage speaks as XML is what S3 speaks."""
+    if request.param == "gs":
+        monkeypatch.setenv("GOOGLE_BASE_URL", server.url)
+        monkeypatch.setenv("GOOGLE_BEARER_TOKEN", "hush-hush")
+        yield BucketDepot(f"gs://{BUCKET}/team/churn", QUICK)
+        return
+    with azureserver.running() as azure:
+        monkeypatch.setenv("AZURE_STORAGE_ENDPOINT", azure.url)
+        monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", azureserver.ACCOUNT)
+        monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", azureserver.KEY)
+        yield BucketDepot(f"az://{BUCKET}/team/churn", QUICK)
+
+
+def test_files_go_to_the_other_clouds_and_come_back(other: BucketDepot, files: Bytes) -> None:
+    items = [files.make(data) for data in (b"", b"small", os.urandom(11 << 20))]
+    assert other.lacks(items) == items
+    assert files.send(other, items) == [] and other.lacks(items) == []
+    files.partial(items[2]).parent.mkdir()
+    files.partial(items[2]).write_bytes(files.source(items[2]).read_bytes()[: 3 << 20])
+    assert files.bring(other, items) == []
+    assert [hashlib.sha256(files.place(item).read_bytes()).hexdigest() for item in items] == [i.sha256 for i in items]
+    assert other.drop(items) == [] and other.lacks(items) == items
+
+
+def test_no_signature_follows_a_redirect_to_another_host(
+    depot: BucketDepot, server: Server, behind: int, files: Bytes
+) -> None:
+    item = files.make(b"some bytes")
+    with s3server.proxied(behind) as elsewhere:
+        assert files.send(depot, [item]) == []
+        server.moved_to = elsewhere.url
+        assert [failure.item for failure in files.bring(depot, [item])] in ([], [item])
+        with pytest.raises(RemoteError, match="is in another region"):
+            files.send(depot, [files.make(b"others")])
+    assert elsewhere.asked and elsewhere.count("PUT") == 0
+    assert not any("authorization" in headers or "hush-hush" in str(headers) for headers in elsewhere.headers)
 
 
 def test_azure_without_an_account_says_what_to_set(files: Bytes) -> None:
