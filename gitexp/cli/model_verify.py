@@ -38,7 +38,8 @@ def verify(
     """Check the registry: signatures, chains, rules as they stood, hashes of artifacts.
 
     All models, for a nightly job, or NAMEs. That a chain was cut or written anew is told by what this clone saw before,
-    here and at its remotes, and by checkpoints. The exit code is 8 where something is wrong.
+    here and at its remotes, and by checkpoints. The exit code is 8 where something is wrong. What older rules
+    allowed, and those that stood by its date did not, is said for you to look at, and is no fault.
     """
     from gitexp import errors
     from gitexp.ops import audit, verifymodels
@@ -72,6 +73,8 @@ def _echo(result: Verified, width: int | None) -> None:
         for fault in item.faults:
             where = f"{text.safe(item.name)} {fault.event[:7]}".rstrip()
             context.out(f"{where}: {text.safe(fault.why)}")
+        for doubt in item.doubts:
+            context.out(f"{text.safe(item.name)} {doubt.event[:7]}: look at it: {text.safe(doubt.why)}")
     for name, why in result.faults:
         context.out(f"{text.safe(name)}: {text.safe(why)}")
     good = len(result.checkpoints) - len(result.faults)

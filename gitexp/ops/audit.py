@@ -41,6 +41,7 @@ class Options:
 class Audit:
     """What was found of one model: how many events by the status of their signatures, versions, and all faults.
 
+    `doubts` are what may be right, and somebody should look at.
     `unread` are artifacts whose bytes are not here, so only what the run says of them was compared.
     """
 
@@ -51,6 +52,7 @@ class Audit:
     versions: int = 0
     unread: int = 0
     faults: list[Fault] = field(default_factory=list)
+    doubts: list[Fault] = field(default_factory=list)
 
     @property
     def events(self) -> int:
@@ -63,6 +65,7 @@ class Audit:
             "model": self.name, "ref": self.ref, "head": self.head, "events": self.events,
             "signatures": dict(self.signatures), "versions": self.versions, "unread": self.unread,
             "faults": [{"event": item.event or None, "why": item.why} for item in self.faults],
+            "doubts": [{"event": item.event or None, "why": item.why} for item in self.doubts],
         }  # fmt: skip
 
 
@@ -112,7 +115,9 @@ class Auditor:
             entries = models.history(self.workspace, ref, head)
             found.signatures.update(entry.signer.status for entry in entries)
             found.faults += [Fault(ref, entry.id, why) for entry in entries for why in self._signature(entry)]
-            found.faults += vetmodels.vet(self.workspace, ref, None, head)
+            vetted = vetmodels.vet(self.workspace, ref, None, head)
+            found.faults += [item for item in vetted if item.sure]
+            found.doubts += [item for item in vetted if not item.sure]
             self._artifacts(models.load(self.workspace, ref, head), found)
         except GitexpError as error:
             found.faults.append(Fault(ref, "", error.message))

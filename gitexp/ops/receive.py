@@ -10,6 +10,7 @@ import os
 import pwd
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from gitexp import text
@@ -91,17 +92,30 @@ def _registry(workspace: Workspace, pushed: Sequence[Update]) -> Mapping[str, st
     found: dict[str, str] = {}
     if any(item.new for item in pushed):
         objects.add_quarantine(workspace.repo)
+    beside = _standing(workspace, pushed)
     for item in pushed:
         if item.new is None:
             continue
         try:
             own = item.ref.startswith(models.PREFIX)
             moved = [(item.ref, item.old, item.new)] if own else registrybranch.moved(workspace, item.old, item.new)
-            wrong = vetmodels.faults(workspace, moved)
+            wrong = vetmodels.faults(workspace, moved, beside)
         except GitexpError as error:
             wrong = {item.ref: error.message}
         if wrong:
             found[item.ref] = next(iter(wrong.values()))
+    return found
+
+
+def _standing(workspace: Workspace, pushed: Sequence[Update]) -> dict[str, str]:
+    """Return {ref: head} of the models once a push is taken: two that come together must not have one name."""
+    found = models.listing(workspace)
+    for item in pushed:
+        if item.new is not None and item.ref.startswith(models.PREFIX):
+            found[item.ref] = item.new
+        elif item.new is not None:
+            with suppress(GitexpError):  # what cannot be read is refused
+                found |= registrybranch.read(workspace, item.new)
     return found
 
 

@@ -72,22 +72,25 @@ def arrived(workspace: Workspace, words: str) -> Verified:
     if new is None or (old is None and before.strip("0")):
         raise UsageError(f"{words!r} is no range of commits that are here", hint="git fetch; OLD..NEW")
     result = Verified()
-    for ref, start, end in _moved(workspace, old, new):
+    moved, beside = _moved(workspace, old, new)
+    for ref, start, end in moved:
         fresh = chain.order(workspace.repo, end)
         known = chain.order(workspace.repo, start) if start and objects.exists(workspace.repo, start) else {}
         audit = Audit(ref, name_of(workspace, ref, end), end)
-        audit.faults += vetmodels.vet(workspace, ref, start, end, arriving=True)
+        audit.faults += vetmodels.vet(workspace, ref, start, end, beside=beside)
         audit.signatures.update(_statuses(workspace, [oid for oid in fresh if oid not in known]))
         result.audits.append(audit)
     return result
 
 
-def _moved(workspace: Workspace, old: str | None, new: str) -> list[tuple[str, str | None, str]]:
+def _moved(workspace: Workspace, old: str | None, new: str) -> tuple[list[tuple[str, str | None, str]], dict[str, str]]:
+    """Return the models that changed, (ref, head before, head now), and {ref: head} of all that stand now."""
+    there = models.listing(workspace)
     said = objects.read_commit(workspace.repo, new)
     if objects.subtree(workspace.repo, said.tree, registrybranch.FOLDER) is not None:
-        return registrybranch.moved(workspace, old, new)
+        return registrybranch.moved(workspace, old, new), there | registrybranch.read(workspace, new)
     try:
-        return [(ids.model_ref(events.decode(said.message).model), old, new)]
+        return [(ids.model_ref(events.decode(said.message).model), old, new)], there
     except ValueError as error:
         raise UsageError(
             f"{new[:7]} is neither an event of a model nor of the registry's branch", hint="gitexp model verify"

@@ -13,7 +13,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 
 from gitexp import clock, ids, text
-from gitexp.errors import Damaged, GitexpError, UsageError
+from gitexp.errors import GitexpError, UsageError
 from gitexp.git import chain, compare, objects
 from gitexp.git.objects import Commit
 from gitexp.ops import gates
@@ -39,18 +39,26 @@ _BROKEN = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with an event; `event` is "" where it is the chain as a whole."""
+    """What is wrong with an event; `event` is "" where it is the chain as a whole.
+
+    `sure` is False where it may be right, and somebody should look.
+    """
 
     ref: str
     event: str
     why: str
+    sure: bool = True
 
 
-def vet(workspace: Workspace, ref: str, old: str | None, new: str, *, arriving: bool = False) -> list[Fault]:
+def vet(
+    workspace: Workspace, ref: str, old: str | None, new: str, *, beside: Mapping[str, str] | None = None
+) -> list[Fault]:
     """Return what is wrong with the events that `new` adds to `old` (None: to nothing).
 
-    `arriving`: they come with a push, so they are held to the rules now in force, too, and to the clock here.
+    `beside` {ref: head}: they come with a push, and these are the models that stand then. So they are held to the rules
+    now in force, too, to the clock here, and to the names of the others.
     """
+    arriving = beside is not None
     try:
         commits = chain.order(workspace.repo, new)
         if old is not None and not chain.is_behind(workspace.repo, old, new):
@@ -62,7 +70,7 @@ def vet(workspace: Workspace, ref: str, old: str | None, new: str, *, arriving: 
         joins = sum(len(commit.parents) > 1 for commit in fresh.values())
         if joins > MAX_JOINS and arriving:
             return [Fault(ref, "", f"{joins:,} joins at once: at most {MAX_JOINS:,}")]
-        return _Vetting(workspace, ref, commits, arriving=arriving).faults(fresh)
+        return _Vetting(workspace, ref, commits, beside).faults(fresh)
     except GitexpError as error:
         return [Fault(ref, "", error.message)]
 
@@ -74,10 +82,17 @@ class _Vetting:
     workspace: Workspace
     ref: str
     commits: Mapping[str, Commit]
-    arriving: bool
+    beside: Mapping[str, str] | None
     _states: dict[str, Model] = field(default_factory=dict)
     _children: Counter[str] = field(default_factory=Counter)
     _books: dict[str | None, str] = field(default_factory=dict)
+    _terms: list[tuple[int, str]] | None = None
+    _doubts: list[Fault] = field(default_factory=list)
+
+    @property
+    def arriving(self) -> bool:
+        """Say whether the events come with a push."""
+        return self.beside is not None
 
     def faults(self, fresh: Mapping[str, Commit]) -> list[Fault]:
         """Return what is wrong with these events."""
@@ -89,7 +104,7 @@ class _Vetting:
         now = rulebook.now(self.workspace)
         for entry in entries:
             found += [Fault(self.ref, entry.id, why) for why in self._event(entry, now)]
-        return found
+        return found + self._doubts
 
     def _form(self, commit: Commit) -> list[str]:
         """Return what is wrong with a commit as such."""
@@ -124,6 +139,8 @@ class _Vetting:
             found += self._transition(before, entry, now)
         if self.arriving and not astray:
             found += self._now(before, entry, now)
+        elif not astray:
+            self._doubt(before, entry, now)
         called = before.name
         after = folding.fold([entry], self._rules_of, before)
         if why := after.refused.get(entry.id):
@@ -189,6 +206,39 @@ class _Vetting:
         here = objects.exists(repo, later) and objects.exists(repo, earlier)
         return here and compare.contains(repo, later, earlier)
 
+    def _doubt(self, before: Model, entry: Logged, now: Rulebook) -> None:
+        """Keep what the rules that stood when an event says it was made have against it, where it names older ones.
+
+        Who was offline may have known of none: what a server would refuse is a doubt here, for somebody to look at.
+        """
+        if entry.event.op not in (events.TRANSITION, *_GUARDED) or entry.event.rules == now.commit:
+            return
+        if self._terms is None:
+            self._terms = rulebook.terms(self.workspace, now)
+        stood = next((commit for time_s, commit in self._terms if time_s <= entry.committed_s), None)
+        if stood is None or not self._is_newer(stood, entry.event.rules):
+            return
+        if why := self._against(before, entry, Rulebook(self._rules_of(stood), stood, now.branch)):
+            said = f"the rules of {stood[:7]}, which stood when it says it was made, have against it: {why}"
+            self._doubts.append(Fault(self.ref, entry.id, said, sure=False))
+
+    def _is_newer(self, stood: str, named: str | None) -> bool:
+        try:
+            return self._rules_of(stood) != self._rules_of(named) and (named is None or self._is_after(stood, named))
+        except UsageError:  # rules that nobody can read stood for nothing
+            return False
+
+    def _against(self, before: Model, entry: Logged, book: Rulebook) -> str:
+        """Return what rules have against an event, "" for nothing."""
+        version = before.versions.get(entry.event.version or "")
+        if entry.event.op != events.TRANSITION:
+            return folding.fold([entry], lambda commit: book.rules, deepcopy(before)).refused.get(entry.id, "")
+        if version is None:
+            return ""
+        stage, act = str(entry.event.arguments.get("stage", "")), gates.of_event(entry)
+        judged = gates.evaluate(self.workspace, before, version, stage, act=act, book=book)
+        return "; ".join(f"{gate.name}: {gate.detail}" for gate in gates.unmet(judged))
+
     def _transition(self, before: Model, entry: Logged, now: Rulebook) -> list[str]:
         """Return the gates that a transition did not meet: by the rules it names, and by those of now if it arrives."""
         judged = gates.of_transition(self.workspace, before, entry)
@@ -208,15 +258,15 @@ class _Vetting:
         """Return what the rules now in force have against an event that names earlier ones, transitions aside."""
         if entry.event.op not in _GUARDED or entry.event.rules == now.commit:
             return []
-        state = folding.fold([entry], lambda commit: now.rules, deepcopy(before))
-        return [state.refused[entry.id]] if entry.id in state.refused else []
+        why = self._against(before, entry, now)
+        return [why] if why else []
 
     def _taken(self, name: str) -> list[str]:
         """Return that a name is another model's: whoever asks for that one would get this one."""
-        others = [ref for ref in models.listing(self.workspace) if ref != self.ref]
-        for ref in others:
-            with suppress(Damaged):  # what cannot be read has no name
-                found = models.get_ref(self.workspace, ref)
+        others = {ref: tip for ref, tip in (self.beside or {}).items() if ref != self.ref}
+        for ref, tip in others.items():
+            with suppress(GitexpError):  # what cannot be read has no name
+                found = models.load(self.workspace, ref, tip)
                 if name in (found.name, found.first):
                     return [f"there is a model {text.safe(name)!r} already"]
         return []
@@ -229,11 +279,16 @@ class _Vetting:
         return [f"its run {text.safe(run)} is not here: gitexp push {text.safe(run)}"]
 
 
-def faults(workspace: Workspace, moved: Sequence[tuple[str, str | None, str]]) -> dict[str, str]:
-    """Return {ref: why it cannot be taken} of models (ref, old, new) that arrive, without those that can."""
+def faults(
+    workspace: Workspace, moved: Sequence[tuple[str, str | None, str]], beside: Mapping[str, str]
+) -> dict[str, str]:
+    """Return {ref: why it cannot be taken} of models (ref, old, new) that arrive, without those that can.
+
+    `beside` are the models that stand once all of the push is taken.
+    """
     found: dict[str, str] = {}
     for ref, old, new in moved:
-        wrong = vet(workspace, ref, old, new, arriving=True)
+        wrong = vet(workspace, ref, old, new, beside=beside)
         if wrong:
             more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
             event = f"{wrong[0].event[:7]}: " if wrong[0].event else ""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _LIMIT_BYTES = 1 << 20
 _USUAL = ("main", "master")
+_MAX_HISTORY = 100_000  # commits of the branch that are read to tell since when rules stand
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,27 @@ def at(workspace: Workspace, commit: str | None) -> Rules:
         return ruling.EMPTY
     name, blob = found
     return _parsed(objects.read_blob(workspace.repo, blob, limit_bytes=_LIMIT_BYTES), name)
+
+
+def terms(workspace: Workspace, book: Rulebook) -> list[tuple[int, str]]:
+    """Return (time in seconds, commit) of each change of the rules' file on their branch, the latest first.
+
+    The branch is its line of first parents, the time that of the committer: by then, or soon after, the rules stood.
+    """
+    found: list[tuple[int, str]] = []
+    at = book.commit
+    file = _file_at(workspace, at) if at else None
+    for _ in range(_MAX_HISTORY):
+        if at is None or not objects.exists(workspace.repo, at):
+            break
+        commit = objects.read_commit(workspace.repo, at)
+        parent = commit.parents[0] if commit.parents else None
+        here = parent is not None and objects.exists(workspace.repo, parent)
+        before = _file_at(workspace, parent) if here and parent else None
+        if before != file or not here:
+            found.append((commit.committer.time_s, at))
+        at, file = parent, before
+    return found
 
 
 def webhooks(workspace: Workspace, commit: str | None) -> tuple[Webhook, ...]:

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from gitexp import canonical, clock
 from gitexp.git import objects
 from gitexp.ops import verifymodels
 from gitexp.ops.audit import Options
 from gitexp.record import event as events
+from gitexp.record.event import Event
 from gitexp.record.model import Version
 from gitexp.store import models, signers
 from gitexp.store.models import Draft
@@ -133,7 +135,10 @@ def test_an_event_that_lost_its_signature_to_be_altered_is_found(project: Path, 
     assert found(project, signed=True) == [f"{altered[:7]}: it is not signed"]
 
 
-def test_events_that_were_reordered_are_found(project: Path, version: Version, keys: dict[str, Path]) -> None:
+def test_events_that_were_reordered_are_found(
+    project: Path, version: Version, keys: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITEXP_NOW", canonical.iso(clock.now_ms()))  # one second: their times say nothing
     registry.say(project, version, events.NOTE, text="one")
     registry.say(project, version, events.NOTE, text="two")
     *_, before, one, two = chain(project)
@@ -264,6 +269,18 @@ def test_a_key_that_ended_later_stays_good(project: Path, version: Version, keys
 def test_rules_are_those_that_stood_when_an_event_was_made(project: Path, version: Version) -> None:
     registry.rule(project, RULES.replace("approvals = 1", "approvals = 2"), "ask for more from now on")
     assert found(project) == []
+    workspace, now = registry.open(project), support.git(project, "rev-parse", "main")
+    assert verifymodels.verify(workspace).audits[0].doubts == []
+    arguments = {"sha256": version.sha256, "stage": "production", "from": None}
+    rules = support.git(project, "rev-parse", "main~1")
+    late = Event(events.TRANSITION, "churn", clock.now_ms(), rules, version.id, arguments)
+    oid = signers.write(workspace, models.commit_of(workspace, late, "enter once more", [tip(project)]))
+    support.git(project, "update-ref", REF, oid)
+    assert found(project) == []
+    (doubt,) = verifymodels.verify(registry.open(project)).audits[0].doubts
+    said = f"the rules of {now[:7]}, which stood when it says it was made, have against it: approvals: 1 of 2"
+    assert doubt.event == oid and doubt.why.startswith(said)
+    assert f"churn {oid[:7]}: look at it: {said}" in support.gitexp("model", "verify").stdout
 
 
 def test_an_artifact_that_is_not_what_was_registered_is_found(project: Path, version: Version) -> None:

@@ -13,7 +13,7 @@ import pytest
 from gitexp.errors import Damaged
 from gitexp.git import objects, refs
 from gitexp.git.objects import Commit, Signature
-from gitexp.ops import notices, receivers, vetmodels
+from gitexp.ops import notices, receivers, registrybranch, vetmodels
 from gitexp.record import event as events
 from gitexp.record.model import Version
 from gitexp.store import models, rulebook, signers
@@ -149,6 +149,16 @@ def test_a_model_takes_no_name_of_another(team: Team) -> None:
     renamed = events.Event(events.RENAME, "aaa", NOON_S * 1000, rules, None, {"name": "churn"})
     oid = raw(workspace, events.encode(renamed, "call aaa churn"), [root])
     assert "there is a model 'churn' already" in refused(team.clone("eve"), f"{oid}:{other}")
+    taken = events.Event(events.CREATE, "aab", NOON_S * 1000, rules)
+    root = raw(workspace, events.encode(taken, "create"), [])
+    both = [events.Event(events.RENAME, name, NOON_S * 1000, rules, None, {"name": "new"}) for name in ("aaa", "aab")]
+    parents = [str(objects.read_commit(workspace.repo, oid).parents[0]), root]
+    made = [raw(workspace, events.encode(item, "call it new"), [at]) for item, at in zip(both, parents, strict=True)]
+    names = [f"{oid}:refs/models/{name}" for oid, name in zip(made, ("aaa", "aab"), strict=True)]
+    assert "there is a model 'new' already" in refused(team.clone("eve"), *names)
+    head = registrybranch.build(workspace, None, {"refs/models/aaa": made[0], "refs/models/aab": made[1]})
+    support.git(team.bare, "config", "gitexp.registryRef", "refs/heads/registry")
+    assert "there is a model 'new' already" in refused(team.clone("eve"), f"{head}:refs/heads/registry")
 
 
 @pytest.mark.slow
@@ -215,7 +225,7 @@ def test_arguments_of_a_wrong_type_crash_nobody(project: Path, op: str) -> None:
                 models.load(workspace, REF, oid)
             except Damaged:
                 continue
-            vetmodels.vet(workspace, REF, None, oid, arriving=True)
+            vetmodels.vet(workspace, REF, None, oid, beside={})
 
 
 def test_a_zero_byte_in_an_event_ends_no_watch(project: Path) -> None:
