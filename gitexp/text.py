@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import unicodedata
+from collections.abc import Sequence
 from typing import Any
 
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -128,6 +129,11 @@ def percent(change: float | None) -> str:
 def plural(count: int, noun: str, nouns: str = "") -> str:
     """Return a count with its noun: 1 run, 2 runs, 1,204 runs."""
     return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
+
+
+def some(words: Sequence[str], most: int) -> str:
+    """Return words on one line, at most so many of them: a, b and 7 more."""
+    return ", ".join(words[:most]) + (f" and {len(words) - most} more" if len(words) > most else "")
 
 
 def shorten(text: str, width: int) -> str:

@@ -106,3 +106,18 @@ def test_safe_json_says_the_same_and_moves_no_terminal(value: object) -> None:
     shown = text.safe_json(document)
     assert json.loads(shown) == value
     assert text.safe(shown) == shown
+
+
+@pytest.mark.parametrize(
+    ("words", "line"), [([], ""), (["a"], "a"), (["a", "b"], "a, b"), (["a", "b", "c", "d"], "a, b and 2 more")]
+)
+def test_of_many_words_the_first_are_said_and_the_others_counted(words: list[str], line: str) -> None:
+    assert text.some(words, 2) == line
+
+
+@pytest.mark.parametrize(
+    ("change", "shown"),
+    [(12.34, "+12.3 %"), (-0.05, "-0.1 %"), (4321.0, "+4321 %"), (0.0, ""), (None, ""), (math.inf, "")],
+)
+def test_a_change_in_percent_has_its_sign(change: float | None, shown: str) -> None:
+    assert text.percent(change) == shown

@@ -101,8 +101,7 @@ def _tables(old: Known, new: Known) -> Iterator[str]:
         ("columns removed", [name for name in old.schema if name not in new.schema]),
     ):
         if names:
-            more = f" and {len(names) - _COLUMNS} more" if len(names) > _COLUMNS else ""
-            yield f"{word}: {', '.join(map(text.safe, names[:_COLUMNS]))}{more}"
+            yield f"{word}: {text.some([text.safe(name) for name in names], _COLUMNS)}"
     for name, dtype in old.schema.items():
         if new.schema.get(name, dtype) != dtype:
             yield f"{text.safe(name)}: {text.safe(dtype)} -> {text.safe(new.schema[name])}"

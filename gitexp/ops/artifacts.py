@@ -83,8 +83,7 @@ def _nothing(run: Run, pattern: str) -> NotFound:
         uri = text.safe(str(run.links[pattern].get("uri", "")))
         return NotFound(f"{text.safe(pattern)} of {run.label} is a link", hint=f"its bytes stay at {uri}")
     tops = list(dict.fromkeys(_top(item.name) for item in run.artifacts))
-    more = f" and {len(tops) - _LISTED} more" if len(tops) > _LISTED else ""
-    listed = ", ".join(text.safe(name) for name in tops[:_LISTED]) + more
+    listed = text.some([text.safe(name) for name in tops], _LISTED)
     return NotFound(f"{run.label} has no artifact {text.safe(pattern)!r}", hint=f"it has: {listed or 'none'}")
 
 

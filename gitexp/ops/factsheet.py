@@ -111,8 +111,7 @@ def _code(workspace: Workspace, run: Run) -> Iterator[Fact]:
 
 
 def _some(items: list[Any]) -> str:
-    more = f" and {len(items) - _LISTED} more" if len(items) > _LISTED else ""
-    return ", ".join(str(item) for item in items[:_LISTED]) + more
+    return text.some([str(item) for item in items], _LISTED)
 
 
 def _data(run: Run) -> Iterator[Fact]:

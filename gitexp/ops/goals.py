@@ -86,12 +86,8 @@ def sentence(workspace: Workspace, metrics: Iterable[str]) -> str:
         if goal.best:
             word = "higher" if goal.best == "max" else "lower"
             by_origin.setdefault(goal.why, []).append(f"{word} {text.safe(metric)}")
-    told = {why: ", ".join(named[:_NAMED]) + _more(len(named) - _NAMED) for why, named in by_origin.items()}
+    told = {why: text.some(named, _NAMED) for why, named in by_origin.items()}
     return "; ".join(f"{named} ({why})" for why, named in told.items())
-
-
-def _more(count: int) -> str:
-    return f" and {count} more" if count > 0 else ""
 
 
 def saying(workspace: Workspace, metric: str) -> str:

@@ -110,12 +110,8 @@ def names(workspace: Workspace, commits: Iterable[str], items: Collection[Pointe
         found += [item.name for item in _artifacts(run) if item.sha256 in wanted]
         head = runs.head(workspace, "", commit) if found else None
         if head is not None:
-            shown = _some([text.safe(name) for name in found])
+            shown = text.some([text.safe(name) for name in found], _SHOWN)
             yield f"{shown} of {text.safe(f'{head.experiment}/{head.name}')} ({ids.short(head.id)})"
-
-
-def _some(words: Sequence[str]) -> str:
-    return ", ".join(words[:_SHOWN]) + (f" and {len(words) - _SHOWN} more" if len(words) > _SHOWN else "")
 
 
 def download(

@@ -112,5 +112,4 @@ def _told(refused: Sequence[tuple[str, str]]) -> Iterator[str]:
     """Yield a line for each reason, with the first names."""
     for why in dict.fromkeys(reason for _, reason in refused):
         names = [text.safe(name) for name, reason in refused if reason == why]
-        more = f" and {len(names) - _SAID} more" if len(names) > _SAID else ""
-        yield f"Not shown ({why}): {', '.join(names[:_SAID])}{more}"
+        yield f"Not shown ({why}): {text.some(names, _SAID)}"

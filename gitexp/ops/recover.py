@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gitexp import canonical, ids
+from gitexp import canonical, ids, text
 from gitexp.errors import Conflict, GitexpError
 from gitexp.git import objects, refs
 from gitexp.index import database, handed
@@ -54,15 +54,15 @@ class Swept:
         if self.completed:
             said.append(f"completed {_runs(self.completed)}")
         if self.restored:
-            said.append(f"put back {len(self.restored)} lost ref{'s' * (len(self.restored) != 1)}")
+            said.append(f"put back {text.plural(len(self.restored), 'lost ref')}")
         if self.missing:
-            said.append(f"{len(self.missing)} refs are gone and their commits too: gitexp fetch")
+            what = "ref is gone and its commit" if len(self.missing) == 1 else "refs are gone and their commits"
+            said.append(f"{len(self.missing):,} {what} too: gitexp fetch")
         return "; ".join([*said, *self.failed])
 
 
 def _runs(found: list[Run]) -> str:
-    names = ", ".join(f"{run.name} ({ids.short(run.id)})" for run in found[:5])
-    return names + (f" and {len(found) - 5} more" if len(found) > 5 else "")
+    return text.some([f"{text.safe(run.name)} ({ids.short(run.id)})" for run in found], 5)
 
 
 def sweep(workspace: Workspace, *, host: str | None = None) -> Swept:

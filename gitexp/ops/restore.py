@@ -261,7 +261,7 @@ def _look(workspace: Workspace, plan: Plan, top: _Top, done: Done, force: bool) 
         else:
             others.append(text.safe(file.path))
     if others:
-        listed = ", ".join(others[:_LISTED]) + (f" and {len(others) - _LISTED} more" if len(others) > _LISTED else "")
+        listed = text.some(others, _LISTED)
         raise Conflict(
             f"{text.plural(len(others), 'file')} of other content in {plan.top} would be lost: {listed}",
             hint="get it elsewhere: --to FOLDER; or over them: --force",

@@ -102,12 +102,11 @@ def of_run(run: Run, path: str, said: str) -> Found:
     if below:
         return Found(run, path + "/", below, said)
     who = f"run {run.label}"
-    listed = ", ".join(text.safe(name) for name in list(known)[:_LISTED])
-    more = f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
     if not path and known:
         raise NotFound(f"{who} has {len(known)} artifacts: which?", hint=f"{ids.short(run.id)}:{next(iter(known))}")
     what = f"no artifact {text.safe(path)!r}" if path else "no artifact"
-    raise NotFound(f"{who} has {what}", hint=f"it has: {listed or 'none'}{more}")
+    listed = text.some([text.safe(name) for name in known], _LISTED)
+    raise NotFound(f"{who} has {what}", hint=f"it has: {listed or 'none'}")
 
 
 def _by_hash(workspace: Workspace, sha256: str, said: str) -> Found:
