@@ -13,6 +13,8 @@ import pygit2
 import pytest
 from pygit2.enums import ConfigLevel
 
+from gitexp.store import workspace as workspaces
+from gitexp.store.workspace import Workspace
 from tests import support
 
 PREFIXES = ("GIT_", "GITEXP_", "SLURM_", "OMPI_", "PMI_", "PMIX_", "TORCHELASTIC_", "CI_", "GITHUB_", "GITLAB_",
@@ -47,6 +49,23 @@ hypothesis.settings.register_profile(
     "gitexp", deadline=None, derandomize=support.IN_CI, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("gitexp")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let each worker begin with slow tests, so that small ones are left to be shared out at the end.
+
+    With `--dist worksteal` a worker is given one stretch of the list, and those who are done take from its end.
+    """
+    count = getattr(config, "workerinput", {}).get("workercount", 0)
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    quick = [item for item in items if not item.get_closest_marker("slow")]
+    if count:
+        items.clear()
+    for workers in range(count, 0, -1):
+        length = (len(slow) + len(quick)) // workers
+        first = min(length, -(-len(slow) // workers))
+        items += slow[:first] + quick[: length - first]
+        del slow[:first], quick[: length - first]
 
 
 @pytest.fixture(autouse=True)
@@ -130,6 +149,12 @@ def project(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture
+def workspace(project: Path) -> Workspace:
+    """Return the workspace of `project`."""
+    return workspaces.open(project)
+
+
+@pytest.fixture
 def bare(project: Path, tmp_path: Path) -> Path:
     """Return a bare repository that is the remote `origin` of `project` and has its branch."""
     path = tmp_path / "origin.git"
@@ -139,6 +164,12 @@ def bare(project: Path, tmp_path: Path) -> Path:
     support.git(project, "fetch", "--quiet", "origin")
     support.git(project, "branch", "--quiet", "--set-upstream-to=origin/main")
     return path
+
+
+@pytest.fixture
+def ours(project: Path, bare: Path) -> Workspace:
+    """Return the workspace of `project`, opened when it has `bare` for its remote."""
+    return workspaces.open(project)
 
 
 @pytest.fixture

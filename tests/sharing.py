@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -138,6 +139,17 @@ def wait_for(done: Callable[[], bool], seconds: float = 20) -> None:
     while not done():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.02)
+
+
+@contextmanager
+def away(bare: Path) -> Iterator[None]:
+    """Let a remote be out of reach for a while."""
+    elsewhere = bare.with_name("away.git")
+    bare.rename(elsewhere)
+    try:
+        yield
+    finally:
+        elsewhere.rename(bare)
 
 
 def stray_refs(workspace: Workspace) -> dict[str, str]:

@@ -13,12 +13,7 @@ from gitexp.git.transport import Options
 from gitexp.record.pointer import Pointer
 from gitexp.store import objects
 from gitexp.store.workspace import Workspace
-from tests import sharing, support
-
-
-@pytest.fixture
-def ours(project: Path, bare: Path) -> Workspace:
-    return sharing.opened(project)
+from tests import support
 
 
 def depot(workspace: Workspace) -> FolderDepot:

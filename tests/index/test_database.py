@@ -10,8 +10,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -42,6 +42,19 @@ def close(workspace: Workspace) -> Path:
     index.connection.close()
     database._local.__dict__.clear()
     return location.of(workspace)
+
+
+@contextmanager
+def held(path: Path, monkeypatch: pytest.MonkeyPatch, *before: str) -> Iterator[sqlite3.Connection]:
+    """Hold an index as another process would; nobody waits for it long."""
+    monkeypatch.setattr(database, "WAIT_SECONDS", 0.05)
+    holder = sqlite3.connect(path, isolation_level=None)
+    try:
+        for statement in (*before, "BEGIN EXCLUSIVE"):
+            holder.execute(statement)
+        yield holder
+    finally:
+        holder.close()
 
 
 def middle(path: Path) -> None:
@@ -141,31 +154,20 @@ def test_an_index_that_another_process_holds_is_done_without(
 ) -> None:
     path = close(workspace)
     recording.record(project, "three")
-    monkeypatch.setattr(database, "WAIT_SECONDS", 0.05)
-    holder = sqlite3.connect(path, isolation_level=None)
-    try:
-        holder.execute("BEGIN EXCLUSIVE")
+    with held(path, monkeypatch):
         assert names(workspace) == ["one", "three", "two"]
         assert database.of(workspace).path is None
         recording.record(project, "four")
         assert names(workspace) == ["four", "one", "three", "two"]
-    finally:
-        holder.close()
 
 
 def test_an_index_held_so_that_nobody_may_read_is_done_without(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = close(workspace)
-    monkeypatch.setattr(database, "WAIT_SECONDS", 0.05)
-    holder = sqlite3.connect(path, isolation_level=None)
-    try:
-        holder.execute("PRAGMA locking_mode = EXCLUSIVE")
-        holder.execute("BEGIN EXCLUSIVE")
+    with held(path, monkeypatch, "PRAGMA locking_mode = EXCLUSIVE") as holder:
         holder.execute("UPDATE run SET name = name")
         assert names(workspace) == ["one", "two"]
-    finally:
-        holder.close()
 
 
 def test_a_file_that_can_be_had_again_is_taken_again(
@@ -173,11 +175,8 @@ def test_a_file_that_can_be_had_again_is_taken_again(
 ) -> None:
     path = close(workspace)
     recording.record(project, "three")
-    monkeypatch.setattr(database, "WAIT_SECONDS", 0.05)
-    holder = sqlite3.connect(path, isolation_level=None)
-    holder.execute("BEGIN EXCLUSIVE")
-    assert database.of(workspace).path is None
-    holder.close()
+    with held(path, monkeypatch):
+        assert database.of(workspace).path is None
     monkeypatch.setattr(database, "_AGAIN_SECONDS", 0.0)
     assert database.of(workspace).path == path
 

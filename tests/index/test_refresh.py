@@ -21,11 +21,6 @@ from tests import recording, support
 from tests.index import agreement
 
 
-@pytest.fixture
-def workspace(project: Path) -> Workspace:
-    return workspaces.open(project)
-
-
 def names(workspace: Workspace) -> set[str]:
     return {entry.name for entry in agreement.check(workspace)}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +14,6 @@ from gitexp.errors import Damaged
 from gitexp.index import database, rows, search
 from gitexp.store import annotations as said
 from gitexp.store import runs
-from gitexp.store import workspace as workspaces
 from gitexp.store.runs import Run
 from gitexp.store.workspace import Workspace
 from tests import stored
@@ -38,11 +36,6 @@ WHOLE = st.fixed_dictionaries(
 )
 AGGREGATE = WHOLE | st.dictionaries(st.sampled_from(KEYS), SCALARS, max_size=11) | SCALARS
 SUMMARY = st.dictionaries(NAMES, AGGREGATE, max_size=4) | SCALARS
-
-
-@pytest.fixture
-def workspace(project: Path) -> Workspace:
-    return workspaces.open(project)
 
 
 def readable(run: Run) -> bool:

@@ -18,16 +18,10 @@ from gitexp.record import points, summary
 from gitexp.record.points import Point
 from gitexp.record.summary import Aggregate
 from gitexp.store import events, live
-from gitexp.store import workspace as workspaces
 from gitexp.store.journal import Writer
 from gitexp.store.workspace import Workspace
 from tests import recording
 from tests.index import agreement
-
-
-@pytest.fixture
-def workspace(project: Path) -> Workspace:
-    return workspaces.open(project)
 
 
 @pytest.fixture

@@ -15,11 +15,6 @@ from tests import recording, sharing, support
 
 
 @pytest.fixture
-def workspace(project: Path) -> Workspace:
-    return sharing.opened(project)
-
-
-@pytest.fixture
 def run(workspace: Workspace) -> Run:
     return sharing.make_run(workspace)
 

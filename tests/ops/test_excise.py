@@ -27,11 +27,6 @@ SECRET = b"hunter2-of-ana"
 LARGE, SMALL = SECRET + os.urandom(150_000), b"key: " + SECRET
 
 
-@pytest.fixture
-def workspace(project: Path) -> Workspace:
-    return sharing.opened(project)
-
-
 def make(workspace: Workspace, name: str = "leak", **more: bytes) -> Run:
     """Record a run with the secret in a small and a large artifact, and with others that are to stay."""
     files = {
@@ -330,11 +325,8 @@ def test_one_that_could_not_reach_the_remote_is_completed_by_the_same_command(
 ) -> None:
     make(workspace)
     send(workspace)
-    away = bare.with_name("away.git")
-    bare.rename(away)
-    with pytest.raises(Exception, match="origin"):
+    with sharing.away(bare), pytest.raises(Exception, match="origin"):
         cut(workspace, "leak:keys", at="origin")
-    away.rename(bare)
     cut(sharing.opened(project), "leak:keys", at="origin")
     assert traces(project) == traces(bare) == []
     assert support.run_refs(bare) == support.run_refs(project)

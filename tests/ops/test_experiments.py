@@ -16,11 +16,6 @@ from gitexp.store.workspace import Workspace
 from tests import recording, sharing
 
 
-@pytest.fixture
-def workspace(project: Path) -> Workspace:
-    return sharing.opened(project)
-
-
 def named(workspace: Workspace, name: str) -> Experiment:
     return entities.resolve(workspace, name)
 

@@ -19,11 +19,6 @@ from tests import sharing, support
 
 
 @pytest.fixture
-def ours(project: Path, bare: Path) -> Workspace:
-    return sharing.opened(project)
-
-
-@pytest.fixture
 def theirs(bare: Path, tmp_path: Path) -> Workspace:
     support.git(tmp_path, "clone", "--quiet", str(bare), "theirs")
     return sharing.opened(tmp_path / "theirs")

@@ -25,11 +25,6 @@ from tests import recording, stored, support
 MODEL, TABLE = b"m" * 200_000, b"a,b\n1,2\n"
 
 
-@pytest.fixture
-def workspace(project: Path) -> Workspace:
-    return workspaces.open(project)
-
-
 def sha(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 

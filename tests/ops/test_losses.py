@@ -19,11 +19,6 @@ LOSSES = ["loss", "train/loss", "valLoss", "val_loss", "nll", "Loss/train", "per
 OTHERS = ["val_auc", "best_val_loss", "min_loss", "grad_norm", "losses_avoided_best", "gloss", "epoch"]
 
 
-@pytest.fixture
-def workspace(project: Path) -> Workspace:
-    return workspaces.open(project)
-
-
 def of(**metrics: list[float]) -> dict[str, Aggregate]:
     found = {}
     for name, values in metrics.items():

@@ -16,14 +16,9 @@ from gitexp.record.model import Model, Version
 from gitexp.store import models
 from gitexp.store.models import Draft
 from gitexp.store.workspace import Workspace
-from tests import recording, registry, sharing, support
+from tests import recording, registry, support
 
 NAMES = ["churn", "vision/resnet50", "Krähe ✓", "x" * 250, "a", "a/b", "A", "模型", "-dash", "..x", "name.lock", "con"]
-
-
-@pytest.fixture
-def workspace(project: Path) -> Workspace:
-    return sharing.opened(project)
 
 
 def add(workspace: Workspace, name: str = "churn", auc: float = 0.9, **what: str) -> Version:

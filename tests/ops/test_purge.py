@@ -20,11 +20,6 @@ from tests import recording, sharing, support
 SECRET = "hunter2"
 
 
-@pytest.fixture
-def workspace(project: Path) -> Workspace:
-    return sharing.opened(project)
-
-
 def leak(workspace: Workspace, name: str = "leak") -> Run:
     """Record a dirty run with the secret in its code, output, a large artifact, a tag and a note."""
     files = {"output.log": f"key={SECRET}\n".encode(), "artifacts/model.bin": SECRET.encode() * 30_000}
@@ -211,11 +206,8 @@ def test_a_purge_that_could_not_reach_the_remote_is_completed_by_the_same_comman
 ) -> None:
     leak(workspace)
     send(workspace)
-    away = bare.with_name("away.git")
-    bare.rename(away)
-    with pytest.raises(Exception, match="origin"):
+    with sharing.away(bare), pytest.raises(Exception, match="origin"):
         run_purge(workspace, "leak", at="origin")
-    away.rename(bare)
     run_purge(workspace, "leak", at="origin")
     assert support.run_refs(bare) == support.run_refs(project) == {}
     assert traces(project) == []

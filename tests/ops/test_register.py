@@ -17,15 +17,10 @@ from gitexp.record.merkle import Leaf
 from gitexp.store import models
 from gitexp.store.runs import Run
 from gitexp.store.workspace import Workspace
-from tests import recording, sharing, support
+from tests import recording, support
 from tests.cli.test_artifact import hashed
 
 BYTES = b"tree\nversion=v4\n"
-
-
-@pytest.fixture
-def workspace(project: Path) -> Workspace:
-    return sharing.opened(project)
 
 
 def record(project: Path, **what: Any) -> Run:

@@ -38,11 +38,6 @@ def server(behind: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         yield found
 
 
-@pytest.fixture
-def ours(project: Path, bare: Path) -> Workspace:
-    return sharing.opened(project)
-
-
 def use(path: Path | str, value: str) -> None:
     support.git(path, "config", "gitexp.artifacts", value)
 

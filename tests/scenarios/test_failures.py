@@ -25,6 +25,12 @@ def train(project: Path, body: str, name: str = "train.py") -> Path:
     return project / name
 
 
+def training(project: Path) -> subprocess.Popen[str]:
+    """Start what `train` wrote; it may wait for a line of its stdin."""
+    pipe = subprocess.PIPE
+    return subprocess.Popen([sys.executable, "train.py"], cwd=project, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+
+
 def tags(project: Path) -> dict[str, str]:
     found = support.gitexp("log", "--all", "-n", "1", "--json").json
     run = found["runs"][0] if isinstance(found, dict) else found[0]
@@ -103,11 +109,7 @@ def test_a_kill_that_the_kernel_counted_is_one_for_want_of_memory(
 def test_a_loss_that_is_no_number_is_told_while_the_run_goes_on(project: Path) -> None:
     body = "run.log({'loss': float('nan')})\n    print('logged', flush=True)\n    input()\n    run.log({'loss': 0.4})"
     train(project, SDK % body)
-    child = subprocess.Popen(
-        [sys.executable, "train.py"], cwd=project, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    with child:
+    with training(project) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "logged\n"
         workspace = workspaces.open(project)
@@ -125,11 +127,7 @@ def test_a_loss_that_is_no_number_is_told_while_the_run_goes_on(project: Path) -
 
 def test_a_run_that_is_killed_keeps_the_reason_that_was_seen(project: Path) -> None:
     train(project, SDK % "run.log({'loss': float('inf')})\n    print('logged', flush=True)\n    input()")
-    child = subprocess.Popen(
-        [sys.executable, "train.py"], cwd=project, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    with child:
+    with training(project) as child:
         assert child.stderr is not None
         assert "loss is infinite at step 1" in child.stderr.readline()
         os.kill(child.pid, signal.SIGKILL)
@@ -138,11 +136,7 @@ def test_a_run_that_is_killed_keeps_the_reason_that_was_seen(project: Path) -> N
 
 def test_sigterm_is_an_interruption_with_the_signals_name(project: Path) -> None:
     train(project, SDK % "print('logged', flush=True)\n    input()")
-    child = subprocess.Popen(
-        [sys.executable, "train.py"], cwd=project, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    with child:
+    with training(project) as child:
         assert child.stdout is not None
         child.stdout.readline()
         child.terminate()

@@ -19,11 +19,6 @@ from tests.lfsserver import Server
 
 
 @pytest.fixture
-def ours(project: Path, bare: Path) -> Workspace:
-    return sharing.opened(project)
-
-
-@pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     with lfsserver.running(tmp_path / "server") as started:
         yield started

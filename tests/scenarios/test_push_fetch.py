@@ -14,11 +14,6 @@ from tests import servers, sharing, support
 
 
 @pytest.fixture
-def ours(project: Path, bare: Path) -> Workspace:
-    return sharing.opened(project)
-
-
-@pytest.fixture
 def untouched(ours: Workspace, project: Path, bare: Path) -> Iterator[None]:
     with support.untouched(project):
         yield

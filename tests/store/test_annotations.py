@@ -21,11 +21,6 @@ from tests import sharing, support
 
 
 @pytest.fixture
-def workspace(project: Path) -> Workspace:
-    return sharing.opened(project)
-
-
-@pytest.fixture
 def run(workspace: Workspace) -> Run:
     return sharing.make_run(workspace)
 

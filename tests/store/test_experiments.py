@@ -16,11 +16,6 @@ from tests import sharing
 from tests.store.test_annotations import clone_of, take
 
 
-@pytest.fixture
-def workspace(project: Path) -> Workspace:
-    return sharing.opened(project)
-
-
 def rename(workspace: Workspace, name: str, new: str) -> None:
     ops.rename(workspace, experiments.resolve(workspace, name), new)
 

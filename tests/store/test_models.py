@@ -23,11 +23,6 @@ SHA = "7b" * 32
 RULES = "[registry.stages.staging]\n[registry.stages.production]\nexclusive = true\n"
 
 
-@pytest.fixture
-def workspace(project: Path) -> Workspace:
-    return workspaces.open(project)
-
-
 def register(workspace: Workspace, name: str = "churn", sha256: str = SHA) -> Model:
     details = {"run": "kqzvmxrlopnkqzvm", "commit": "a" * 40, "artifact": "model.pt", "size": 3, "sha256": sha256}
     return models.append(workspace, name, [Draft(events.REGISTER, "register a version", None, details)], create=True)

@@ -21,11 +21,6 @@ from tests import support
 LARGE = 9 << 20  # large enough for the thread that hashes
 
 
-@pytest.fixture
-def workspace(project: Path) -> Workspace:
-    return workspaces.open(project)
-
-
 def written(path: Path, data: bytes) -> Path:
     path.write_bytes(data)
     return path

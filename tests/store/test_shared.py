@@ -12,7 +12,6 @@ from gitexp.errors import Conflict
 from gitexp.ops import lifecycle, recover
 from gitexp.ops.lifecycle import Request, Session
 from gitexp.store import live, runs
-from gitexp.store import workspace as workspaces
 from gitexp.store.workspace import Workspace
 from tests import support
 
@@ -21,11 +20,6 @@ from gitexp.ops import lifecycle
 from gitexp.store import turns, workspace as workspaces
 workspace = workspaces.open()
 """
-
-
-@pytest.fixture
-def workspace(project: Path) -> Workspace:
-    return workspaces.open(project)
 
 
 def begin(workspace: Workspace) -> Session:
