@@ -15,7 +15,7 @@ from pygit2.enums import ConfigLevel
 
 from gitexp.store import workspace as workspaces
 from gitexp.store.workspace import Workspace
-from tests import support
+from tests import s3server, support
 
 PREFIXES = ("GIT_", "GITEXP_", "SLURM_", "OMPI_", "PMI_", "PMIX_", "TORCHELASTIC_", "CI_", "GITHUB_", "GITLAB_",
             "JENKINS_", "BUILDKITE_", "KUBERNETES_", "AIRFLOW_", "KFP_", "CONDA_", "MLFLOW_", "WANDB_", "LC_", "CUDA_",
@@ -170,6 +170,22 @@ def bare(project: Path, tmp_path: Path) -> Path:
 def ours(project: Path, bare: Path) -> Workspace:
     """Return the workspace of `project`, opened when it has `bare` for its remote."""
     return workspaces.open(project)
+
+
+@pytest.fixture(scope="session")
+def s3_process() -> Iterator[int]:
+    """Run a server that speaks S3 and return its port."""
+    with s3server.process() as port:
+        yield port
+
+
+@pytest.fixture
+def s3(s3_process: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[s3server.Server]:
+    """Return a proxy before that server, with an empty bucket, that the environment names with its keys."""
+    with s3server.proxied(s3_process) as found:
+        for name, value in {**s3server.KEYS, "AWS_ENDPOINT_URL": found.url}.items():
+            monkeypatch.setenv(name, value)
+        yield found
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 import gitexp
 from gitexp.capture import address
 from tests import s3server, support
+from tests.s3server import Server
 
 
 @pytest.mark.parametrize(
@@ -48,51 +49,46 @@ def test_paths_are_no_addresses(text: str) -> None:
     assert not address.is_address(text)
 
 
+def keep_versions(s3: Server) -> None:
+    said = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+    s3.ask("PUT", f"/{s3server.BUCKET}?versioning", said)
+
+
 @pytest.mark.slow
-def test_a_bucket_is_asked_for_the_version_of_one_object(monkeypatch: pytest.MonkeyPatch) -> None:
-    with s3server.process() as port, s3server.proxied(port) as server:
-        for name, value in {**s3server.KEYS, "AWS_ENDPOINT_URL": server.url}.items():
-            monkeypatch.setenv(name, value)
-        at = f"s3://{s3server.BUCKET}"
-        server.ask("PUT", f"/{s3server.BUCKET}?versioning", b"<VersioningConfiguration><Status>Enabled</Status>"
-                   b"</VersioningConfiguration>")  # fmt: skip
-        server.ask("PUT", f"/{s3server.BUCKET}/dir/x.csv", b"a,b\n1,2\n")
-        found = address.ask(f"{at}/dir/x.csv", {})
-        assert found["size"] == 8 and found["etag"] and found["version"]
-        assert [method for method, *_ in server.asked] == ["HEAD"]
-        with pytest.raises(address.Unreachable, match="the host answered 404"):
-            address.ask(f"{at}/nothing.csv", {})
-        with pytest.raises(address.Unreachable, match="a prefix has no version"):
-            address.ask(f"{at}/dir/", {})
-        server.refuse = lambda method, path: (403, "AccessDenied")
-        with pytest.raises(address.Unreachable, match="the host answered 403"):
-            address.ask(f"{at}/dir/x.csv", {})
+def test_a_bucket_is_asked_for_the_version_of_one_object(s3: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = f"s3://{s3server.BUCKET}"
+    keep_versions(s3)
+    s3.ask("PUT", f"/{s3server.BUCKET}/dir/x.csv", b"a,b\n1,2\n")
+    found = address.ask(f"{at}/dir/x.csv", {})
+    assert found["size"] == 8 and found["etag"] and found["version"]
+    assert [method for method, *_ in s3.asked] == ["HEAD"]
+    with pytest.raises(address.Unreachable, match="the host answered 404"):
+        address.ask(f"{at}/nothing.csv", {})
+    with pytest.raises(address.Unreachable, match="a prefix has no version"):
+        address.ask(f"{at}/dir/", {})
+    s3.refuse = lambda method, path: (403, "AccessDenied")
+    with pytest.raises(address.Unreachable, match="the host answered 403"):
+        address.ask(f"{at}/dir/x.csv", {})
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(address.Unreachable, match="not reached"):
         address.ask(f"{at}/dir/x.csv", {})
 
 
 @pytest.mark.slow
-def test_a_download_from_a_bucket_that_was_asked_for_is_read_and_kept_in_its_version(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_download_from_a_bucket_that_was_asked_for_is_read_and_kept_in_its_version(project: Path, s3: Server) -> None:
     first, second = b"a,b\n1,2\n", b"a,b\n" + b"3,4\n" * 100_000
-    with s3server.process() as port, s3server.proxied(port) as server:
-        for name, value in {**s3server.KEYS, "AWS_ENDPOINT_URL": server.url}.items():
-            monkeypatch.setenv(name, value)
-        at = f"s3://{s3server.BUCKET}/dir/x.csv"
-        server.ask("PUT", f"/{s3server.BUCKET}?versioning", b"<VersioningConfiguration><Status>Enabled</Status>"
-                   b"</VersioningConfiguration>")  # fmt: skip
-        server.ask("PUT", f"/{s3server.BUCKET}/dir/x.csv", first)
-        version = address.ask(at, {})["version"]
-        server.ask("PUT", f"/{s3server.BUCKET}/dir/x.csv", second)
-        assert address.ask(f"{at}?versionId={version}", {})["size"] == len(first)
-        with gitexp.start_run("churn") as run:
-            run.log_dataset(at, "new", download=True, store=True)
-            run.log_dataset(f"{at}?versionId={version}", "old", download=True)
-            run.log_dataset("s3://nothing-there/x.csv", "gone", download=True)
-        server.cut_after = 1000  # taken up again where it was cut
-        assert address.fetch(at, project / "cut.csv", {})["size"] == (project / "cut.csv").stat().st_size
+    at = f"s3://{s3server.BUCKET}/dir/x.csv"
+    keep_versions(s3)
+    s3.ask("PUT", f"/{s3server.BUCKET}/dir/x.csv", first)
+    version = address.ask(at, {})["version"]
+    s3.ask("PUT", f"/{s3server.BUCKET}/dir/x.csv", second)
+    assert address.ask(f"{at}?versionId={version}", {})["size"] == len(first)
+    with gitexp.start_run("churn") as run:
+        run.log_dataset(at, "new", download=True, store=True)
+        run.log_dataset(f"{at}?versionId={version}", "old", download=True)
+        run.log_dataset("s3://nothing-there/x.csv", "gone", download=True)
+    s3.cut_after = 1000  # taken up again where it was cut
+    assert address.fetch(at, project / "cut.csv", {})["size"] == (project / "cut.csv").stat().st_size
     (ref,) = support.run_refs(project)
     data = {entry["name"]: entry for entry in support.record(project, ref, "data.json")}
     new, old, gone = data["new"], data["old"], data["gone"]

@@ -6,7 +6,6 @@ import hashlib
 import os
 import signal
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,20 +21,6 @@ pytest.importorskip("obstore")
 pytest.importorskip("moto")
 
 URL = f"s3://{BUCKET}/churn"
-
-
-@pytest.fixture(scope="module")
-def behind() -> Iterator[int]:
-    with s3server.process() as port:
-        yield port
-
-
-@pytest.fixture
-def server(behind: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    with s3server.proxied(behind) as found:
-        for name, value in {**s3server.KEYS, "AWS_ENDPOINT_URL": found.url}.items():
-            monkeypatch.setenv(name, value)
-        yield found
 
 
 def use(path: Path | str, value: str) -> None:
@@ -62,19 +47,19 @@ def whole(workspace: Workspace, item: Pointer) -> bool:
     return path is not None and hashlib.sha256(path.read_bytes()).hexdigest() == item.sha256
 
 
-def there(server: Server) -> str:
-    return server.ask("GET", f"/{BUCKET}?list-type=2").decode()
+def there(s3: Server) -> str:
+    return s3.ask("GET", f"/{BUCKET}?list-type=2").decode()
 
 
 def test_artifacts_go_to_a_bucket_and_come_from_there(
-    ours: Workspace, project: Path, bare: Path, server: Server, tmp_path: Path
+    ours: Workspace, project: Path, bare: Path, s3: Server, tmp_path: Path
 ) -> None:
     run, item = large_run(ours)
     use(project, URL)
     with support.untouched(project):
         assert f"  2.0 MB of artifacts (1 file) to {URL}\n" in support.gitexp("push", expect=11).stderr
         assert support.gitexp("push", "--yes").stdout == "origin: 1 run sent\n"
-    assert f"<Key>churn/{item.sha256[:2]}/{item.sha256[2:4]}/{item.sha256}</Key>" in there(server)
+    assert f"<Key>churn/{item.sha256[:2]}/{item.sha256[2:4]}/{item.sha256}</Key>" in there(s3)
     assert not (bare / "lfs").exists()
     theirs = clone(bare, tmp_path / "theirs", URL)
     assert support.gitexp("-C", top(theirs), "fetch").stdout == "origin: 1 new run (churn 1)\n"
@@ -83,33 +68,33 @@ def test_artifacts_go_to_a_bucket_and_come_from_there(
     assert support.gitexp("-C", top(theirs), "artifact", "drop", run.id).code == 0
     assert not whole(theirs, item)
     assert support.gitexp("-C", top(theirs), "fetch", "--artifacts").stdout == "origin: 1 large file\n"
-    assert server.count("PUT") == 1
+    assert s3.count("PUT") == 1
 
 
-def test_another_bucket_is_asked_about_again(ours: Workspace, project: Path, server: Server) -> None:
+def test_another_bucket_is_asked_about_again(ours: Workspace, project: Path, s3: Server) -> None:
     large_run(ours, "first")
     support.gitexp("push", "--yes")
     large_run(ours, "second")
     (project / "gitexp.toml").write_text(f'artifacts = "{URL}"\n')
     said = support.gitexp("push", expect=11).stderr
     assert f"new there: artifacts to {URL}" in said
-    assert server.asked == []
+    assert s3.asked == []
     support.gitexp("push", "--yes")
     large_run(ours, "third")
     support.gitexp("push")
-    assert there(server).count("<Key>") == 2
+    assert there(s3).count("<Key>") == 2
 
 
-def test_a_remote_can_have_a_store_of_its_own(ours: Workspace, project: Path, bare: Path, server: Server) -> None:
+def test_a_remote_can_have_a_store_of_its_own(ours: Workspace, project: Path, bare: Path, s3: Server) -> None:
     large_run(ours)
     use(project, "none")
     support.git(project, "config", "gitexp.artifacts.origin", URL)
     assert support.gitexp("push", "--yes").stdout == "origin: 1 run sent\n"
-    assert there(server).count("<Key>") == 1
+    assert there(s3).count("<Key>") == 1
 
 
 def test_where_bytes_are_to_stay_they_stay_and_go_when_that_changes(
-    ours: Workspace, project: Path, bare: Path, server: Server
+    ours: Workspace, project: Path, bare: Path, s3: Server
 ) -> None:
     run, _ = large_run(ours)
     use(project, "none")
@@ -122,13 +107,13 @@ def test_where_bytes_are_to_stay_they_stay_and_go_when_that_changes(
     assert support.gitexp("push").stdout == "origin: everything is there already\n"
     use(project, URL)
     assert f"  2.0 MB of artifacts (1 file) to {URL}" in support.gitexp("push", expect=11).stderr
-    assert server.asked == []
+    assert s3.asked == []
     support.gitexp("push", "--yes")
-    assert there(server).count("<Key>") == 1
+    assert there(s3).count("<Key>") == 1
 
 
 def test_a_purge_leaves_in_a_bucket_what_others_may_share_and_takes_what_is_named(
-    ours: Workspace, project: Path, bare: Path, server: Server
+    ours: Workspace, project: Path, bare: Path, s3: Server
 ) -> None:
     run, item = large_run(ours)
     use(project, URL)
@@ -136,16 +121,16 @@ def test_a_purge_leaves_in_a_bucket_what_others_may_share_and_takes_what_is_name
     said = support.gitexp("purge", run.id, "--remote", "origin", "--reason", "leak", "--yes").stdout
     gone = f"aws s3 rm {URL}/{item.sha256[:2]}/{item.sha256[2:4]}/{item.sha256}"
     assert f"a large file in {URL}, where other runs and repositories may need it; if none does: {gone}" in said
-    assert item.sha256 in there(server)
+    assert item.sha256 in there(s3)
     second = sharing.make_run(ours, "second", files={"artifacts/model.bin": objects.put_bytes(ours, b"k" * 200_000)})
     support.gitexp("push")
-    assert there(server).count("<Key>") == 2
+    assert there(s3).count("<Key>") == 2
     support.gitexp("purge", f"{second.id}:model.bin", "--remote", "origin", "--reason", "leak", "--yes")
-    assert there(server).count("<Key>") == 1
+    assert there(s3).count("<Key>") == 1
 
 
 def test_without_a_bucket_the_run_goes_and_the_next_push_brings_its_bytes(
-    ours: Workspace, project: Path, bare: Path, server: Server
+    ours: Workspace, project: Path, bare: Path, s3: Server
 ) -> None:
     run, _ = large_run(ours)
     use(project, "s3://acme-later/churn")
@@ -153,14 +138,14 @@ def test_without_a_bucket_the_run_goes_and_the_next_push_brings_its_bytes(
     why = "s3://acme-later/churn: there is no bucket 'acme-later'; aws s3 mb s3://acme-later"
     assert said[:2] == ["origin: 1 run sent", f"1 large file (2.0 MB) stays here: {why}"]
     assert run.ref in support.run_refs(bare)
-    server.ask("PUT", "/acme-later")
+    s3.ask("PUT", "/acme-later")
     assert support.gitexp("push", "--yes").stdout == "origin: everything is there already\n"
-    assert b"<Key>" in server.ask("GET", "/acme-later?list-type=2")
+    assert b"<Key>" in s3.ask("GET", "/acme-later?list-type=2")
 
 
 @pytest.mark.slow
 def test_a_push_killed_in_the_middle_is_completed_by_the_next(
-    ours: Workspace, project: Path, bare: Path, server: Server
+    ours: Workspace, project: Path, bare: Path, s3: Server
 ) -> None:
     run, item = large_run(ours, size=30_000_000)
     use(project, URL)
@@ -169,19 +154,19 @@ def test_a_push_killed_in_the_middle_is_completed_by_the_next(
     def refuse(method: str, path: str) -> tuple[int, str] | None:
         return (503, "SlowDown") if held[0] and "partNumber=4" in path else None
 
-    server.refuse = refuse
+    s3.refuse = refuse
     pushing = sharing.start_gitexp(project, "push", "--yes")
-    sharing.wait_for(lambda: any("partNumber=4" in path for _, path, _ in server.asked))
+    sharing.wait_for(lambda: any("partNumber=4" in path for _, path, _ in s3.asked))
     sharing.kill(pushing)
     assert run.ref not in support.run_refs(bare)
-    assert "<Key>" not in there(server)
+    assert "<Key>" not in there(s3)
     held[0] = False
     assert support.gitexp("push", "--yes").stdout == "origin: 1 run sent\n"
-    assert item.sha256 in there(server)
+    assert item.sha256 in there(s3)
 
 
 @pytest.mark.slow
-def test_ctrl_c_does_not_wait_for_a_bucket_that_says_nothing(ours: Workspace, project: Path, server: Server) -> None:
+def test_ctrl_c_does_not_wait_for_a_bucket_that_says_nothing(ours: Workspace, project: Path, s3: Server) -> None:
     large_run(ours)
     use(project, URL)
     released = threading.Event()
@@ -189,9 +174,9 @@ def test_ctrl_c_does_not_wait_for_a_bucket_that_says_nothing(ours: Workspace, pr
     def refuse(method: str, path: str) -> tuple[int, str] | None:
         return (500, "InternalError") if method == "PUT" and released.wait(60) else None
 
-    server.refuse = refuse
+    s3.refuse = refuse
     pushing = sharing.start_gitexp(project, "push", "--yes")
-    sharing.wait_for(lambda: server.count("PUT") == 1)
+    sharing.wait_for(lambda: s3.count("PUT") == 1)
     os.killpg(pushing.pid, signal.SIGINT)
     pushing.communicate(timeout=30)
     assert not released.is_set() and pushing.returncode != 0
@@ -200,33 +185,31 @@ def test_ctrl_c_does_not_wait_for_a_bucket_that_says_nothing(ours: Workspace, pr
 
 @pytest.mark.slow
 def test_a_fetch_killed_in_the_middle_goes_on_where_it_was(
-    ours: Workspace, project: Path, bare: Path, server: Server, tmp_path: Path
+    ours: Workspace, project: Path, bare: Path, s3: Server, tmp_path: Path
 ) -> None:
     _, item = large_run(ours, size=8_000_000)
     use(project, URL)
     support.gitexp("push", "--yes")
     theirs = clone(bare, tmp_path / "theirs", URL)
-    server.slow_seconds = 0.02
+    s3.slow_seconds = 0.02
     fetching = sharing.start_gitexp(Path(top(theirs)), "fetch", "--artifacts")
     partial = theirs.tmp / f"{item.sha256}.part"
     sharing.wait_for(lambda: partial.exists() and partial.stat().st_size > 1_000_000)
     sharing.kill(fetching)
     assert objects.path(theirs, item.sha256) is None
-    server.slow_seconds = 0
-    server.asked.clear()
+    s3.slow_seconds = 0
+    s3.asked.clear()
     support.gitexp("-C", top(theirs), "fetch", "--artifacts")
     assert whole(theirs, item)
-    spans = [span for method, path, span in server.asked if method == "GET" and item.sha256 in path]
+    spans = [span for method, path, span in s3.asked if method == "GET" and item.sha256 in path]
     assert len(spans) == 1 and int(spans[0].removeprefix("bytes=").removesuffix("-")) >= 1_000_000
     assert not partial.exists()
 
 
-def test_nothing_of_the_credentials_is_written_or_said(
-    ours: Workspace, project: Path, bare: Path, server: Server
-) -> None:
+def test_nothing_of_the_credentials_is_written_or_said(ours: Workspace, project: Path, bare: Path, s3: Server) -> None:
     large_run(ours)
     use(project, URL)
-    server.refuse = lambda method, path: (403, "SignatureDoesNotMatch")
+    s3.refuse = lambda method, path: (403, "SignatureDoesNotMatch")
     said = support.gitexp("push", "--yes")
     assert "the credentials are wrong or have run out (SignatureDoesNotMatch)" in said.stdout
     secrets = [value.encode() for name, value in s3server.KEYS.items() if "KEY" in name]
@@ -270,7 +253,7 @@ def test_a_setting_that_cannot_be_meant_is_refused(ours: Workspace, project: Pat
 
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(
-    ours: Workspace, project: Path, bare: Path, server: Server, tmp_path: Path
+    ours: Workspace, project: Path, bare: Path, s3: Server, tmp_path: Path
 ) -> None:
     """The peak of a process that moves 300 MB, against one that moves next to nothing."""
     code = (

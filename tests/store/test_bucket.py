@@ -23,22 +23,8 @@ URL = f"s3://{BUCKET}/team/churn"
 QUICK = Tuning(parallel=4, tries=3, longest_pause_seconds=0.05, silence_seconds=5, dial_seconds=5)
 
 
-@pytest.fixture(scope="module")
-def behind() -> Iterator[int]:
-    with s3server.process() as port:
-        yield port
-
-
 @pytest.fixture
-def server(behind: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    with s3server.proxied(behind) as found:
-        for name, value in {**s3server.KEYS, "AWS_ENDPOINT_URL": found.url}.items():
-            monkeypatch.setenv(name, value)
-        yield found
-
-
-@pytest.fixture
-def depot(server: Server) -> BucketDepot:
+def depot(s3: Server) -> BucketDepot:
     return BucketDepot(URL, QUICK)
 
 
@@ -85,46 +71,44 @@ def key(item: Pointer) -> str:
     return f"/{BUCKET}/team/churn/{item.sha256[:2]}/{item.sha256[2:4]}/{item.sha256}"
 
 
-def test_files_of_any_size_go_there_and_come_back(depot: BucketDepot, server: Server, files: Bytes) -> None:
+def test_files_of_any_size_go_there_and_come_back(depot: BucketDepot, s3: Server, files: Bytes) -> None:
     sizes = (0, 1, 5 << 20, (5 << 20) + 1, 17_000_000)
     items = [files.make(os.urandom(size)) for size in sizes]
     assert depot.lacks(items) == items
     assert files.send(depot, items) == []
     assert files.told == sum(sizes)
     assert depot.lacks(items) == []
-    assert server.ask("GET", key(items[1])) == files.source(items[1]).read_bytes()
-    assert any("partNumber=4" in path for _, path, _ in server.asked)
+    assert s3.ask("GET", key(items[1])) == files.source(items[1]).read_bytes()
+    assert any("partNumber=4" in path for _, path, _ in s3.asked)
     assert files.bring(depot, items) == []
     assert files.told == 2 * sum(sizes)
     assert [files.place(item).read_bytes() == files.source(item).read_bytes() for item in items] == [True] * len(sizes)
     assert list((files.folder / "tmp").iterdir()) == []
 
 
-def test_what_is_there_is_not_sent_again(depot: BucketDepot, server: Server, files: Bytes) -> None:
+def test_what_is_there_is_not_sent_again(depot: BucketDepot, s3: Server, files: Bytes) -> None:
     items = [files.make(bytes([number]) * 1000) for number in range(20)]
     assert files.send(depot, items) == files.send(depot, [*items, items[0]]) == []
-    assert server.count("PUT") == 20
+    assert s3.count("PUT") == 20
     assert files.told == 40_000
 
 
-def test_an_object_of_another_size_is_replaced(depot: BucketDepot, server: Server, files: Bytes) -> None:
+def test_an_object_of_another_size_is_replaced(depot: BucketDepot, s3: Server, files: Bytes) -> None:
     item = files.make(b"whole")
-    server.ask("PUT", key(item), b"who")
+    s3.ask("PUT", key(item), b"who")
     assert depot.lacks([item]) == [item]
     assert files.send(depot, [item]) == []
-    assert server.ask("GET", key(item)) == b"whole"
+    assert s3.ask("GET", key(item)) == b"whole"
 
 
 @pytest.mark.parametrize("size", [1000, 12_000_000])
-def test_a_file_damaged_here_never_becomes_whole_there(
-    depot: BucketDepot, server: Server, files: Bytes, size: int
-) -> None:
+def test_a_file_damaged_here_never_becomes_whole_there(depot: BucketDepot, s3: Server, files: Bytes, size: int) -> None:
     item, other = files.make(b"a" * size), files.make(b"fine")
     files.source(item).write_bytes(b"a" * (size - 1) + b"b")
     (failure,) = files.send(depot, [item, other])
     assert failure == Failure(item, "its bytes here are not those recorded: gitexp fsck")
     assert depot.lacks([item, other]) == [item]
-    assert b"<Upload>" not in server.ask("GET", f"/{BUCKET}?uploads")
+    assert b"<Upload>" not in s3.ask("GET", f"/{BUCKET}?uploads")
     assert files.told == other.size_bytes
 
 
@@ -136,11 +120,11 @@ def test_a_file_that_is_not_here_fails_alone(depot: BucketDepot, files: Bytes) -
     assert depot.lacks([gone, other]) == [gone]
 
 
-def test_wrong_bytes_in_the_bucket_never_arrive(depot: BucketDepot, server: Server, files: Bytes) -> None:
+def test_wrong_bytes_in_the_bucket_never_arrive(depot: BucketDepot, s3: Server, files: Bytes) -> None:
     longer, other, fine = files.make(b"longer"), files.make(b"other"), files.make(b"fine")
     files.send(depot, [fine])
-    server.ask("PUT", key(longer), b"much longer")
-    server.ask("PUT", key(other), b"wrong")
+    s3.ask("PUT", key(longer), b"much longer")
+    s3.ask("PUT", key(other), b"wrong")
     assert files.bring(depot, [longer, other, fine]) == [
         Failure(longer, f"{URL} has 11 bytes, not 6, of it"),
         Failure(other, f"{URL} sends other bytes than those recorded (their sha256 differs)"),
@@ -154,19 +138,17 @@ def test_a_missing_object_is_said_to_be_missing(depot: BucketDepot, files: Bytes
     assert files.bring(depot, [item]) == [Failure(item, f"{URL} does not have it", missing=True)]
 
 
-def test_a_download_goes_on_where_an_earlier_one_ended(depot: BucketDepot, server: Server, files: Bytes) -> None:
+def test_a_download_goes_on_where_an_earlier_one_ended(depot: BucketDepot, s3: Server, files: Bytes) -> None:
     item = files.make(os.urandom(3_000_000))
     files.send(depot, [item])
     files.partial(item).parent.mkdir()
     files.partial(item).write_bytes(files.source(item).read_bytes()[:2_000_000])
     assert files.bring(depot, [item]) == []
     assert files.place(item).read_bytes() == files.source(item).read_bytes()
-    assert [span for method, _, span in server.asked if span] == ["bytes=2000000-"]
+    assert [span for method, _, span in s3.asked if span] == ["bytes=2000000-"]
 
 
-def test_a_damaged_beginning_is_thrown_away_and_all_of_it_fetched(
-    depot: BucketDepot, server: Server, files: Bytes
-) -> None:
+def test_a_damaged_beginning_is_thrown_away_and_all_of_it_fetched(depot: BucketDepot, s3: Server, files: Bytes) -> None:
     item = files.make(os.urandom(300_000))
     files.send(depot, [item])
     files.partial(item).parent.mkdir()
@@ -175,33 +157,33 @@ def test_a_damaged_beginning_is_thrown_away_and_all_of_it_fetched(
     assert files.place(item).read_bytes() == files.source(item).read_bytes()
 
 
-def test_a_connection_that_is_cut_is_taken_up_again(depot: BucketDepot, server: Server, files: Bytes) -> None:
+def test_a_connection_that_is_cut_is_taken_up_again(depot: BucketDepot, s3: Server, files: Bytes) -> None:
     item = files.make(os.urandom(3_000_000))
     files.send(depot, [item])
-    server.cut_after = 1_000_000
+    s3.cut_after = 1_000_000
     files.told = 0
     assert files.bring(depot, [item]) == []
     assert files.place(item).read_bytes() == files.source(item).read_bytes()
     assert files.told == item.size_bytes
-    assert any(span for _, _, span in server.asked)
+    assert any(span for _, _, span in s3.asked)
 
 
-def test_a_server_in_trouble_is_asked_again(depot: BucketDepot, server: Server, files: Bytes) -> None:
+def test_a_server_in_trouble_is_asked_again(depot: BucketDepot, s3: Server, files: Bytes) -> None:
     item, left = files.make(b"patience"), [2]
 
     def refuse(method: str, path: str) -> tuple[int, str] | None:
         left[0] -= 1
         return (503, "SlowDown") if left[0] >= 0 else None
 
-    server.refuse = refuse
+    s3.refuse = refuse
     assert files.send(depot, [item]) == []
-    server.refuse = lambda method, path: (500, "InternalError") if path == key(item) else None
+    s3.refuse = lambda method, path: (500, "InternalError") if path == key(item) else None
     assert files.bring(depot, [item]) == [Failure(item, f"{URL} answers 500 (InternalError)")]
 
 
-def test_who_may_not_write_is_told_what_to_ask_for(depot: BucketDepot, server: Server, files: Bytes) -> None:
+def test_who_may_not_write_is_told_what_to_ask_for(depot: BucketDepot, s3: Server, files: Bytes) -> None:
     item = files.make(b"mine")
-    server.refuse = lambda method, path: (403, "AccessDenied")
+    s3.refuse = lambda method, path: (403, "AccessDenied")
     (failure,) = files.send(depot, [item])
     assert failure.why == f"{URL} does not allow it (403): ask for s3:GetObject, s3:PutObject and s3:ListBucket"
     assert not failure.missing
@@ -209,14 +191,14 @@ def test_who_may_not_write_is_told_what_to_ask_for(depot: BucketDepot, server: S
         depot.lacks([item])
 
 
-def test_who_may_write_and_not_list_can_send(depot: BucketDepot, server: Server, files: Bytes) -> None:
+def test_who_may_write_and_not_list_can_send(depot: BucketDepot, s3: Server, files: Bytes) -> None:
     item = files.make(b"mine")
-    server.refuse = lambda method, path: (403, "AccessDenied") if method == "HEAD" or "list-type" in path else None
+    s3.refuse = lambda method, path: (403, "AccessDenied") if method == "HEAD" or "list-type" in path else None
     assert files.send(depot, [item]) == []
-    assert server.ask("GET", key(item)) == b"mine"
+    assert s3.ask("GET", key(item)) == b"mine"
 
 
-def test_a_bucket_that_is_not_there_is_said_once(server: Server, files: Bytes) -> None:
+def test_a_bucket_that_is_not_there_is_said_once(s3: Server, files: Bytes) -> None:
     items = [files.make(b"a"), files.make(b"b")]
     depot = BucketDepot("s3://acme-other/x", QUICK)
     for call in (depot.lacks, lambda items: files.send(depot, items), lambda items: files.bring(depot, items)):
@@ -227,8 +209,8 @@ def test_a_bucket_that_is_not_there_is_said_once(server: Server, files: Bytes) -
 
 
 @pytest.mark.parametrize("code", ["InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"])
-def test_wrong_credentials_are_said_and_not_shown(depot: BucketDepot, server: Server, files: Bytes, code: str) -> None:
-    server.refuse = lambda method, path: (403 if code != "ExpiredToken" else 400, code)
+def test_wrong_credentials_are_said_and_not_shown(depot: BucketDepot, s3: Server, files: Bytes, code: str) -> None:
+    s3.refuse = lambda method, path: (403 if code != "ExpiredToken" else 400, code)
     with pytest.raises(RemoteError) as caught:
         files.send(depot, [files.make(b"a")])
     assert caught.value.message == f"{URL}: the credentials are wrong or have run out ({code})"
@@ -236,7 +218,7 @@ def test_wrong_credentials_are_said_and_not_shown(depot: BucketDepot, server: Se
     assert not any(value in repr(caught.value) + str(caught.value) for value in list(s3server.KEYS.values())[:2])
 
 
-def test_missing_credentials_are_said(server: Server, files: Bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_are_said(s3: Server, files: Bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:9")
@@ -247,21 +229,21 @@ def test_missing_credentials_are_said(server: Server, files: Bytes, monkeypatch:
 
 
 def test_credentials_and_the_endpoint_come_from_the_files_of_aws(
-    server: Server, files: Bytes, monkeypatch: pytest.MonkeyPatch
+    s3: Server, files: Bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in (*s3server.KEYS, "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name)
     folder = Path.home() / ".aws"
     folder.mkdir()
     (folder / "credentials").write_text("[lab]\naws_access_key_id = of-the-lab\naws_secret_access_key = hush%hush\n")
-    (folder / "config").write_text(f"[profile lab]\nregion = eu-central-1\nendpoint_url = {server.url}\n")
+    (folder / "config").write_text(f"[profile lab]\nregion = eu-central-1\nendpoint_url = {s3.url}\n")
     monkeypatch.setenv("AWS_PROFILE", "lab")
     item = files.make(b"by profile")
     assert files.send(BucketDepot(URL, QUICK), [item]) == []
-    assert server.ask("GET", key(item)) == b"by profile"
+    assert s3.ask("GET", key(item)) == b"by profile"
 
 
-def test_a_host_that_is_not_there_is_named(server: Server, files: Bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_that_is_not_there_is_named(s3: Server, files: Bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(RemoteError) as caught:
         files.send(BucketDepot(URL, QUICK), [files.make(b"a")])
@@ -276,7 +258,7 @@ def test_objects_are_deleted_and_those_that_are_gone_are_no_failure(depot: Bucke
 
 
 def test_the_checksum_of_aws_goes_along_where_it_is_asked_for(
-    server: Server, files: Bytes, monkeypatch: pytest.MonkeyPatch
+    s3: Server, files: Bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_CHECKSUM_ALGORITHM", "sha256")
     item = files.make(os.urandom(6_000_000))
@@ -309,10 +291,10 @@ def test_the_other_clouds_have_the_same_keys(scheme: str) -> None:
 
 
 @pytest.fixture(params=["gs", "az"])
-def other(request: pytest.FixtureRequest, server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[BucketDepot]:
+def other(request: pytest.FixtureRequest, s3: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[BucketDepot]:
     """Return a depot of another cloud; what Google's storage speaks as XML is what S3 speaks."""
     if request.param == "gs":
-        monkeypatch.setenv("GOOGLE_BASE_URL", server.url)
+        monkeypatch.setenv("GOOGLE_BASE_URL", s3.url)
         monkeypatch.setenv("GOOGLE_BEARER_TOKEN", "hush-hush")
         yield BucketDepot(f"gs://{BUCKET}/team/churn", QUICK)
         return
@@ -335,12 +317,12 @@ def test_files_go_to_the_other_clouds_and_come_back(other: BucketDepot, files: B
 
 
 def test_no_signature_follows_a_redirect_to_another_host(
-    depot: BucketDepot, server: Server, behind: int, files: Bytes
+    depot: BucketDepot, s3: Server, s3_process: int, files: Bytes
 ) -> None:
     item = files.make(b"some bytes")
-    with s3server.proxied(behind) as elsewhere:
+    with s3server.proxied(s3_process) as elsewhere:
         assert files.send(depot, [item]) == []
-        server.moved_to = elsewhere.url
+        s3.moved_to = elsewhere.url
         assert [failure.item for failure in files.bring(depot, [item])] in ([], [item])
         with pytest.raises(RemoteError, match="is in another region"):
             files.send(depot, [files.make(b"others")])
