@@ -8,13 +8,14 @@ import click
 
 from gitexp import ids, text
 from gitexp.cli import context
+from gitexp.cli.verbs import Group
 
 if TYPE_CHECKING:
     from gitexp.ops.artifacts import Verified
     from gitexp.ops.restore import Done
 
 
-@click.group("artifact")
+@click.group("artifact", cls=Group)
 def command() -> None:
     """Look after the files that runs kept.
 

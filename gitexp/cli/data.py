@@ -5,11 +5,12 @@ from __future__ import annotations
 import click
 
 from gitexp.cli import context
+from gitexp.cli.verbs import Group
 
 _FAILED = 12
 
 
-@click.group("data")
+@click.group("data", cls=Group)
 def command() -> None:
     """See which data runs read, compare it, and check it.
 

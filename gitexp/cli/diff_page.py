@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
 import click
@@ -15,6 +16,7 @@ from gitexp.ops.difference import MISSING, MetricRow, Row
 
 PIPE_WIDTH = 100  # what lines are folded at in a pipe
 _LABEL, _VALUE = 21, 9  # columns of a section's name and, at least, of a value
+_CHANGE = 23  # columns of how a metric changed, with the gaps around
 _WIDE = 26  # a longer value gets a line of its own
 _LONGEST, _AROUND = 500, 60  # characters of a value, and of it before the first difference
 
@@ -25,7 +27,7 @@ def echo(found: Comparison, *, every: bool, width: int | None) -> None:
         click.echo(line)
     click.echo()
     if len(found.runs) == 2:
-        _echo_two(found, every, width or PIPE_WIDTH)
+        _echo_two(found, every, width)
     else:
         diff_table.echo(found, every, width)
     for line in found.unread:
@@ -49,16 +51,16 @@ def code_of(side: code.Code) -> str:
     return f"{commit} + uncommitted edits" if side.dirty else commit
 
 
-def _echo_two(found: Comparison, every: bool, width: int) -> None:
-    for line in _table(found, every):
+def _echo_two(found: Comparison, every: bool, width: int | None) -> None:
+    for line in _table(found, every, width):
         click.echo(line)
     for title, items in diff_parts.sections(found, every):
-        for line in section(title, items, width):
+        for line in section(title, items, width or PIPE_WIDTH):
             click.echo(line)
     click.echo(diff_parts.verdict(found))
 
 
-def _table(found: Comparison, every: bool) -> Iterator[str]:
+def _table(found: Comparison, every: bool, width: int | None) -> Iterator[str]:
     """Yield metrics and params: both have a value on each side, so they share their columns."""
     metrics, more = diff_parts.metrics(found, every)
     params = [row for row in found.params if every or row.alias or not row.equal]
@@ -68,7 +70,9 @@ def _table(found: Comparison, every: bool) -> Iterator[str]:
     named = [(f"  {text.safe(name)}", pair) for name, pair in short.items()]
     left = max([_LABEL, *(tables.cell_width(name) + 1 for name, _ in shown + named)])
     wide = max([_VALUE, *(tables.cell_width(cell) for _, pair in shown + named for cell in pair)])
-    yield from _metric_lines(found, metrics, left, wide)
+    narrow = width is not None and width < left + 2 * wide + _CHANGE + max(map(_comment_width, metrics), default=0)
+    yield from _metric_lines(found, metrics, left, wide, narrow=narrow)
+    yield from _goals(metrics, width) if width is not None and narrow else ()
     yield from [more] if more else []
     equal = _equal(len(found.params) - len([row for row in found.params if not row.equal]), len(found.params), "param")
     yield _pad("params", left) + equal
@@ -79,7 +83,10 @@ def _table(found: Comparison, every: bool) -> Iterator[str]:
             yield from _long(row, values[row.name], left)
 
 
-def _metric_lines(found: Comparison, metrics: Sequence[MetricRow], left: int, wide: int) -> Iterator[str]:
+def _metric_lines(
+    found: Comparison, metrics: Sequence[MetricRow], left: int, wide: int, *, narrow: bool
+) -> Iterator[str]:
+    """Yield the metrics; on a narrow terminal without why a change is better."""
     total, equal = len(found.metrics), sum(row.equal for row in found.metrics)
     if not metrics:
         yield _pad("metrics", left) + _equal(equal, total, "metric")
@@ -87,11 +94,21 @@ def _metric_lines(found: Comparison, metrics: Sequence[MetricRow], left: int, wi
     yield _pad("metrics", left) + _pair(("A", "B"), wide) + f"  {'change':>9}"
     for row in metrics:
         style = tables.STYLES.get(row.verdict)
-        comment = diff_parts.comment(row)
+        comment = diff_parts.comment(row, whole=not narrow)
         tail = f"  {diff_parts.signed(row):>9}  {text.percent(row.percent):>7}  {click.style(comment, fg=style)}"
         yield (_pad(f"  {text.safe(row.label)}", left) + _pair(diff_parts.numbers(row), wide) + tail).rstrip()
     if equal and len(metrics) < total:
         yield f"  {text.plural(equal, 'metric')} more {'is' if equal == 1 else 'are'} equal"
+
+
+def _comment_width(row: MetricRow) -> int:
+    return tables.cell_width(diff_parts.comment(row))
+
+
+def _goals(rows: Sequence[MetricRow], width: int) -> list[str]:
+    """Return, once for all metrics, which way is better and how that is known."""
+    known = "; ".join(diff_table.goals(rows))
+    return textwrap.wrap(f"better: {known}", width, initial_indent="  ", subsequent_indent="  ") if known else []
 
 
 def _equal(equal: int, total: int, noun: str) -> str:

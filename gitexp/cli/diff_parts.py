@@ -38,15 +38,15 @@ def metrics(found: Comparison, every: bool) -> tuple[list[MetricRow], str]:
     return rows[:_METRICS], f"  and {text.plural(len(rows) - _METRICS, 'metric')} more (--all, --metric NAMES)"
 
 
-def comment(row: MetricRow) -> str:
-    """Return what a metric's change means, and how that is known."""
+def comment(row: MetricRow, *, whole: bool = True) -> str:
+    """Return what a metric's change means, and how that is known where the `whole` of it is wanted."""
     if None in row.values:
         return "only in B" if row.values[0] is None else "only in A"
     if row.equal:
         return "equal"
     if not row.goal.best:
-        return "better or worse is not known"
-    return f"{row.verdict:<6} ({row.goal.words})"
+        return "better or worse is not known" if whole else "not known"
+    return f"{row.verdict:<6} ({row.goal.words})" if whole else row.verdict
 
 
 def other_names(row: Row) -> str:

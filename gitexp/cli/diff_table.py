@@ -148,7 +148,7 @@ def _blocks(whole: Table, width: int | None) -> Iterator[Table]:
 
 def _below(found: Comparison, cut: int) -> Iterator[str]:
     """Yield what is better and why that is known, other names of params, what was shortened, and the causes."""
-    if known := list(_goals(row for row in found.metrics if row.goal.best and not row.equal)):
+    if known := list(goals(found.metrics)):
         yield f"* best: {'; '.join(known)}."
     for row in found.params:
         if row.alias:
@@ -158,10 +158,12 @@ def _below(found: Comparison, cut: int) -> Iterator[str]:
     yield diff_parts.verdict(found)
 
 
-def _goals(rows: Iterable[MetricRow]) -> Iterator[str]:
-    """Yield the metrics of each direction and where it is known from: higher val_auc, acc (guessed from the name)."""
+def goals(rows: Iterable[MetricRow]) -> Iterator[str]:
+    """Yield what differs by which way is better, and where that is known from: higher auc (guessed from the name)."""
     named: dict[tuple[str, str], list[str]] = {}
     for row in rows:
+        if row.equal or not row.goal.best:
+            continue
         way = "higher" if row.goal.best == "max" else "lower"
         named.setdefault((way, row.goal.why), []).append(text.safe(row.name))
     for (way, why), names in named.items():

@@ -8,6 +8,7 @@ import click
 
 from gitexp import text
 from gitexp.cli import context
+from gitexp.cli.verbs import Group
 
 if TYPE_CHECKING:
     from gitexp.cli.tables import Table
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from gitexp.store.workspace import Workspace
 
 
-@click.group("experiment")
+@click.group("experiment", cls=Group)
 def command() -> None:
     """Look after experiments as a whole.
 

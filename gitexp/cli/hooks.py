@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitexp.cli import context
+from gitexp.cli.verbs import Group
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +22,7 @@ server_option = click.option("--server", metavar="PATH", help="The bare reposito
 force_option = click.option("--force", is_flag=True, help="Also where a script of gitexp's was edited since.")
 
 
-@click.group("hooks")
+@click.group("hooks", cls=Group)
 def command() -> None:
     """Install, list and remove Git hooks that look after runs."""
 

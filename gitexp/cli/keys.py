@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from gitexp.cli import context
+from gitexp.cli.verbs import Group
 
 if TYPE_CHECKING:
     from gitexp.ops.keycheck import Finding
     from gitexp.ops.keys import Added, Row, Setup
 
 
-@click.group("keys")
+@click.group("keys", cls=Group)
 def command() -> None:
     """Get to a signing key, and see whose signatures count."""
 
@@ -166,9 +167,10 @@ def _echo_check(found: list[Finding]) -> None:
     from gitexp import text
     from gitexp.cli import tables
 
-    heads = (tables.Column("WHAT"), tables.Column("GOOD"), tables.Column("FOUND"), tables.Column("TO DO", keep=5))
+    heads = (tables.Column("WHAT"), tables.Column("GOOD"))
+    said = (tables.Column("FOUND", fold=16), tables.Column("TO DO", keep=5, fold=16))
     marks = {True: tables.Cell("yes", "better"), False: tables.Cell("NO", "worse")}
     rows = tuple(
         (text.safe(item.what), marks[item.good], text.safe(item.detail), text.safe(item.fix) or "-") for item in found
     )
-    tables.echo(tables.Table(heads, rows), context.terminal_width())
+    tables.echo(tables.Table((*heads, *said), rows), context.terminal_width())

@@ -58,7 +58,7 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
 class Commands(Verbs):
     """The group of the verbs of models; a module may hold several."""
 
-    table, path = COMMANDS, "gitexp model"
+    table = COMMANDS
 
     def load(self, verb: str, module: str) -> click.Command:
         command: click.Command = getattr(import_module(f"gitexp.cli.{module}"), verb.replace("-", "_"))

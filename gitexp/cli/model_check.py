@@ -42,7 +42,8 @@ def _echo(found: Readiness, width: int | None) -> None:
     heads = (tables.Column("STAGE", keep=8), tables.Column("GATE", keep=10), tables.Column("MET", keep=10))
     rows = tuple(_row(stage, gate) for stage, gates in found.stages for gate in gates)
     free = [stage for stage, gates in found.stages if not gates]
-    tables.echo(tables.Table((*heads, tables.Column("FOUND", keep=9), tables.Column("TO DO", keep=5)), rows), width)
+    said = (tables.Column("FOUND", keep=9, fold=16), tables.Column("TO DO", keep=5, fold=16))
+    tables.echo(tables.Table((*heads, *said), rows), width)
     for stage in free:
         context.say(f"{stage} asks for nothing")
 

@@ -243,7 +243,13 @@ def rows(history: Sequence[Item]) -> Table:
     """Return events as a table without a head: when, who, what, and why it was refused."""
     now = clock.now_ms()
     cells = tuple((Cell("  " + item.id[:7], "id"), text.age(item.time_ms, now), *_event(item)) for item in history)
-    heads = (Column("", keep=3), Column("", right=True), Column("", keep=8), Column("", keep=4), Column("", keep=10))
+    heads = (
+        Column("", keep=3),
+        Column("", right=True),
+        Column("", keep=8),
+        Column("", keep=4),
+        Column("", keep=10, fold=24),
+    )
     return Table(heads, cells)
 
 
@@ -262,7 +268,7 @@ def events(found: Sequence[tuple[Known, Item]], *, with_model: bool) -> Table:
     heads = (
         Column("EVENT", keep=5, style="id"), Column("AGE", right=True, keep=7),
         *([Column("MODEL", keep=9, style="title")] if with_model else []), Column("WHO", keep=8),
-        Column("SIGNATURE", keep=4), Column("WHAT", keep=10),
+        Column("SIGNATURE", keep=4), Column("WHAT", keep=10, fold=24),
     )  # fmt: skip
     return model_table.without_empty(Table(heads, cells))
 

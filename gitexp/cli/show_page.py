@@ -158,7 +158,7 @@ def _machine(run: Run) -> str:
         parts.append(f"{len(gpus)} x {gpus[0].get('name', 'GPU')}")
     if environment.get("cuda"):
         parts.append(f"CUDA {environment['cuda']}")
-    if seeds := sorted({str(seed) for seed in run.record.seeds.values()}):
+    if seeds := sorted({str(seed) for seed in run.record.seeds.values() if seed != "random"}):
         parts.append(f"seed {', '.join(seeds)}")
     return text.safe(", ".join(parts))
 

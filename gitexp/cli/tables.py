@@ -6,6 +6,7 @@ import textwrap
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import click
 
@@ -20,12 +21,16 @@ STYLES = {
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column; `keep` says how long it stays when the terminal is narrow (the smallest go first)."""
+    """One column; `keep` says how long it stays when the terminal is narrow (the smallest go first).
+
+    Where `fold` is given, its words are folded before any column goes, down to so many columns of the terminal.
+    """
 
     title: str
     right: bool = False
     keep: int = 9
     style: str = ""
+    fold: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,7 @@ def fit(table: Table, width: int | None) -> tuple[Table, list[str]]:
     """Return the table without the columns that do not fit into `width`, and their titles in their order."""
     if width is None:
         return table, []
-    wide = widths(table)
+    wide = _least(table)
     kept = list(range(len(table.columns)))
     while len(kept) > 1 and sum(wide[i] for i in kept) + len(GAP) * (len(kept) - 1) > width:
         kept.remove(min(kept, key=lambda i: (table.columns[i].keep, -i)))
@@ -114,6 +119,22 @@ def _line(cells: Sequence[str], columns: Sequence[Column], widths: Sequence[int]
     return GAP.join(padded).rstrip()
 
 
+def _least(table: Table) -> list[int]:
+    """Return how little room each column takes."""
+    both = zip(table.columns, widths(table), strict=True)
+    return [min(wide, max(column.fold, cell_width(column.title))) if column.fold else wide for column, wide in both]
+
+
+def _given(table: Table, width: int) -> list[int]:
+    """Return the room of each column: what is left goes to those that fold, from the left."""
+    given = _least(table)
+    free = width - sum(given) - len(GAP) * (len(given) - 1)
+    for i, wide in enumerate(widths(table)):
+        more = max(0, min(wide - given[i], free))
+        given[i], free = given[i] + more, free - more
+    return given
+
+
 def widths(table: Table) -> list[int]:
     return [
         max([cell_width(column.title), *(cell_width(cell_text(row[i])) for row in table.rows)])
@@ -148,9 +169,10 @@ def _echo_rich(table: Table, width: int) -> None:
 
     headed = any(column.title for column in table.columns)
     shown = RichTable(box=None, padding=(0, len(GAP), 0, 0), pad_edge=False, show_header=headed, header_style="bold")
-    for column in table.columns:
+    for column, wide in zip(table.columns, _given(table, width), strict=True):
         # A name wider than the whole terminal is folded, never cut.
-        shown.add_column(column.title, justify="right" if column.right else "left", overflow="fold")
+        justify: Literal["right", "left"] = "right" if column.right else "left"
+        shown.add_column(column.title, justify=justify, overflow="fold", width=wide if column.fold else None)
     for row in table.rows:
         styles = [cell.style if isinstance(cell, Cell) else c.style for cell, c in zip(row, table.columns, strict=True)]
         cells = zip(row, styles, strict=True)

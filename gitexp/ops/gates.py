@@ -325,7 +325,9 @@ def _exclusive(case: Case) -> Gate | None:
     if not case.asked.exclusive:
         return None
     holder = case.holder(case.stage)
-    return Gate("exclusive", True, f"version {holder.number} goes to archived" if holder else "no other version is in")
+    return Gate(
+        "exclusive", True, f"version {holder.number} goes to archived" if holder else "no other version is in it"
+    )
 
 
 _CHECKS: tuple[Callable[[Case], Gate | None], ...] = (

@@ -48,7 +48,8 @@ def refuse(found: list[Finding]) -> None:
     """Raise CheckFailed where something is wrong."""
     wrong = [item for item in found if not item.good]
     if wrong:
-        raise CheckFailed(f"{text.plural(len(wrong), 'thing')} to mend: {wrong[0].what}", hint=wrong[0].fix)
+        more = f", and {text.plural(len(wrong) - 1, 'thing')} more" if len(wrong) > 1 else ""
+        raise CheckFailed(f"to be mended: {wrong[0].what}{more}", hint=wrong[0].fix)
 
 
 def _key_check(workspace: Workspace) -> Finding:

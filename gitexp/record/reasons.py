@@ -140,7 +140,8 @@ BUILT_IN = (
     _rule(
         "nan",
         text=r"\b(?:loss(?:es)?|grad(?:ient)?s?|(?:grad(?:ient)?_?)?norm|logits?|weights?|outputs?|inputs?(?: \w{1,9})?"
-        r"|values?|tensors?|parameters?)\b[^\n]{0,60}?\b(?:nan|inf|infinity|infinite|non-?finite|not finite)\b"
+        r"|values?|tensors?|parameters?)\b[^\n]{0,60}?"
+        r"\b(?:nan|(?<![\[(]-)(?<!, )inf|infinity|infinite|non-?finite|not finite)\b"  # not the range (0.0, inf)
         r"|\b(?:nan|non-?finite|infinite)\b[ \w]{0,20}\b(?:loss|grad)|\breturned nan\b|\bnan or inf found\b"
         r"|cannot convert (?:float nan|non-finite)",
     ),

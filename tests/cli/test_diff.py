@@ -368,6 +368,15 @@ def test_more_than_two_runs_have_no_one_code_difference(project: Path, untouched
     )
 
 
+def test_a_narrow_terminal_says_once_below_why_a_change_is_better(two: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITEXP_FORCE_TERMINAL", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = support.gitexp("diff", "mzr", "kqz").stdout.splitlines()
+    assert max(map(len, lines[:12])) <= 80
+    assert [line.split()[-1] for line in lines if line.startswith(("  val_auc:max", "  loss:min"))] == ["better"] * 2
+    assert "  better: higher val_auc (gitexp.toml); lower loss (guessed from the name)" in lines
+
+
 def test_on_a_terminal_the_code_comes_through_gits_own_pager(two: Path, untouched: None) -> None:
     support.git(two, "config", "core.pager", "sed 's/^/paged: /'")
     spawn = "import pty, sys; sys.exit(pty.spawn([sys.executable, '-m', 'gitexp', 'diff', '--stat']))"

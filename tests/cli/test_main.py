@@ -56,6 +56,10 @@ def test_help_is_shown_in_all_ways(project: Path) -> None:
     assert support.gitexp("help", "log") == support.gitexp("log", "--help")
     assert support.gitexp("help", "nothing", expect=2).stderr.startswith("gitexp: no command 'nothing'\n")
     assert "\nLook:\n" in shown.stdout
+    assert support.gitexp("model") == support.gitexp("model", "-h") == support.gitexp("help", "model")
+    keys = support.gitexp("keys")
+    assert keys == support.gitexp("keys", "-h") == support.gitexp("help", "keys")
+    assert "..." not in keys.stdout.partition("Commands:")[2]
     assert support.git(project, "exp", "-h") == shown.stdout.rstrip()
 
 
@@ -77,6 +81,8 @@ def test_the_version_is_printed() -> None:
     [
         (["lgo"], "no command 'lgo'", "did you mean: gitexp log"),
         (["statsu"], "no command 'statsu'", "did you mean: gitexp status"),
+        (["keys", "sutup"], "no command 'keys sutup'", "did you mean: gitexp keys setup"),
+        (["help", "model", "rolback"], "no command 'model rolback'", "did you mean: gitexp model rollback"),
         (["\x1b[2J"], "no command '\\\\x1b[2J'", "list the commands: gitexp -h"),
         (["log", "--onelin"], "No such option '--onelin'.", "gitexp log -h"),
         (["log", "-n", "x"], "Invalid value for '-n' / '--limit': 'x' is not a valid integer range.", "gitexp log -h"),

@@ -41,6 +41,18 @@ def test_a_cell_wider_than_the_terminal_is_folded_never_cut(capsys: pytest.Captu
     assert capsys.readouterr().out.count("x") == 50
 
 
+def test_words_are_folded_before_a_column_goes(capsys: pytest.CaptureFixture[str]) -> None:
+    words = Table((Column("GATE"), Column("FOUND", keep=1, fold=5), Column("MET")), (("signed", "no good key", "NO"),))
+    assert tables.echo(words, 18) == []
+    assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == [
+        "GATE    FOUND  MET",
+        "signed  no     NO",
+        "        good",
+        "        key",
+    ]
+    assert tables.fit(words, 17)[1] == ["FOUND"]
+
+
 @given(st.text(st.sampled_from("aé大\u0301"), max_size=20))
 def test_the_width_of_a_text_is_that_of_its_parts(text: str) -> None:
     assert tables.cell_width(text) == sum(map(tables.cell_width, text))

@@ -52,6 +52,8 @@ KNOWN = [
     ("ModuleNotFoundError", "No module named 'torch'", "missing-module"),
     ("KeyboardInterrupt", "", "interrupted"),
     ("KeyError", "'lr'", ""),
+    ("InvalidParameterError", "The 'C' parameter of SVC must be a float in the range (0.0, inf]. Got -0.5.", ""),
+    ("InvalidParameterError", "The 'C' parameter of SVC must be a float in the range (-inf, 0.0]. Got 0.5.", ""),
     ("ValueError", "lr must be positive", ""),
     ("ValueError", "no information in the input file", ""),
     ("AssertionError", "", ""),
