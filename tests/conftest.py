@@ -15,7 +15,7 @@ from pygit2.enums import ConfigLevel
 
 from gitexp.store import workspace as workspaces
 from gitexp.store.workspace import Workspace
-from tests import s3server, support
+from tests import s3server, signing, support
 
 PREFIXES = ("GIT_", "GITEXP_", "SLURM_", "OMPI_", "PMI_", "PMIX_", "TORCHELASTIC_", "CI_", "GITHUB_", "GITLAB_",
             "JENKINS_", "BUILDKITE_", "KUBERNETES_", "AIRFLOW_", "KFP_", "CONDA_", "MLFLOW_", "WANDB_", "LC_", "CUDA_",
@@ -170,6 +170,13 @@ def bare(project: Path, tmp_path: Path) -> Path:
 def ours(project: Path, bare: Path) -> Workspace:
     """Return the workspace of `project`, opened when it has `bare` for its remote."""
     return workspaces.open(project)
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> dict[str, Path]:
+    """Return the keys of Ana, Bob and Eve."""
+    people = (signing.ANA, signing.BOB, signing.EVE)
+    return {email: signing.make(tmp_path / "keys", email.partition("@")[0]) for email in people}
 
 
 @pytest.fixture(scope="session")

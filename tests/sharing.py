@@ -7,20 +7,25 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from gitexp import ids
 from gitexp.git import objects, refs
+from gitexp.git.transport import Options
+from gitexp.ops import fetch, push
+from gitexp.ops.push import Choice
 from gitexp.record import params, points, summary
 from gitexp.record.points import Point
 from gitexp.record.run import Parent, RunRecord
-from gitexp.store import annotations, runs
+from gitexp.store import annotations, remotes, runs
 from gitexp.store import workspace as workspaces
 from gitexp.store.runs import Content, Draft, Run
 from gitexp.store.workspace import Workspace
+from tests import support
 
 START_MS = 1_795_184_520_000
 
@@ -150,6 +155,50 @@ def away(bare: Path) -> Iterator[None]:
         yield
     finally:
         elsewhere.rename(bare)
+
+
+def send(workspace: Workspace) -> None:
+    """Push all runs to the remote, whatever a push would ask about."""
+    remote = remotes.choose(workspace)
+    push.push(workspace, push.plan(workspace, remote, Choice((), True, False), Options()), yes=True)
+
+
+def clone(bare: Path, name: str, artifacts: Sequence[str] = ()) -> Workspace:
+    """Clone a remote beside it, and fetch its runs."""
+    path = bare.with_name(name)
+    support.git(bare.parent, "clone", "--quiet", str(bare), str(path))
+    other = opened(path)
+    fetch.fetch(other, remotes.choose(other), artifacts=artifacts)
+    return other
+
+
+def traces(path: Path | str, secret: bytes) -> list[str]:
+    """Return what has a secret: every object, loose or packed, and every file, as it is and inflated."""
+    git_dir = Path(support.git(path, "rev-parse", "--absolute-git-dir"))
+    found = [oid for oid, data in _every_object(git_dir) if secret in data]
+    for file in (file for file in git_dir.rglob("*") if file.is_file()):
+        data = file.read_bytes()
+        if secret in data or secret in _inflated(data):
+            found.append(str(file.relative_to(git_dir)))
+    return found
+
+
+def _every_object(git_dir: Path) -> Iterator[tuple[str, bytes]]:
+    command = ["git", "cat-file", "--batch-all-objects", "--batch"]
+    data = subprocess.run(command, cwd=git_dir, capture_output=True, check=True).stdout
+    at = 0
+    while at < len(data):
+        begin = data.index(b"\n", at) + 1
+        oid, _, size = data[at:begin].split()
+        at = begin + int(size) + 1
+        yield oid.decode(), data[begin : at - 1]
+
+
+def _inflated(data: bytes) -> bytes:
+    try:
+        return zlib.decompressobj().decompress(data)
+    except zlib.error:
+        return b""
 
 
 def stray_refs(workspace: Workspace) -> dict[str, str]:

@@ -14,12 +14,6 @@ from tests import signing, support
 from tests.signing import ANA, BOB, EVE, JANUARY, JUNE, NOVEMBER
 
 
-@pytest.fixture
-def keys(tmp_path: Path) -> dict[str, Path]:
-    """Return the keys of Ana, Bob and Eve."""
-    return {email: signing.make(tmp_path / "keys", email.partition("@")[0]) for email in (ANA, BOB, EVE)}
-
-
 def verify(project: Path, oid: str, allowed: str = "", revoked: Path | None = None, **options: object) -> Signer:
     path = support.write(project.parent / "allowed", allowed)
     return signatures.verify(discover.find(project), [oid], path, revoked, **options)[oid]  # type: ignore[arg-type]  # gpg

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import zlib
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,7 @@ import gitexp
 from gitexp.errors import Damaged, NotFound, Refused
 from gitexp.git import notes, objects
 from gitexp.git.transport import Options
-from gitexp.ops import annotate, excise, fetch, find, purge, push
-from gitexp.ops.push import Choice
+from gitexp.ops import annotate, excise, fetch, find, purge
 from gitexp.record import pointer
 from gitexp.store import annotations as said_of
 from gitexp.store import objects as large
@@ -37,25 +35,7 @@ def make(workspace: Workspace, name: str = "leak", **more: bytes) -> Run:
 
 
 def traces(path: Path | str) -> list[str]:
-    """Return what has the secret: every object, loose or packed, and every file, as it is and inflated."""
-    git_dir = Path(support.git(path, "rev-parse", "--absolute-git-dir"))
-    listed = support.git(git_dir, "cat-file", "--batch-all-objects", "--batch-check=%(objectname) %(objecttype)")
-    found = []
-    for oid, kind in (line.split() for line in listed.splitlines()):
-        if SECRET.decode() in support.git(git_dir, "cat-file", "-p" if kind == "tree" else kind, oid):
-            found.append(oid)
-    for file in (file for file in git_dir.rglob("*") if file.is_file()):
-        data = file.read_bytes()
-        if SECRET in data or SECRET in _inflated(data):
-            found.append(str(file.relative_to(git_dir)))
-    return found
-
-
-def _inflated(data: bytes) -> bytes:
-    try:
-        return zlib.decompressobj().decompress(data)
-    except zlib.error:
-        return b""
+    return sharing.traces(path, SECRET)
 
 
 def cut(workspace: Workspace, name: str, *, at: str = "", reason: str = "a key") -> purge.Purged:
@@ -71,19 +51,6 @@ def cut(workspace: Workspace, name: str, *, at: str = "", reason: str = "a key")
 def again(path: Path | str) -> Run:
     """Read the run anew."""
     return find.one(sharing.opened(path), "leak")
-
-
-def send(workspace: Workspace) -> None:
-    remote = remotes.choose(workspace)
-    push.push(workspace, push.plan(workspace, remote, Choice((), True, False), Options()), yes=True)
-
-
-def a_clone(bare: Path, name: str) -> Workspace:
-    path = bare.with_name(name)
-    support.git(bare.parent, "clone", "--quiet", str(bare), str(path))
-    other = sharing.opened(path)
-    fetch.fetch(other, remotes.choose(other), artifacts=["**"])
-    return other
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["loose", "packed"])
@@ -210,7 +177,7 @@ def test_bytes_in_the_users_own_commits_are_told_and_stay(workspace: Workspace, 
 def test_nothing_is_left_at_a_remote_on_a_disk(workspace: Workspace, project: Path, bare: Path, packed: bool) -> None:
     make(workspace)
     make(workspace, "kept", artifacts__copy=SMALL)
-    send(workspace)
+    sharing.send(workspace)
     if packed:
         support.git(bare, "gc", "--quiet", "--prune=now")
     with support.untouched(project):
@@ -222,7 +189,7 @@ def test_nothing_is_left_at_a_remote_on_a_disk(workspace: Workspace, project: Pa
     assert traces(project) == traces(bare) == []
     assert support.run_refs(project) == support.run_refs(bare)
     support.git(bare, "fsck", "--strict")
-    other = a_clone(bare, "other")
+    other = sharing.clone(bare, "other", artifacts=["**"])
     assert {item.name for item in find.one(other, "leak").artifacts} == {"fine.bin", "ok.txt"}
     assert len(said_of.state(other, find.one(other, "leak")).cuts) == 2
 
@@ -233,7 +200,7 @@ def test_a_store_that_never_deletes_is_named_with_the_hash(
     make(workspace)
     with lfsserver.running(tmp_path / "lfs") as server:
         support.git(project, "config", "lfs.url", server.url)
-        send(sharing.opened(project))
+        sharing.send(sharing.opened(project))
         done = cut(sharing.opened(project), "leak:keys/large.bin", at="origin")
     sha256 = hashlib.sha256(LARGE).hexdigest()
     assert f"1 large file in the LFS store of origin, which never deletes: ask its host ({sha256[:12]})" in done.left
@@ -246,7 +213,7 @@ def test_a_folder_or_bucket_that_has_the_bytes_loses_them(
     store.mkdir()
     support.git(project, "config", "gitexp.artifacts", store.as_uri())
     make(workspace)
-    send(sharing.opened(project))
+    sharing.send(sharing.opened(project))
     assert sum(SECRET in path.read_bytes() for path in store.rglob("*") if path.is_file()) == 1
     cut(sharing.opened(project), "leak:keys", at="origin")
     assert sum(SECRET in path.read_bytes() for path in store.rglob("*") if path.is_file()) == 0
@@ -258,8 +225,8 @@ def test_other_clones_do_not_bring_it_back_and_follow_when_told(
 ) -> None:
     run = make(workspace)
     kept = make(workspace, "kept", artifacts__fine=b"x")
-    send(workspace)
-    other = a_clone(bare, "other")
+    sharing.send(workspace)
+    other = sharing.clone(bare, "other", artifacts=["**"])
     path = other.repo.work_tree
     assert path is not None
     for data in (SMALL, LARGE):
@@ -268,7 +235,7 @@ def test_other_clones_do_not_bring_it_back_and_follow_when_told(
     assert [why for _, why in came.landed.skipped] == [
         "an artifact of it was purged elsewhere: gitexp purge --follow"
     ] * 2
-    send(other)
+    sharing.send(other)
     assert support.run_refs(project) == support.run_refs(bare)
     assert support.run_refs(path)[str(run.ref)] == run.commit
     monkeypatch.chdir(path)
@@ -287,8 +254,8 @@ def test_a_run_that_went_on_in_another_clone_loses_it_there_too(
     workspace: Workspace, project: Path, bare: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = make(workspace)
-    send(workspace)
-    other = a_clone(bare, "other")
+    sharing.send(workspace)
+    other = sharing.clone(bare, "other", artifacts=["**"])
     summary = sharing.go_on(other, find.one(other, "leak"), loss=0.1).summary
     cut(workspace, "leak:keys", at="origin")
     fetch.fetch(other, remotes.choose(other))
@@ -298,7 +265,7 @@ def test_a_run_that_went_on_in_another_clone_loses_it_there_too(
     assert traces(path) == []
     after = find.one(sharing.opened(path), "leak")
     assert after.summary.keys() == summary.keys() and after.id == run.id
-    send(sharing.opened(path))
+    sharing.send(sharing.opened(path))
     assert support.run_refs(bare)[str(run.ref)] == after.commit
     assert fetch.fetch(sharing.opened(project), remotes.choose(workspace)).landed.updated == [run.ref]
     assert traces(project) == traces(bare) == []
@@ -308,7 +275,7 @@ def test_a_remote_that_still_has_the_old_commit_does_not_bring_it_back(
     workspace: Workspace, project: Path, bare: Path
 ) -> None:
     run = make(workspace)
-    send(workspace)
+    sharing.send(workspace)
     done = cut(workspace, "leak:keys")
     assert "origin still holds it: gitexp purge leak:keys --remote origin" in done.left
     came = fetch.fetch(sharing.opened(project), remotes.choose(workspace))
@@ -324,7 +291,7 @@ def test_one_that_could_not_reach_the_remote_is_completed_by_the_same_command(
     workspace: Workspace, project: Path, bare: Path
 ) -> None:
     make(workspace)
-    send(workspace)
+    sharing.send(workspace)
     with sharing.away(bare), pytest.raises(Exception, match="origin"):
         cut(workspace, "leak:keys", at="origin")
     cut(sharing.opened(project), "leak:keys", at="origin")

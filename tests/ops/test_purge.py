@@ -9,8 +9,7 @@ import pytest
 from gitexp.errors import NotFound, Refused
 from gitexp.git import notes, refs
 from gitexp.git.transport import Options
-from gitexp.ops import annotate, fetch, purge, push
-from gitexp.ops.push import Choice
+from gitexp.ops import annotate, fetch, purge
 from gitexp.store import annotations, reflog, remotes, runs
 from gitexp.store import objects as large
 from gitexp.store.runs import Run
@@ -30,36 +29,13 @@ def leak(workspace: Workspace, name: str = "leak") -> Run:
 
 
 def traces(path: Path | str) -> list[str]:
-    """Return the objects and files of a repository in which the secret or the run's name is found."""
-    git_dir = Path(support.git(path, "rev-parse", "--absolute-git-dir"))
-    oids = support.git(git_dir, "cat-file", "--batch-all-objects", "--batch-check=%(objectname) %(objecttype)")
-    found = []
-    for oid, kind in (line.split() for line in oids.splitlines()):
-        if kind != "tree" and SECRET in support.git(git_dir, "cat-file", kind, oid):
-            found.append(oid)
-    for file in (file for file in git_dir.rglob("*") if file.is_file()):
-        if SECRET.encode() in file.read_bytes():
-            found.append(str(file.relative_to(git_dir)))
-    return found
+    return sharing.traces(path, SECRET.encode())
 
 
 def run_purge(workspace: Workspace, *names: str, at: str = "", follow: bool = False) -> purge.Purged:
     where = [remotes.choose(workspace, at)] if at else []
     planned = purge.plan(workspace, names, at=where, follow=follow)
     return purge.execute(workspace, planned, "a key", Options())
-
-
-def send(workspace: Workspace) -> None:
-    remote = remotes.choose(workspace)
-    push.push(workspace, push.plan(workspace, remote, Choice((), True, False), Options()), yes=True)
-
-
-def a_clone(bare: Path, name: str) -> Workspace:
-    path = bare.with_name(name)
-    support.git(bare.parent, "clone", "--quiet", str(bare), str(path))
-    other = sharing.opened(path)
-    fetch.fetch(other, remotes.choose(other))
-    return other
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["loose", "packed"])
@@ -143,7 +119,7 @@ def test_purging_at_the_remote_leaves_nothing_there_that_can_be_fetched(
 ) -> None:
     kept, run = sharing.make_run(workspace, "kept"), leak(workspace)
     sharing.tag(workspace, kept, "fine")
-    send(workspace)
+    sharing.send(workspace)
     with support.untouched(project):
         done = run_purge(workspace, "leak", at="origin")
     assert done.remotes == ["origin"]
@@ -154,7 +130,7 @@ def test_purging_at_the_remote_leaves_nothing_there_that_can_be_fetched(
     assert support.git(bare, "rev-list", "--count", notes.REF) == "1"
     assert traces(project) == []
     assert traces(bare) == []
-    other = a_clone(bare, "other")
+    other = sharing.clone(bare, "other")
     assert annotations.purged(other) == {run.id}
     assert sharing.tags(other, kept.id) == {"fine": ""}
 
@@ -163,7 +139,7 @@ def test_a_purge_here_alone_names_the_remotes_that_hold_the_run(
     workspace: Workspace, project: Path, bare: Path
 ) -> None:
     run = leak(workspace)
-    send(workspace)
+    sharing.send(workspace)
     assert purge.describe(purge.plan(workspace, ["leak"])) == [
         f"churn/leak ({run.id[:7]}): 1 ref, its record and facts",
         "not at origin, which holds it: --remote origin",
@@ -182,12 +158,12 @@ def test_another_clone_hides_the_run_does_not_bring_it_back_and_follows_when_tol
 ) -> None:
     run = leak(workspace)
     kept = sharing.make_run(workspace, "kept")
-    send(workspace)
-    other = a_clone(bare, "other")
+    sharing.send(workspace)
+    other = sharing.clone(bare, "other")
     annotate.note(other, [run], f"{SECRET} in another clone")
     run_purge(workspace, "leak", at="origin")
     fetch.fetch(other, remotes.choose(other))
-    send(other)
+    sharing.send(other)
     assert support.run_refs(bare) == {kept.ref: kept.commit}
     assert annotations.states(other)[run.id].removed
     fetch.fetch(workspace, remotes.choose(workspace))
@@ -205,7 +181,7 @@ def test_a_purge_that_could_not_reach_the_remote_is_completed_by_the_same_comman
     workspace: Workspace, project: Path, bare: Path
 ) -> None:
     leak(workspace)
-    send(workspace)
+    sharing.send(workspace)
     with sharing.away(bare), pytest.raises(Exception, match="origin"):
         run_purge(workspace, "leak", at="origin")
     run_purge(workspace, "leak", at="origin")

@@ -31,12 +31,6 @@ signed = true
 
 
 @pytest.fixture
-def keys(tmp_path: Path) -> dict[str, Path]:
-    """Return the keys of Ana, Bob and Eve."""
-    return {email: signing.make(tmp_path / "keys", email.partition("@")[0]) for email in (ANA, BOB, EVE)}
-
-
-@pytest.fixture
 def version(project: Path, keys: dict[str, Path]) -> Version:
     """Return a version that Ana registered, Bob approved, and Ana brought into production; all signed."""
     listed = signing.listed({ANA: keys[ANA], BOB: keys[BOB]})

@@ -14,12 +14,6 @@ from tests import signing, support
 from tests.signing import ANA, BOB, EVE, NOVEMBER
 
 
-@pytest.fixture
-def keys(tmp_path: Path) -> dict[str, Path]:
-    """Return the keys of Ana, Bob and Eve."""
-    return {email: signing.make(tmp_path / "keys", email.partition("@")[0]) for email in (ANA, BOB, EVE)}
-
-
 def status(project: Path, oid: str) -> tuple[str, str]:
     found = signers.of(workspace.open(project), [oid])[oid]
     return found.status, found.person
