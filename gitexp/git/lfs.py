@@ -195,6 +195,9 @@ class HttpDepot:
             except Trouble:
                 tell(-sum(sent.size_bytes for sent in bodies))
                 raise
+            finally:
+                for sent in bodies:
+                    sent.close()
         tell(-sum(sent.size_bytes for sent in bodies[:-1]))
         if "verify" in ticket.actions:
             self._verify(session, item, ticket.actions["verify"])

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gitexp.git.repo import Repo
 
 BLOCK_BYTES = 1 << 20
+_SENT_BYTES = 1 << 18  # at once: hashing and sending find them in the processor's cache
 _MAX_REDIRECTS = 5
 _MAX_WORDS_BYTES = 1 << 16  # of what a server says of an error
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -249,7 +250,7 @@ class Session:
 
         manager = default_urllib3_manager(settings(self._repo), base_url=url)
         assert isinstance(manager, urllib3.PoolManager)
-        manager.connection_pool_kw |= {"maxsize": self.tuning.parallel, "blocksize": BLOCK_BYTES}
+        manager.connection_pool_kw |= {"maxsize": self.tuning.parallel, "blocksize": _SENT_BYTES}
         if manager.connection_pool_kw.get("cert_reqs") == "CERT_NONE":
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         if _origin(url) == _origin(self.url):

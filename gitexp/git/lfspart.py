@@ -6,8 +6,9 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from queue import Queue
 from typing import BinaryIO
 
 from gitexp import files, locks
@@ -16,6 +17,7 @@ from gitexp.git.lfshttp import BLOCK_BYTES, Trouble
 from gitexp.record.pointer import Pointer
 
 Tell = Callable[[int], None]
+_BEHIND = 4  # blocks that wait to be hashed while they are sent
 DAMAGED = "its bytes here are not those recorded: gitexp fsck"
 
 
@@ -115,11 +117,14 @@ def _is_at(descriptor: int, path: Path) -> bool:
 
 
 class Sending:
-    """The body of an upload: an object's file, whose last bytes go only when all of them were right."""
+    """The body of an upload: an object's file, whose last bytes go only when all of them were right.
+
+    Whoever sends it closes it, also when the sending failed.
+    """
 
     def __init__(self, file: BinaryIO, item: Pointer, tell: Tell, stop: Stop) -> None:
         self._file, self._item, self._tell, self._stop = file, item, tell, stop
-        self._digest, self.size_bytes = hashlib.sha256(), 0
+        self._digest, self.size_bytes = _Digest(), 0
 
     def read(self, count: int) -> bytes:
         """Return the next bytes; raises Trouble at the end of a file that is damaged."""
@@ -128,12 +133,53 @@ class Sending:
         data = self._file.read(min(count, left, BLOCK_BYTES)) if left else b""
         if left and not data:
             raise Trouble(DAMAGED)
-        self._digest.update(data)
+        self._digest.add(data, last=len(data) == left)
         self.size_bytes += len(data)
         self._tell(len(data))
-        if data and len(data) == left and self._digest.hexdigest() != self._item.sha256:
+        if data and len(data) == left and self._digest.value() != self._item.sha256:
             raise Trouble(DAMAGED)
         return data
+
+    def close(self) -> None:
+        """End the thread that hashes."""
+        self._digest.stop()
+
+
+class _Digest:
+    """A sha256 that a thread computes while what was read is sent; what comes at once needs none."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+        self._blocks: Queue[bytes] = Queue(_BEHIND)
+        self._thread: threading.Thread | None = None
+
+    def add(self, data: bytes, *, last: bool) -> None:
+        """Take in what comes next."""
+        if self._thread is None and not last:
+            thread = threading.Thread(target=self._follow, name="gitexp-hash", daemon=True)
+            with suppress(RuntimeError):  # there may be no more threads
+                thread.start()
+                self._thread = thread
+        if self._thread is None:
+            self._digest.update(data)
+        else:
+            self._blocks.put(data)
+
+    def value(self) -> str:
+        """Return the digest, in hex, of all that was taken in; nothing may come after it."""
+        self.stop()
+        return self._digest.hexdigest()
+
+    def stop(self) -> None:
+        """End the thread, once it is through."""
+        if self._thread is not None:
+            self._blocks.put(b"")
+            self._thread.join()
+            self._thread = None
+
+    def _follow(self) -> None:
+        while block := self._blocks.get():
+            self._digest.update(block)
 
 
 def hashed(path: Path) -> Pointer:

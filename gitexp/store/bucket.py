@@ -6,7 +6,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -195,7 +195,7 @@ class BucketDepot:
         with file:
             body = Sending(file, item, tell, self._stop)
             try:
-                with self._explained():
+                with closing(body), self._explained():
                     self._obstore.put(
                         self._uploads,
                         self._at.key(item),
