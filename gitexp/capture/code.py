@@ -204,25 +204,45 @@ def _edited(repo: Repo) -> tuple[str, ...]:
     if repo.work_tree is None:
         return ()
     tops = tuple(sorted({f"{repo.work_tree}/", f"{os.path.realpath(repo.work_tree)}/"}))
-    began, found, others = _began_ns(os.getpid()), set(), _elsewhere(tops)
-    for name, module in list(sys.modules.items()):
-        if others.get(name) == id(module):
-            continue
+    began = _began_ns(os.getpid())
+    ours = _loaded(tops).files()
+    return tuple(sorted({name for file, name in ours if _has_changed(file, began)}))
+
+
+class _Loaded:
+    """The files of the project that were imported: looked for anew when a module is new, frameworks have thousands."""
+
+    def __init__(self, tops: tuple[str, ...]) -> None:
+        self._tops = tops
+        self._modules: tuple[tuple[str, ...], tuple[int, ...]] = ((), ())
+        self._others: dict[str, int] = {}  # known not to be the project's, {name: id}
+        self._files: list[tuple[str, str]] = []
+
+    def files(self) -> list[tuple[str, str]]:
+        """Return (path, name in the work tree)."""
+        modules = dict(sys.modules)
+        now = tuple(modules), tuple(map(id, modules.values()))
+        if now != self._modules:
+            self._files = [found for name, module in modules.items() if (found := self._file(name, module))]
+            self._modules = now
+        return self._files
+
+    def _file(self, name: str, module: object) -> tuple[str, str] | None:
+        if self._others.get(name) == id(module):
+            return None
         # Not getattr: a lazy module would load what it stands for.
         file = getattr(module, "__dict__", {}).get("__file__")
-        if isinstance(file, str) and file.startswith(tops) and "site-packages" not in file:
-            top = next(top for top in tops if file.startswith(top))
-            if _has_changed(file, began):
-                found.add(file[len(top) :])
-        elif isinstance(file, str):
-            others[name] = id(module)
-    return tuple(sorted(found))
+        if not isinstance(file, str):
+            return None
+        if file.startswith(self._tops) and "site-packages" not in file:
+            return file, file[len(next(top for top in self._tops if file.startswith(top))) :]
+        self._others[name] = id(module)
+        return None
 
 
 @lru_cache(maxsize=2)
-def _elsewhere(_tops: tuple[str, ...]) -> dict[str, int]:
-    """Return the modules that are known not to be the project's, {name: id}: frameworks have thousands."""
-    return {}
+def _loaded(tops: tuple[str, ...]) -> _Loaded:
+    return _Loaded(tops)
 
 
 def _has_changed(file: str, since_ns: int) -> bool:
