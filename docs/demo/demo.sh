@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# gitexp on real training, from the first run to a teammate's clone. Everything happens in a temporary directory.
+# gitexp on real training, from the first run to the model that a teammate serves. Everything happens in a temporary directory.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -20,13 +20,13 @@ printf 'outputs/\ncurves.png\nreport.html\n' >.gitignore
 git add . && git commit --quiet -m "train a network on digits"
 git log --oneline
 
-say "Five learning rates, recorded by gitexp.start_run in train.py"
-for lr in 0.01 0.001 0.0001 0.003 0.0003; do
+say "Four learning rates, recorded by gitexp.start_run in train.py"
+for lr in 0.01 0.001 0.0001 0.003; do
   try python train.py --lr "$lr"
 done
 
 say "A run that fails is recorded too"
-try python train.py --lr -0.5 2>&1 | tail -n 3 || true
+try python train.py --lr -0.5 2>&1 | grep -v '^  ' || true
 
 say "A run of code that is not committed: the edits become part of what is recorded"
 sed -i.bak 's/(args.hidden,)/(args.hidden, args.hidden)/' train.py && rm train.py.bak
@@ -55,6 +55,24 @@ try "git show --stat \$(git exp ref $best)"
 try "git diff \$(git exp ref $best) \$(git exp ref @~1) -- train.py .gitexp/params.json"
 try git log --oneline --graph --all
 
+say "Release: what production asks for stands in gitexp.toml, reviewed like code"
+cat >gitexp.toml <<'END'
+[registry.stages.production]
+approvals = 1
+approvers = ["bo@example.com"]
+not_by_author = true
+require = "code.dirty = false and metrics.val_accuracy >= 0.9"
+END
+git add gitexp.toml && git commit --quiet -m "what production asks for"
+sed 's/^/  /' gitexp.toml
+try git exp model register "$best" digits
+try git exp model stage digits:1 production || true
+say "Bo looks at it, and approves (git exp keys setup: then approvals are signed, and rules can ask for that)"
+try git exp model check digits:1 production || true
+try git -c user.name=Bo -c user.email=bo@example.com exp model approve digits:1 -m '"read the confusion matrix"'
+try git exp model stage digits:1 production
+try git exp model show digits@production
+
 say "Share: a bare repository is all it takes"
 git init --quiet --bare --initial-branch=main "$place/origin.git" && git remote add origin "$place/origin.git"
 git push --quiet origin main
@@ -64,6 +82,10 @@ git clone --quiet "$place/origin.git" "$place/teammate"
 cd "$place/teammate"
 try git exp fetch
 try git exp log
+say "What is in production, on the machine that serves it: exactly the bytes that were approved"
+try git exp model ls
+try git exp model get digits@production --to model.joblib
+try "git exp model env digits@production | grep -E 'VERSION|RUN=|CODE_COMMIT|SHA256'"
 diff <(same "$place/digits") <(same "$place/teammate") && git fsck --strict 2>/dev/null
 
 say "All of it stays in $place to play with"
@@ -73,4 +95,5 @@ printf '  %-42s %s\n' \
   "git exp show @" "the newest run" \
   "git exp branch $best try" "a branch at the code of the best run" \
   "git exp tag $best keep" "say something about it" \
+  "git exp model log digits" "what was done to the model, and by whom" \
   "git exp run -- python train.py --lr 0.02" "one more"

@@ -5,6 +5,7 @@ import json
 import warnings
 from pathlib import Path
 
+import joblib
 from sklearn.datasets import load_digits
 from sklearn.metrics import confusion_matrix, log_loss
 from sklearn.model_selection import train_test_split
@@ -41,3 +42,5 @@ with gitexp.start_run("digits", params=vars(args), seed=args.seed) as run:
     confusion = confusion_matrix(val_y, model.predict(val_x))
     Path("outputs/confusion.json").write_text(json.dumps(confusion.tolist()))
     run.log_artifact("outputs/confusion.json")
+    joblib.dump(model, "outputs/model.joblib")
+    run.log_artifact("outputs/model.joblib", type="model")
