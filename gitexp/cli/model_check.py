@@ -8,6 +8,7 @@ import click
 
 from gitexp import text
 from gitexp.cli import context, model, tables
+from gitexp.record import rules
 
 if TYPE_CHECKING:
     from gitexp.ops.gates import Gate
@@ -38,7 +39,8 @@ def check(words: tuple[str, ...], as_json: bool) -> None:
 
 
 def _echo(found: Readiness, width: int | None) -> None:
-    context.say(f"gitexp: {text.safe(found.typed)}, in {found.version.stage}; {found.rules}")
+    where = "no stage" if found.version.stage == rules.NONE else found.version.stage
+    context.say(f"gitexp: {text.safe(found.typed)}, in {where}; {found.rules}")
     heads = (tables.Column("STAGE", keep=8), tables.Column("GATE", keep=10), tables.Column("MET", keep=10))
     rows = tuple(_row(stage, gate) for stage, gates in found.stages for gate in gates)
     free = [stage for stage, gates in found.stages if not gates]

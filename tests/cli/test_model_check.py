@@ -31,7 +31,7 @@ def test_each_gate_says_what_is_missing(project: Path) -> None:
     ]
     commit = registry.rules_commit(project)
     assert found.stderr == (
-        f"gitexp: churn:1, in none; rules of main at {commit[:7]}\n"
+        f"gitexp: churn:1, in no stage; rules of main at {commit[:7]}\n"
         "gitexp: churn:1 may not enter production (approvals, notes)\n"
         "gitexp model request churn:1 production\n"
     )
