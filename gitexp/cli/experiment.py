@@ -8,6 +8,7 @@ import click
 
 from gitexp import text
 from gitexp.cli import context
+from gitexp.cli import tag as tagged
 from gitexp.cli.verbs import Group
 
 if TYPE_CHECKING:
@@ -141,11 +142,8 @@ def tag(name: str, tags: tuple[str, ...], delete: bool, as_json: bool) -> None:
     now = _resolve(experiment.id)[1].state.tags if tags else experiment.state.tags
     if as_json:
         context.print_json({"id": experiment.id, "tags": now})
-    elif tags:
-        context.say(f"{text.safe(experiment.name)}: {annotate.tags_line(now) or 'no tags'}")
     else:
-        for key, value in now.items():
-            context.out(annotate.tags_line({key: value}))
+        tagged.echo(now, text.safe(experiment.name), changed=bool(tags))
 
 
 @command.command("note")

@@ -149,7 +149,7 @@ def _table(found: Leaderboard, name_width: int | None) -> Table:
         cells.append(name if name_width is None else text.shorten(name, name_width))
         cells += [text.safe(run.author or "")] if who else []
         cells += [_value(run, column, best=item.rank == 1 and i == 0) for i, column in enumerate(found.columns)]
-        rows.append((*cells, text.age(run.start_ms, now), _code(run)))
+        rows.append((*cells, text.age(run.start_ms, now), columns.code(run)))
     return Table(tuple(heads), tuple(rows))
 
 
@@ -185,7 +185,3 @@ def _value(run: Entry, column: Chosen, *, best: bool) -> str | Cell:
     if not column.is_number or not isinstance(item, int | float):
         return text.value(item)
     return Cell("*" + text.number(item), "best") if best else text.number(item)
-
-
-def _code(run: Entry) -> str:
-    return (text.safe(run.code_commit or "")[:7] or "-") + ("+" if run.dirty else "")

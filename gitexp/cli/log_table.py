@@ -106,7 +106,7 @@ def _table(workspace: Workspace, found: Listing, choice: Choice, name_width: int
         who = [text.safe(row.author or row.email or "-")] if several else []
         values = [_value(row, column, top) for column, top in zip(choice.columns, best, strict=True)]
         course = _course(workspace, row, reasons)
-        rows.append((*cells, *course, *who, *values, _code(row), *_tail(found, row, via)))
+        rows.append((*cells, *course, *who, *values, columns.code(row), *_tail(found, row, via)))
     heads = (*_heads(choice, several), *_tail_heads(found, via))
     return Table(heads, tuple(rows))
 
@@ -190,7 +190,3 @@ def _value(row: Entry, column: Chosen, best: float | None) -> str | Cell:
     if not column.is_number or not isinstance(item, int | float):
         return text.rounded(item)
     return Cell("*" + text.number(item), "best") if best is not None and item == best else text.number(item)
-
-
-def _code(row: Entry) -> str:
-    return (text.safe(row.code_commit or "")[:7] or "-") + ("+" if row.dirty else "")

@@ -9,6 +9,7 @@ import click
 
 from gitexp import text
 from gitexp.cli import context, model
+from gitexp.cli import tag as tagged
 
 if TYPE_CHECKING:
     from gitexp.record.model import Model, Version
@@ -70,11 +71,8 @@ def tag(target: str, words: tuple[str, ...], delete: bool, as_json: bool) -> Non
     tags = dict(sorted((found if version is None else found.versions[version.id]).tags.items()))
     if as_json:
         context.print_json(tags)
-    elif words:
-        context.say(f"{_label(found, version)}: {annotate.tags_line(tags) or 'no tags'}")
     else:
-        for key, value in tags.items():
-            context.out(annotate.tags_line({key: value}))
+        tagged.echo(tags, _label(found, version), changed=bool(words))
 
 
 @click.command("note")

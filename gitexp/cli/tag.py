@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -34,11 +35,19 @@ def command(words: tuple[str, ...], delete: bool, listed: bool, yes: bool, as_js
         annotate.tag(workspace, runs, annotate.parse_tags(tags))
     if as_json:
         context.print_json({run.id: annotate.tags_of(workspace, run) for run in runs})
-    elif not tags or listed:
-        for run in runs:
-            for key, value in annotate.tags_of(workspace, run).items():
-                before = f"{run.label}: " if len(runs) > 1 else ""
-                context.out(before + annotate.tags_line({key: value}))
-    else:
-        for run in runs:
-            context.say(f"{run.label}: {annotate.tags_line(annotate.tags_of(workspace, run)) or 'no tags'}")
+        return
+    for run in runs:
+        changed = bool(tags) and not listed
+        echo(annotate.tags_of(workspace, run), run.label, changed=changed, several=len(runs) > 1)
+
+
+def echo(tags: Mapping[str, str], label: str, *, changed: bool, several: bool = False) -> None:
+    """Print the tags of something: in talk where they were just changed, else one a line, named among `several`."""
+    from gitexp.ops import annotate
+
+    if changed:
+        context.say(f"{label}: {annotate.tags_line(tags) or 'no tags'}")
+        return
+    before = f"{label}: " if several else ""
+    for key, value in tags.items():
+        context.out(before + annotate.tags_line({key: value}))

@@ -11,7 +11,7 @@ from gitexp.errors import NotFound, Refused, UsageError
 from gitexp.git import command
 from gitexp.ops import find
 from gitexp.record.author import MAX_KEY, MAX_TEXT
-from gitexp.record.facts import Fact, Note
+from gitexp.record.facts import Fact
 from gitexp.store import annotations as said
 from gitexp.store.annotations import Change
 from gitexp.store.runs import Run
@@ -112,7 +112,7 @@ def title_of(workspace: Workspace, run: Run) -> str | None:
 
 def notes_json(workspace: Workspace, run: Run) -> list[dict[str, Any]]:
     """Return the JSON of a run's notes, oldest first."""
-    return [note_json(item) for item in said.state(workspace, run).notes]
+    return [item.to_json() for item in said.state(workspace, run).notes]
 
 
 def notes_lines(workspace: Workspace, run: Run) -> list[str]:
@@ -135,12 +135,6 @@ def removed(workspace: Workspace, names: Iterable[str]) -> list[Run]:
             raise NotFound(f"no removed run {text.safe(name)!r}", hint="list them with: gitexp log --removed --all")
         found |= gone
     return list(found.values())
-
-
-def note_json(note: Note) -> dict[str, Any]:
-    """Return the JSON of a note (docs/scripting.md)."""
-    author = {"name": note.author.name, "email": note.author.email}
-    return {"id": note.id, "time": canonical.iso(note.time_ms), "author": author, "text": note.text}
 
 
 def refuse_live(runs: Runs, what: str) -> None:

@@ -125,6 +125,11 @@ def value(run: Entry, column: Chosen) -> Any:
     return {"param": run.flat_params, "tag": run.tags, "post": run.posts}[column.kind].get(column.name)
 
 
+def code(run: Entry) -> str:
+    """Return the code of a run in a cell: its commit, with a `+` for uncommitted edits."""
+    return (text.safe(run.code_commit or "")[:7] or "-") + "+" * run.dirty
+
+
 def node(column: Chosen) -> nodes.Value:
     """Return a column as a value of the query language."""
     return column.node or nodes.Name(column.kind, column.name, column.aggregate)

@@ -43,7 +43,7 @@ class Row:
             "path": experiment.path,
             "description": state.description,
             "tags": state.tags,
-            "notes": [annotate.note_json(note) for note in state.notes],
+            "notes": [note.to_json() for note in state.notes],
             "archived": state.archived,
             "removed": state.removed,
             "runs": self.runs,

@@ -14,7 +14,7 @@ from gitexp.index.database import Index
 from gitexp.index.names import Place
 from gitexp.ops import goals, leakage, scope
 from gitexp.query import nodes
-from gitexp.record.facts import EMPTY, Note, State
+from gitexp.record.facts import EMPTY, State
 from gitexp.record.numbers import is_nan
 from gitexp.record.summary import Aggregate
 from gitexp.store import live, runs
@@ -294,7 +294,7 @@ def describe(run: Run, state: State = EMPTY, *, experiment: str = "") -> dict[st
         "seeds": record.seeds,
         "description": state.description or record.description,
         "tags": state.tags_over(record.tags),
-        "notes": [_note(note) for note in state.notes],
+        "notes": [note.to_json() for note in state.notes],
         "parent": record.parent,
         "forked_from": record.forked_from,
         "code": record.code,
@@ -312,11 +312,6 @@ def describe(run: Run, state: State = EMPTY, *, experiment: str = "") -> dict[st
         "favourite": state.favourite,
         "removed": state.removed,
     }
-
-
-def _note(note: Note) -> dict[str, Any]:
-    author = {"name": note.author.name, "email": note.author.email}
-    return {"id": note.id, "time": canonical.iso(note.time_ms), "author": author, "text": note.text}
 
 
 def _aggregate(value: Aggregate) -> dict[str, Any]:

@@ -43,6 +43,11 @@ class Note:
     author: Author
     text: str
 
+    def to_json(self) -> dict[str, Any]:
+        """Return its JSON (docs/scripting.md)."""
+        author = {"name": self.author.name, "email": self.author.email}
+        return {"id": self.id, "time": canonical.iso(self.time_ms), "author": author, "text": self.text}
+
 
 @dataclass(frozen=True, slots=True)
 class Removal:

@@ -126,7 +126,7 @@ def looked_ms(workspace: Workspace, remote: Remote) -> int:
             where, when = file.readline().rstrip("\n"), file.readline().strip()
     except FileNotFoundError:
         return 0
-    return int(when) if where == _line(remote.url) and when.isdigit() else 0
+    return int(when) if where == address_line(remote.url) and when.isdigit() else 0
 
 
 def holdings(workspace: Workspace) -> dict[str, dict[str, str]]:
@@ -153,7 +153,7 @@ def remember(workspace: Workspace, remote: Remote, changes: Mapping[str, str | N
 
 def replace(workspace: Workspace, remote: Remote, refs: Mapping[str, str]) -> None:
     """Set what the remote is known to hold, after a look at all of it."""
-    lines = [_line(remote.url), str(clock.now_ms()), *(f"{oid} {ref}" for ref, oid in refs.items())]
+    lines = [address_line(remote.url), str(clock.now_ms()), *(f"{oid} {ref}" for ref, oid in refs.items())]
     files.write(_file(workspace, remote, "refs"), ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape"))
 
 
@@ -211,7 +211,8 @@ def _file(workspace: Workspace, remote: Remote, kind: str) -> Path:
     return workspace.home / "remotes" / f"{key(remote)}.{kind}"
 
 
-def _line(url: str) -> str:
+def address_line(url: str) -> str:
+    """Return the first line of what is remembered of a remote: where it was then."""
     return "at " + redact.url(url).replace("\n", " ")
 
 
@@ -220,7 +221,7 @@ def _read_refs(path: Path, url: str) -> dict[str, str]:
         lines = path.read_text("utf-8", "surrogateescape").split("\n")
     except FileNotFoundError:
         return {}
-    if lines[0] != _line(url):
+    if lines[0] != address_line(url):
         return {}
     # The last line is empty, or one that a crash tore.
     found = {line[41:]: line[:40] for line in lines[2:-1] if len(line) > 41}

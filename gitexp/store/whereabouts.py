@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gitexp import redact
 from gitexp.git import transport
 from gitexp.store import remotes
 from gitexp.store.remotes import Remote
@@ -75,7 +74,7 @@ def _read(path: Path, url: str | None) -> Seen:
         lines = path.read_text("utf-8", "surrogateescape").split("\n")
     except FileNotFoundError:
         return Seen()
-    if len(lines) < 3 or (url is not None and lines[0] != _address(url)):
+    if len(lines) < 3 or (url is not None and lines[0] != remotes.address_line(url)):
         return Seen()
     found = Seen(lines[1])
     for line in lines[2:-1]:  # the last line is empty, or one that a crash tore
@@ -96,7 +95,7 @@ def _append(workspace: Workspace, remote: Remote, known: Seen, lines: list[str])
         return
     path = _file(workspace, remote)
     path.parent.mkdir(parents=True, exist_ok=True)
-    head = [] if known.label else [_address(remote.url), remote.label]
+    head = [] if known.label else [remotes.address_line(remote.url), remote.label]
     flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (os.O_TRUNC if head else os.O_APPEND)
     descriptor = os.open(path, flags, 0o644)
     try:
@@ -107,7 +106,3 @@ def _append(workspace: Workspace, remote: Remote, known: Seen, lines: list[str])
 
 def _file(workspace: Workspace, remote: Remote) -> Path:
     return workspace.home / "remotes" / f"{remotes.key(remote)}.bytes"
-
-
-def _address(url: str) -> str:
-    return "at " + redact.url(url).replace("\n", " ")
