@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import urllib.parse
 from collections.abc import Sequence
 from typing import Any
@@ -115,7 +116,7 @@ class GitRegistry(AbstractStore):  # type: ignore[misc]  # MLflow's classes are 
         _check_page(max_results, MAX_MODELS, least=0)
         every = [self._model(model) for model in self._every()]
         found = SearchModelUtils.filter(every, add_prompt_filter_string(filter_string, is_prompt=False))
-        return _page(SearchModelUtils.sort(found, order_by), max_results, page_token)
+        return _page(SearchModelUtils.sort(found, _order(order_by)), max_results, page_token)
 
     def get_latest_versions(self, name: str, stages: Sequence[str] | None = None) -> list[ModelVersion]:
         """Return the newest version in each stage."""
@@ -400,6 +401,11 @@ def _stage(stage: str) -> str:
 
 def _kept(model: Model) -> list[Version]:
     return [item for item in model.versions.values() if item.removed is None]
+
+
+def _order(order_by: Sequence[str] | None) -> list[str]:
+    """Return an order of models: MLflow's store on SQL calls the time of the last change by a short name, too."""
+    return [re.sub(r"^\s*timestamp\b", "last_updated_timestamp", item) for item in order_by or ()]
 
 
 def _check_page(max_results: Any, most: int, *, least: int = 1) -> None:

@@ -134,6 +134,11 @@ def test_search(client: Any, model: Any) -> None:
     assert [item.name for item in client.search_registered_models("name LIKE 'al%'")] == ["alpha"]
     assert [item.name for item in client.search_registered_models("tags.team = 'beta'")] == ["beta"]
     assert [item.name for item in client.search_registered_models(order_by=["name DESC"])] == ["beta", "alpha"]
+    by_time = [
+        [item.name for item in client.search_registered_models(order_by=[f"{key} ASC"])]
+        for key in ("timestamp", "last_updated_timestamp")
+    ]
+    assert by_time[0] == by_time[1]
     page = client.search_registered_models(max_results=1)
     assert [item.name for item in client.search_registered_models(max_results=1, page_token=page.token)] == ["beta"]
     run_id = model.info.run_id
