@@ -23,6 +23,7 @@ _DOWNLOAD_SECONDS = 86_400  # silence ends a download, not its length
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,30}://")
 _COMMIT = re.compile(r"[0-9a-f]{64}")
 _STATUS = re.compile(r"status code: (\d{3})")
+_HOST = re.compile(r"https?://([^/\s?#@]+)")
 _BUCKETS = {"s3": "s3", "s3a": "s3", "s3n": "s3", "gs": "gs", "gcs": "gs", "az": "az", "abfs": "az", "abfss": "az"}
 _BLOCK_BYTES = 1 << 20
 
@@ -215,5 +216,7 @@ def _bucket_why(said: str) -> str:
     """Return in short what obstore says at length, with addresses and their queries."""
     if any(host in said for host in ("169.254.169.254", "metadata.google.internal")):
         return "there are no credentials for it here"
-    status = _STATUS.search(said)
-    return f"the host answered {status[1]}" if status else "not reached: " + redact.text(said.split(":")[0])[:100]
+    if status := _STATUS.search(said):
+        return f"the host answered {status[1]}"
+    host = _HOST.search(said)
+    return "not reached: " + redact.text(host[1] if host else said.split(":")[0])[:100]
