@@ -95,7 +95,7 @@ def _model(found: Card) -> Iterator[tuple[str, str]]:
     if model.removed:
         yield from _remark("removed", model.removed)
     if found.rules.stages or found.rules.models:
-        yield "rules", f"gitexp.toml of {text.safe((found.branch or '').removeprefix('refs/'))}"
+        yield "rules", f"gitexp.toml of {text.safe(found.branch)}"
 
 
 def _stages(found: Card) -> list[str]:

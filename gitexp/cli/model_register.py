@@ -46,6 +46,8 @@ def register(
     what = f"{text.safe(done.version.artifact)} of run {done.version.run[:7]}"
     if done.is_new:
         context.out(f"{shown} is {what} ({text.size(done.version.size)}, sha256 {done.version.sha256[:12]})")
+        if len(done.model.versions) == 1 and (other := registering.alike(workspace, done.model)):
+            context.say(f"gitexp: {text.safe(other)} is another model: names that differ by case are two")
     else:
         context.out(f"{shown} is {what} already; for one more version of it: --again")
 

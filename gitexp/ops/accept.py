@@ -61,8 +61,7 @@ def run(workspace: Workspace, names: Sequence[str] = (), *, dry_run: bool = Fals
     found = list(proposals.merged(workspace, book))
     chosen = [item for item in found if not wanted or (item.proposal is not None and item.proposal.model in wanted)]
     if wanted and not chosen:
-        branch = str(book.branch).removeprefix("refs/heads/").removeprefix("refs/remotes/")
-        raise NotFound(f"nothing was merged into {branch} for {', '.join(names)}", hint="git fetch")
+        raise NotFound(f"nothing was merged into {book.label} for {', '.join(names)}", hint="git fetch")
     known: dict[str, dict[str, str]] = {}
     return [_one(workspace, book, item, known, dry_run=dry_run) for item in chosen]
 

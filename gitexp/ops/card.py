@@ -29,7 +29,7 @@ class Card:
     version: Version | None
     history: tuple[Item, ...]
     rules: Rules
-    branch: str | None  # where the rules are from
+    branch: str  # where the rules are from, for people: origin/main
     standings: Mapping[str, Standing] = field(default_factory=dict)  # of each stage that asks for approvals
     where: str = ""
 
@@ -58,14 +58,14 @@ def of(workspace: Workspace, said: str) -> Card:
     known, book = named.known(workspace, model), rulebook.now(workspace)
     history = tuple(chronicle.of(workspace, known, version))
     if version is None:
-        return Card(known, None, history, book.rules, book.branch)
+        return Card(known, None, history, book.rules, book.label)
     asked = {stage: book.rules.stage(model.first, stage) for stage in book.rules.names(model.first)}
     standings = {
         stage: folding.standing(version, stage, rule, book.rules)
         for stage, rule in asked.items()
         if rule.approvals and stage not in (version.stage, ruling.NONE)
     }
-    return Card(known, version, history, book.rules, book.branch, standings, where(workspace, version))
+    return Card(known, version, history, book.rules, book.label, standings, where(workspace, version))
 
 
 def where(workspace: Workspace, version: Version) -> str:

@@ -53,9 +53,8 @@ def create(
     commit = _commit(workspace, book, path, content, f"Promote {plan.typed} to {plan.stage}")
     refs.update(workspace.repo, branches.PREFIX + name, commit, old=None)
     missing = tuple(gate for gate in plan.unmet if gate.name != "merged")
-    base = str(book.branch).removeprefix("refs/heads/").removeprefix("refs/remotes/")
     shared = str(book.branch).startswith("refs/remotes/")
-    return Proposed(name, path, commit, base, shared, content.decode(), missing)
+    return Proposed(name, path, commit, book.label, shared, content.decode(), missing)
 
 
 def _check(plan: Plan, book: Rulebook) -> None:

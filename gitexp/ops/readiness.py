@@ -36,7 +36,7 @@ class Readiness:
         """Where the rules are from, for people: `rules of origin/main at a3f91c2`."""
         if self.book.commit is None or self.book.branch is None:
             return "no rules: there is no branch to read them from"
-        branch = text.safe(self.book.branch.removeprefix("refs/heads/").removeprefix("refs/remotes/"))
+        branch = text.safe(self.book.label)
         if self.book.rules == ruling.EMPTY:
             return f"{branch} has no rules; they would stand in its gitexp.toml, as [registry.stages.production]"
         return f"rules of {branch} at {self.book.commit[:7]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -76,6 +77,17 @@ def create(workspace: Workspace, name: str, description: str = "") -> Model:
     return models.append(
         workspace, first, [Draft(events.CREATE, subject, arguments={"description": words})], create=True
     )
+
+
+def alike(workspace: Workspace, model: Model) -> str:
+    """Return the name of another model that differs by case or Unicode's forms alone, "" where there is none."""
+    plain = _plain(model.name)
+    every = models.readable(workspace)[0]
+    return next((item.name for item in every if item.first != model.first and _plain(item.name) == plain), "")
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).casefold()
 
 
 def _target(workspace: Workspace, name: str) -> tuple[str, Model | None]:

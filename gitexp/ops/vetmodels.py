@@ -192,8 +192,7 @@ class _Vetting:
     def _off_branch(self, commit: str, now: Rulebook) -> str:
         if now.commit is not None and self._is_after(now.commit, commit):
             return ""
-        branch = (now.branch or "").removeprefix("refs/heads/").removeprefix("refs/remotes/")
-        return f"its rules, {commit[:7]}, are not in the history of {branch}"
+        return f"its rules, {commit[:7]}, are not in the history of {now.label}"
 
     def _named(self, oid: str) -> str | None:
         try:

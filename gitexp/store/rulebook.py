@@ -32,6 +32,11 @@ class Rulebook:
     commit: str | None = None
     branch: str | None = None
 
+    @property
+    def label(self) -> str:
+        """The branch as people write it: origin/main."""
+        return (self.branch or "").removeprefix("refs/heads/").removeprefix("refs/remotes/")
+
 
 def now(workspace: Workspace) -> Rulebook:
     """Return the rules in force; raises UsageError where they cannot be read: no gate stands open for that."""

@@ -134,8 +134,7 @@ def _configured(workspace: Workspace, key: str, *, own: bool) -> list[Source]:
 
 def _reviewed(workspace: Workspace, book: rulebook.Rulebook, path: str) -> list[Source]:
     data = rulebook.file(workspace, book.commit, path)
-    branch = (book.branch or "").removeprefix("refs/heads/").removeprefix("refs/remotes/")
-    return [] if data is None else [Source(f"{path} of {branch}", data.decode("utf-8", "replace"))]
+    return [] if data is None else [Source(f"{path} of {book.label}", data.decode("utf-8", "replace"))]
 
 
 def _path(workspace: Workspace, named: str | None) -> Path | None:

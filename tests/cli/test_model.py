@@ -57,6 +57,9 @@ def test_register_says_what_the_version_is_and_does_it_once(three: Path) -> None
     assert done["signature"] == {"inputs": [{"name": "x", "type": "double"}]}
     support.write("signature.json", "[1]")
     support.gitexp("model", "register", "lr0.3", "churn", "--signature", "signature.json", expect=2)
+    other = support.gitexp("model", "register", "lr0.3", "Churn")
+    assert other.stderr == "gitexp: churn is another model: names that differ by case are two\n"
+    assert support.gitexp("model", "register", "lr0.2", "Churn").stderr == ""
 
 
 def test_ls_of_versions_is_a_table_with_the_metrics_that_matter(churn: Path) -> None:
@@ -151,7 +154,7 @@ def test_show_of_a_model_tells_its_stages_and_what_they_ask_for(churn: Path) -> 
     registry.rule(churn, '[registry.stages.production]\napprovals = 2\nrequire = "metrics.val_auc > 0.9"\n')
     lines = support.gitexp("model", "show", "churn").lines
     assert "  production  nobody   (asks for 2 approvals; run: metrics.val_auc > 0.9)" in lines
-    assert "  rules       gitexp.toml of heads/main" in lines
+    assert "  rules       gitexp.toml of main" in lines
     version = support.gitexp("model", "show", "churn:1").lines
     assert "  for production  0 of 2 approvals" in version
 

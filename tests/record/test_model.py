@@ -329,6 +329,16 @@ def test_a_word_of_nobody_counts_for_nothing() -> None:
     assert chain.model().refused[early] == "0 of 1 approvals;  names nobody"
 
 
+@pytest.mark.parametrize("status", ["bad", "unknown", "expired", "revoked", "unchecked"])
+def test_a_word_whose_signature_is_not_good_counts_for_nothing_also_where_none_is_asked_for(status: str) -> None:
+    chain = Chain(ruling.read(b"[registry.stages.production]\napprovals = 1\n"))
+    version = chain.register()
+    word = chain.approve(version, "bo@x", signer=status)
+    early = chain.move(version)
+    refused = chain.model().refused
+    assert (refused[word], refused[early]) == (f"its signature is {status}", "0 of 1 approvals")
+
+
 @pytest.mark.parametrize(
     ("key", "value"), [("tags", 5), ("tags", [1]), ("tags", "ab"), ("commit", "x"), ("size", -1), ("run", 7)]
 )
