@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 
 from gitexp import files
 
@@ -66,8 +67,8 @@ def _copied(read: int, written: int, before: Stamp, progress: Callable[[int], No
         if _clone(read, written):
             hashing.upto(os.fstat(written).st_size)
         else:
-            for end in _by_chunks(read, written):
-                hashing.upto(end)
+            for end, hole in _by_chunks(read, written):
+                hashing.upto(end, hole=hole)
     except BaseException:
         hashing.stop()
         raise
@@ -82,21 +83,23 @@ def _clone(read: int, written: int) -> bool:
     return True
 
 
-def _by_chunks(read: int, written: int) -> Iterator[int]:
-    """Copy, and yield up to where the copy is complete, again and again."""
-    at = 0
+def _by_chunks(read: int, written: int) -> Iterator[tuple[int, bool]]:
+    """Copy, and yield up to where the copy is complete, again and again, and whether what came last is a hole."""
+    done = 0
     for start, end in _extents(read):
         at = start
         while at < end:
             count = _some(read, written, at, min(end - at, _CHUNK_BYTES))
             if count == 0:  # it was cut off meanwhile
                 break
-            at += count
-            yield at
+            if at > done:
+                yield at, True
+            at = done = at + count
+            yield done, False
     size = os.fstat(read).st_size
-    if size > at:  # a hole at its end
+    if size > done:
         os.ftruncate(written, size)
-        yield size
+        yield size, True
 
 
 def _extents(read: int) -> Iterator[tuple[int, int]]:
@@ -130,11 +133,9 @@ class _Hash:
 
     def __init__(self, descriptor: int, progress: Callable[[int], None] | None, *, alone: bool) -> None:
         self._descriptor, self._progress = descriptor, progress
-        self._digest = hashlib.sha256()
-        self._at = self._end = 0
-        self._ended = False
+        self._digest, self._at = hashlib.sha256(), 0
+        self._parts: SimpleQueue[tuple[int, bool] | None] = SimpleQueue()
         self._error: BaseException | None = None
-        self._more = threading.Condition()
         self._thread = None if alone else threading.Thread(target=self._follow, name="gitexp-hash", daemon=True)
         if self._thread is not None:
             try:
@@ -142,14 +143,12 @@ class _Hash:
             except RuntimeError:  # the interpreter is ending, and starts no more threads
                 self._thread = None
 
-    def upto(self, end: int) -> None:
-        """Say that the file is complete up to `end`."""
+    def upto(self, end: int, *, hole: bool = False) -> None:
+        """Say that the file is complete up to `end`; a hole, which was never written, is not read either."""
         if self._thread is None:
-            self._read(end)
-            return
-        with self._more:
-            self._end = end
-            self._more.notify()
+            self._take(end, hole)
+        else:
+            self._parts.put((end, hole))
 
     def digest(self) -> str:
         """Return the digest of all that was said to be complete; raises what reading raised."""
@@ -160,27 +159,22 @@ class _Hash:
 
     def stop(self) -> None:
         """End the thread, once it has read what there is."""
-        with self._more:
-            self._ended = True
-            self._more.notify()
         if self._thread is not None:
+            self._parts.put(None)
             self._thread.join()
 
     def _follow(self) -> None:
         try:
-            while True:
-                with self._more:
-                    self._more.wait_for(lambda: self._end > self._at or self._ended)
-                    end = self._end
-                if end == self._at:
-                    return
-                self._read(end)
+            while (part := self._parts.get()) is not None:
+                self._take(*part)
         except BaseException as error:
             self._error = error
 
-    def _read(self, end: int) -> None:
+    def _take(self, end: int, hole: bool) -> None:
+        zeros = memoryview(bytes(files.BLOCK_BYTES if hole else 0))
         while self._at < end:
-            block = os.pread(self._descriptor, min(files.BLOCK_BYTES, end - self._at), self._at)
+            count = min(files.BLOCK_BYTES, end - self._at)
+            block = zeros[:count] if hole else os.pread(self._descriptor, count, self._at)
             if not block:
                 return
             self._digest.update(block)
