@@ -62,6 +62,7 @@ def fetch(repo: Repo, remote: str, refspecs: Iterable[str], options: Options) ->
         "--refmap=",
         "--no-filter",
         "--stdin",
+        "--quiet",  # a line for each ref would name the refs where what comes waits to be looked at
         *_talk(options),
         remote,
     ]
@@ -89,7 +90,7 @@ def push(
     args = [*_settings(config), "push", "--porcelain", "--no-recurse-submodules"]
     args += [f"--force-with-lease={ref}:{oid}" for ref, oid in (leases or {}).items()]
     # --quiet would leave out the lines of what went well
-    args += [*(_talk(options) if options.progress else ()), "--", remote, *refspecs]
+    args += [*_talk(options), "--", remote, *refspecs]
     env = {PUSHING: "1", **({"GIT_LFS_SKIP_PUSH": "1"} if options.skip_lfs else {})}
     out = _network(repo, remote, args, options, env=env, check=False)
     results = parse_push(out.stdout.decode("utf-8", "surrogateescape"))
@@ -134,7 +135,7 @@ def _unmirrored(repo: Repo, remote: str) -> dict[str, str]:
 
 
 def _talk(options: Options) -> list[str]:
-    return ["--progress"] if options.progress else ["--quiet"]
+    return ["--progress"] if options.progress else []
 
 
 def _network(

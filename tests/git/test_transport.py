@@ -98,3 +98,5 @@ def test_gits_own_progress_reaches_the_terminal_and_the_result_is_whole(
     (result,) = transport.push(discover.find(project), "origin", [f"{head}:refs/experiments/a/b"], options=options)
     assert result.status == "new"
     assert "Writing objects: 100%" in capsys.readouterr().err
+    transport.fetch(discover.find(project), "origin", ["refs/experiments/*:refs/gitexp/incoming/*"], options=options)
+    assert "incoming" not in capsys.readouterr().err
