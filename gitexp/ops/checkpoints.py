@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gitexp.errors import UsageError
-from gitexp.index import database
-from gitexp.ops import attach, goals
+from gitexp.ops import attach, goals, unneeded
 from gitexp.ops.attach import Facts, Seen, Work
 from gitexp.ops.lifecycle import Session
-from gitexp.store import events, live, runs, seal
-from gitexp.store import objects as large
+from gitexp.store import runs, seal
 from gitexp.store.workspace import Workspace
 
 FOLDER = "checkpoints"
@@ -126,40 +123,5 @@ class Shelf:
         if self.pending and self.session.writer.flush():
             for item in self.pending:
                 for sha256 in item.new:
-                    free(self.session.workspace, sha256)
+                    unneeded.free(self.session.workspace, sha256)
             self.pending.clear()
-
-
-def free(workspace: Workspace, sha256: str) -> None:
-    """Remove an object that this run made, unless anything else names it by now.
-
-    It is moved aside before that is looked at: whoever names it after that finds it missing, and stores it again.
-    """
-    target = large.place(workspace, sha256)
-    aside = workspace.tmp / f"freed.{sha256}"
-    with suppress(FileNotFoundError):
-        workspace.tmp.mkdir(parents=True, exist_ok=True)
-        target.rename(aside)
-        if is_named(workspace, sha256):
-            aside.replace(target)
-        else:
-            aside.unlink()
-
-
-def is_named(workspace: Workspace, sha256: str) -> bool:
-    """Say whether a running or a recorded run names an object."""
-    return any(_in_journal(folder, sha256) for folder in live.folders(workspace)) or any(
-        database.of(workspace).rows(f"SELECT 1 FROM {table} WHERE sha256 = ? LIMIT 1", (sha256,))
-        for table in ("artifact", "dataset")
-    )
-
-
-def _in_journal(folder: Path, sha256: str) -> bool:
-    """Look through a journal: what its run names now, and what its other files mention at all."""
-    try:
-        if any(item.get("sha256") == sha256 for item in events.of(folder).artifacts.values()):
-            return True
-        mentioned = sha256.encode()
-        return any(mentioned in path.read_bytes() for path in folder.glob("*.json"))
-    except FileNotFoundError:  # it was sealed meanwhile: the index knows
-        return False

@@ -11,7 +11,7 @@ from gitexp import canonical, ids, text
 from gitexp.errors import Conflict, GitexpError
 from gitexp.git import objects, refs
 from gitexp.index import database, handed
-from gitexp.ops import failures
+from gitexp.ops import failures, unneeded
 from gitexp.store import heads, journal, live, reflog, runs, seal
 from gitexp.store.journal import Start, Writer
 from gitexp.store.live import LiveRun
@@ -76,6 +76,10 @@ def sweep(workspace: Workspace, *, host: str | None = None) -> Swept:
         except OSError as error:
             swept.failed.append(f"{folder.name.partition('.')[0]} cannot be recovered: {error.strerror}")
     _restore(workspace, swept)
+    try:
+        unneeded.clear(workspace)
+    except OSError as error:
+        swept.failed.append(f"{workspace.tmp} cannot be cleared: {error.strerror}")
     return swept
 
 

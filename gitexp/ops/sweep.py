@@ -8,13 +8,15 @@ from __future__ import annotations
 import os
 
 from gitexp.index import database
-from gitexp.store import heads
+from gitexp.store import heads, leftovers
 from gitexp.store.workspace import Workspace
 
 
 def needed(workspace: Workspace) -> bool:
-    """Say whether there is a journal, of which `recover` knows if it is alive, or a ref that was taken away."""
-    return _has_journals(workspace) or bool(database.of(workspace).lost) or bool(heads.lost(workspace))
+    """Say whether there is a journal, of which `recover` knows if it is alive, a lost ref, or what a kill has left."""
+    if _has_journals(workspace) or leftovers.old(workspace):
+        return True
+    return bool(database.of(workspace).lost) or bool(heads.lost(workspace))
 
 
 def _has_journals(workspace: Workspace) -> bool:
