@@ -104,7 +104,10 @@ def _statuses(workspace: Workspace, oids: Sequence[str]) -> Counter[str]:
 def refuse(result: Verified) -> None:
     """Raise Damaged where there are faults."""
     if result.count:
-        raise Damaged(f"{text.plural(result.count, 'fault')} in the registry", hint="git log --show-signature REF")
+        wrong = [item for item in result.audits if item.faults]
+        there = next((item.ref for item in wrong if item.head), None)
+        hint = f"git log --show-signature {there}" if there else "gitexp recover" if wrong else "gitexp keys ls"
+        raise Damaged(f"{text.plural(result.count, 'fault')} in the registry", hint=hint)
 
 
 def accept(workspace: Workspace, names: Sequence[str]) -> list[str]:

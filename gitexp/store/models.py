@@ -316,8 +316,13 @@ def loose(workspace: Workspace, model: Model) -> frozenset[str]:
     held = [found[ref] for found in remotes.holdings(workspace).values() if ref in found]
     if model.tip in held or not transport.names(workspace.repo):
         return frozenset()
+    here = [tip for tip in held if _is_here(workspace, tip)]
+    if len(here) < len(held):  # others went on there: what it held before it still holds
+        from gitexp.store import furthest
+
+        before = furthest.remembered(workspace).values()
+        here += [far[ref] for far in before if ref in far and _is_here(workspace, far[ref])]
     fixed: set[str] = set()
-    for tip in held:
-        if _is_here(workspace, tip):
-            fixed.update(chain.order(workspace.repo, tip))
+    for tip in here:
+        fixed.update(chain.order(workspace.repo, tip))
     return frozenset(id for id in model.versions if id not in fixed)

@@ -169,7 +169,7 @@ def test_a_model_that_was_taken_away_is_found(project: Path, version: Version) -
     assert (found(project), found(project, "churn")) == (want, want)
     done = support.gitexp("model", "verify", expect=8)
     assert f"churn: {want[0]}\n" in done.stdout
-    assert done.stderr == "gitexp: 1 fault in the registry\ngit log --show-signature REF\n"
+    assert done.stderr == "gitexp: 1 fault in the registry\ngitexp recover\n"
 
 
 def test_a_chain_that_was_cut_at_a_remote_is_found_after_a_fetch(project: Path, bare: Path, version: Version) -> None:

@@ -13,7 +13,7 @@ from gitexp.git import objects, refs
 from gitexp.ops import recover
 from gitexp.record import event as events
 from gitexp.record.model import Model
-from gitexp.store import models, rulebook
+from gitexp.store import furthest, models, remotes, rulebook
 from gitexp.store import workspace as workspaces
 from gitexp.store.models import Draft
 from gitexp.store.workspace import Workspace
@@ -226,6 +226,12 @@ def test_numbers_may_move_until_a_remote_holds_them(project: Path, bare: Path) -
     workspace = workspaces.open(project)
     version = newest(register(workspace))
     assert models.loose(workspace, models.get(workspace, "churn")) == {version}
+    tip, origin = models.get(workspace, "churn").tip, remotes.choose(workspace)
+    remotes.replace(workspace, origin, {"refs/models/churn": tip})
+    assert models.loose(workspace, models.get(workspace, "churn")) == frozenset()
+    furthest.advance(workspace)
+    remotes.replace(workspace, origin, {"refs/models/churn": "f" * 40})  # others went on, and that is not here yet
+    assert models.loose(workspace, models.get(workspace, "churn")) == frozenset()
 
 
 def test_without_a_remote_numbers_stand(workspace: Workspace) -> None:
