@@ -83,7 +83,7 @@ def _echo_all(found: list[Value], *, show_origin: bool, as_json: bool) -> None:
     if show_origin:
         heads.append(Column("FROM", keep=8))
         rows = [[*row, text.safe(item.origin)] for row, item in zip(rows, found, strict=True)]
-    heads.append(Column("WHAT IT DOES", keep=1))
+    heads.append(Column("WHAT IT DOES", keep=1, fold=18))
     rows = [[*row, item.setting.doc] for row, item in zip(rows, found, strict=True)]
     dropped = tables.echo(Table(tuple(heads), tuple(map(tuple, rows))), width)
     if dropped:

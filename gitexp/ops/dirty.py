@@ -59,10 +59,24 @@ def learn_outputs(workspace: Workspace, paths: Sequence[str]) -> bool:
     times = {path: _changed_ms(top / path) for path in found}
     new = [path for path, time in times.items() if any(start <= time <= end for start, end in sessions)]
     if new:
-        kept = [path for path in outputs(workspace) if (top / path).exists()]
-        text = "".join(f"{path}\0" for path in [*kept, *new][-MAX_OUTPUTS:])
-        files.write(workspace.home / "outputs", text.encode("utf-8", "surrogateescape"))
+        _note(workspace, top, new)
     return bool(new)
+
+
+def note_outputs(workspace: Workspace, paths: Sequence[Path]) -> None:
+    """Remember that these files were written by gitexp itself: they are nobody's uncommitted code."""
+    top = workspace.repo.work_tree
+    if top is not None:
+        whole, inside = top.resolve(), [path.resolve() for path in paths]
+        names = [path.relative_to(whole).as_posix() for path in inside if path.is_relative_to(whole)]
+        if new := sorted(set(names) - set(outputs(workspace))):
+            _note(workspace, top, new)
+
+
+def _note(workspace: Workspace, top: Path, new: Sequence[str]) -> None:
+    kept = [path for path in outputs(workspace) if (top / path).exists()]
+    text = "".join(f"{path}\0" for path in [*kept, *new][-MAX_OUTPUTS:])
+    files.write(workspace.home / "outputs", text.encode("utf-8", "surrogateescape"))
 
 
 def _lines(path: Path) -> list[str]:

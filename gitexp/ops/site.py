@@ -16,7 +16,7 @@ from gitexp import canonical, files, locks
 from gitexp.errors import Damaged, Unsupported, UsageError, WriteFailed
 from gitexp.index import database, search
 from gitexp.index.entry import Entry
-from gitexp.ops import find, goals, overview, report, scope
+from gitexp.ops import dirty, find, goals, overview, report, scope
 from gitexp.pages import html
 from gitexp.query import nodes
 from gitexp.record.facts import EMPTY, State
@@ -92,6 +92,8 @@ def _write(workspace: Workspace, site: _Site, path: str) -> Written:
     _put_index(site, html.index(page, _SHARED))
     done.removed = _clear(site)
     _mark(site, path, site.now)
+    shared = [site.folder / _SHARED / name for name in html.shared()]
+    dirty.note_outputs(workspace, [site.folder / MARKER, *shared])
     return done
 
 

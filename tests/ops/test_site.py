@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gitexp.errors import UsageError
-from gitexp.ops import site
+from gitexp.ops import dirty, site
 from gitexp.ops.site import Written
 from gitexp.store import workspace as workspaces
 from tests import recording, support
@@ -53,6 +53,11 @@ def test_a_site_has_an_index_a_page_a_run_and_shared_files(runs: list[str], tmp_
     assert sum(name.startswith("images/") for name in names) == 2  # equal images are one file
     assert sum(name.startswith("assets/") for name in names) == 2
     assert {"index.html", site.MARKER} <= set(names) and len(names) == 9
+
+
+def test_a_site_in_the_project_is_no_uncommitted_source(runs: list[str], project: Path) -> None:
+    write(project / "public")
+    assert not dirty.status(workspaces.open()).dirty
 
 
 def test_every_link_of_a_site_is_relative_and_leads_somewhere(runs: list[str], tmp_path: Path) -> None:
