@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gitexp.ops.contents import Table as Known
 
 _LINES = 40  # of one file's diff, where no file was named
+_LETTERS = 300  # of a line, likewise
 _COLUMNS = 8  # of a table that are named
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
@@ -86,9 +87,13 @@ def _details(change: Change, *, whole: bool) -> Iterator[str]:
     lines = change.lines.splitlines()
     shown = lines if whole else lines[:_LINES]
     for line in shown:
-        yield click.style(text.safe_lines(line), fg=_COLOURS.get(line[:1]))
+        yield click.style(text.safe_lines(line if whole else _cut(line)), fg=_COLOURS.get(line[:1]))
     if len(lines) > len(shown):
         yield f"… {len(lines) - len(shown)} more lines: name the file to see them"
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _LETTERS else f"{line[:_LETTERS]}…  ({len(line) - 1:,} characters)"
 
 
 def _tables(old: Known, new: Known) -> Iterator[str]:

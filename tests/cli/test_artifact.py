@@ -137,6 +137,9 @@ def test_diff_tells_added_removed_and_changed(one: Path) -> None:
     )
     found = support.gitexp("artifact", "diff", "base", "next", "plots", "--json").json
     assert [(change["name"], change["change"]) for change in found["changes"]] == [("plots/b.png", "removed")]
+    recording.record(one, "long", artifacts={**kept, "a.txt": b"x" * 1000 + b"\n"})
+    assert "  +" + "x" * 299 + "…  (1,000 characters)" in support.gitexp("artifact", "diff", "next", "long").lines
+    assert "  +" + "x" * 1000 in support.gitexp("artifact", "diff", "next", "long", "a.txt").lines
 
 
 def test_drop_says_what_goes_and_what_stays(one: Path, bare: Path) -> None:
