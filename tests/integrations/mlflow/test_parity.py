@@ -6,8 +6,7 @@ import itertools
 import json
 import math
 import re
-import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,15 @@ Store = Any
 Case = Callable[[Store], Any]
 CASES: list[Case] = []
 OLDER = Version(mlflow.__version__) < Version("3.17")
-LATER = ("create_and_read", "metrics", "filters")
+LATER = {  # what an older MLflow's own store does otherwise, where this store does what the newest one does
+    "create_and_read": "the tags of an experiment were shorter in MLflow's own checks than in its database",
+    "metrics": "the same point that is no number, sent twice, broke a constraint of the database",
+    "filters": "no filter knew IS NULL",
+    "refuses_tags_that_lead_out_of_an_experiment": "the keys of an experiment's first tags were not checked",
+    "refuses_long_tags_of_an_experiment": "nor the lengths of their values",
+    "refuses_an_empty_new_name_of_an_experiment": "the new name of an experiment was not checked",
+    "refuses_a_time_with_a_fraction": "times could be compared with fractions",
+}
 _clock = itertools.count(1_700_000_000_000, 1000)
 
 
@@ -39,18 +46,26 @@ def sql_store(path: Path) -> Store:
     return SqlAlchemyStore(f"sqlite:///{path}", str(path.parent / "artifacts"))
 
 
-@pytest.fixture(scope="session")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return an empty database of MLflow's, to be copied: making one takes seconds."""
+@pytest.fixture(scope="module")
+def emptied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Store]]:
+    """Return what empties the one store of MLflow's that there is: making one takes long, its database seconds."""
     path = tmp_path_factory.mktemp("sql") / "mlflow.db"
-    sql_store(path)
-    return path
+    made = sql_store(path)
+    made.engine.dispose()
+    empty = path.read_bytes()
+
+    def again() -> Store:
+        made.engine.dispose()
+        path.write_bytes(empty)
+        return made
+
+    yield again
+    made.engine.dispose()
 
 
 @pytest.fixture
-def stores(database: Path, tracking: str, tmp_path: Path) -> tuple[Store, Store]:
-    copy = Path(shutil.copy(database, tmp_path / "mlflow.db"))
-    return sql_store(copy), store.of(tracking)
+def stores(emptied: Callable[[], Store], tracking: str) -> tuple[Store, Store]:
+    return emptied(), store.of(tracking)
 
 
 def outcome(function: Case, given: Store) -> Any:
@@ -72,10 +87,10 @@ def outcome(function: Case, given: Store) -> Any:
 
 @pytest.mark.parametrize("function", CASES, ids=lambda function: function.__name__)
 def test_it_does_what_mlflows_own_store_does(function: Case, stores: tuple[Store, Store]) -> None:
+    if OLDER and function.__name__ in LATER:
+        pytest.skip(LATER[function.__name__])
     theirs, ours = stores
     wanted, found = outcome(function, theirs), outcome(function, ours)
-    if OLDER and (function.__name__ in LATER or (wanted[0], found[0]) == ("returned", "raised")):
-        pytest.skip("an older MLflow takes less or checks less: this store does what the newest does")
     assert found == wanted
     assert wanted[0] == ("raised" if function.__name__.startswith("refuses") else "returned"), wanted
 
@@ -104,9 +119,10 @@ def history(given: Store, run_id: str, key: str, **more: Any) -> Any:
     return [(item.value, item.timestamp, item.step) for item in found], bool(found.token)
 
 
-def refusing(*calls: Callable[[Store], Any]) -> None:
-    for number, call in enumerate(calls):
-        call.__name__ = f"refuses_{call.__code__.co_firstlineno}_{number}"
+def refusing(*calls: Callable[[Store], Any], **named: Callable[[Store], Any]) -> None:
+    numbered = {f"{call.__code__.co_firstlineno}_{number}": call for number, call in enumerate(calls)}
+    for name, call in {**numbered, **named}.items():
+        call.__name__ = f"refuses_{name}"
         case(call)
 
 
@@ -210,14 +226,11 @@ refusing(
     lambda s: s.create_experiment("x" * 501),
     lambda s: s.create_experiment("Default"),
     lambda s: [s.create_experiment("twice"), s.create_experiment("twice")],
-    lambda s: s.create_experiment("x", tags=[ExperimentTag("../bad", "1")]),
-    lambda s: s.create_experiment("x", tags=[ExperimentTag("a", "1" * 20_001)]),
     lambda s: s.create_experiment("x", artifact_location="s3://" + "b" * 3000),
     lambda s: s.get_experiment("99"),
     lambda s: s.delete_experiment("99"),
     lambda s: s.restore_experiment(s.create_experiment("active")),
     lambda s: s.rename_experiment("99", "x"),
-    lambda s: s.rename_experiment(s.create_experiment("x"), ""),
     lambda s: s.set_experiment_tag("99", ExperimentTag("a", "1")),
     lambda s: s.delete_experiment_tag("0", "nobody"),
     lambda s: s.search_experiments(max_results=0),
@@ -225,11 +238,14 @@ refusing(
     lambda s: s.search_experiments(max_results=None),
     lambda s: s.search_experiments(filter_string="name > 'a'"),
     lambda s: s.search_experiments(filter_string="creation_time LIKE 5"),
-    lambda s: s.search_experiments(filter_string="creation_time > 5.5"),
     lambda s: s.search_experiments(filter_string="tags.k > 'a'"),
     lambda s: s.search_experiments(filter_string="metrics.x > 5"),
     lambda s: s.search_experiments(order_by=["tags.k"]),
     lambda s: s.search_experiments(page_token="%%%"),
+    tags_that_lead_out_of_an_experiment=lambda s: s.create_experiment("x", tags=[ExperimentTag("../bad", "1")]),
+    long_tags_of_an_experiment=lambda s: s.create_experiment("x", tags=[ExperimentTag("a", "1" * 20_001)]),
+    an_empty_new_name_of_an_experiment=lambda s: s.rename_experiment(s.create_experiment("x"), ""),
+    a_time_with_a_fraction=lambda s: s.search_experiments(filter_string="creation_time > 5.5"),
 )
 
 
