@@ -48,7 +48,7 @@ def test_safe_lines_keep_lines_and_widen_tabs() -> None:
     [(None, "-"), (math.nan, "-"), (0, "0.0s"), (0.84, "0.8s"), (9.94, "9.9s"), (9.96, "0:10"), (41, "0:41"),
      (252, "4:12"), (3753, "1:02:33"), (359_999.6, "100:00:00"), (-3, "0.0s")],
 )  # fmt: skip
-def test_durations(seconds: float | None, shown: str) -> None:
+def test_a_duration_has_tenths_below_ten_seconds_and_colons_from_there(seconds: float | None, shown: str) -> None:
     assert text.duration(seconds) == shown
 
 
@@ -57,7 +57,7 @@ def test_durations(seconds: float | None, shown: str) -> None:
     [(0, "0s"), (59, "59s"), (60, "1m"), (3599, "59m"), (3600, "1h"), (86400, "1d"), (700 * 86400, "700d"),
      (800 * 86400, "2y"), (-500, "0s")],
 )  # fmt: skip
-def test_ages(seconds: int, shown: str) -> None:
+def test_an_age_is_told_in_one_unit(seconds: int, shown: str) -> None:
     assert text.age(0, seconds * 1000) == shown
 
 
@@ -70,7 +70,7 @@ def test_the_age_of_nothing_is_a_dash() -> None:
     [(0, "0 bytes"), (1, "1 byte"), (999, "999 bytes"), (1000, "1.0 kB"), (38_400, "38.4 kB"), (41_100_000, "41.1 MB"),
      (999_949, "999.9 kB"), (999_950, "1.0 MB"), (10**19, "10.0 EB"), (10**22, "10000.0 EB")],
 )  # fmt: skip
-def test_sizes(size: int, shown: str) -> None:
+def test_sizes_are_in_decimal_units(size: int, shown: str) -> None:
     assert text.size(size) == shown
 
 

@@ -97,11 +97,11 @@ def own(nvml: Any, environ: Mapping[str, str], pids: Collection[int]) -> list[De
     seen = visible(nvml, environ)
     if "CUDA_VISIBLE_DEVICES" in environ:
         return seen
-    used = [device for device in seen if not pids_on(nvml, device).isdisjoint(pids)]
+    used = [device for device in seen if not _pids_on(nvml, device).isdisjoint(pids)]
     return used or (seen if machine.container(environ) else [])
 
 
-def pids_on(nvml: Any, device: Device) -> set[int]:
+def _pids_on(nvml: Any, device: Device) -> set[int]:
     """Return the processes that hold memory on a GPU, for computing or drawing."""
     pids: set[int] = set()
     for kind in ("Compute", "Graphics"):

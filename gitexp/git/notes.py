@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from gitexp import locks
@@ -34,13 +34,6 @@ def read(repo: Repo, ref: str, oid: str) -> list[bytes]:
     """Return the lines hung on an object."""
     tip = refs.get(repo, ref)
     return lines(repo, locate(repo, _tree(repo, tip), oid)) if tip else []
-
-
-def read_all(repo: Repo, ref: str) -> Iterator[tuple[str, list[bytes]]]:
-    """Yield (object, lines) of all notes of a ref."""
-    if tip := refs.get(repo, ref):
-        for oid, (_, blobs) in changed(repo, None, tip).items():
-            yield oid, lines(repo, blobs, strict=False)
 
 
 def lines(repo: Repo, blobs: Iterable[str], *, strict: bool = True) -> list[bytes]:

@@ -71,7 +71,7 @@ class Server:
 
     def fetch(self, choose: Callable[[Refs], tuple[list[str], list[str]]], write: Write) -> None:
         """Write the pack of what `choose(refs)` wants beyond what it has."""
-        shallow = {line.encode() for line in shallow_tips(self.repo)}
+        shallow = {line.encode() for line in _shallow_tips(self.repo)}
         haves = Haves(iter(()), shallow)
 
         def wants(held: Mapping[bytes, bytes], depth: int | None = None) -> list[bytes]:
@@ -175,7 +175,7 @@ def daemon(repo: Repo, url: str, options: Options) -> Server:
     return Server(repo, client, parts.path, options, address.label(url), client.close)
 
 
-def shallow_tips(repo: Repo) -> list[str]:
+def _shallow_tips(repo: Repo) -> list[str]:
     """Return the commits at which history is cut off here."""
     try:
         return (repo.common_dir / "shallow").read_text().split()

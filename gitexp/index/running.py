@@ -67,7 +67,7 @@ class Shard:
             left = b""
             while block := file.read(_BLOCK_BYTES):
                 data = left + block
-                end = whole_rows(data)
+                end = _whole_rows(data)
                 self._take(data[:end])
                 left = data[end:]
                 self.offset += end
@@ -79,7 +79,7 @@ class Shard:
         summaries.take(self.summary, _points(data.decode("utf-8", "replace")))
 
 
-def whole_rows(data: bytes) -> int:
+def _whole_rows(data: bytes) -> int:
     """Return where the last whole row of a part of a CSV ends: a name may hold newlines, in quotes."""
     last = end = data.rfind(b"\n") + 1
     while data.count(b'"', 0, end) % 2:

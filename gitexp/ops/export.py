@@ -61,14 +61,14 @@ class Column:
             found = entry.summary.get(self.name)
             return None if found is None else getattr(found, self.aggregate)
         if kind == "field":
-            return field_of(entry, self.name, now_ms)
+            return _field_of(entry, self.name, now_ms)
         return entry.tags.get(self.name) if kind == "tag" else entry.posts.get(self.name)
 
 
 _RENAMED = {"user": "author", "code.commit": "code_commit", "code.branch": "code_branch", "code.dirty": "dirty"}
 
 
-def field_of(entry: Entry, name: str, now_ms: int) -> Any:
+def _field_of(entry: Entry, name: str, now_ms: int) -> Any:
     """Return a field of a run; of one that is running the duration so far."""
     if name == "name":
         return entry.title or entry.name
@@ -83,7 +83,7 @@ def field_of(entry: Entry, name: str, now_ms: int) -> Any:
 _TYPES = {float: "real", str: "text", bool: "flag"}
 
 
-def type_of(value: Any) -> str:
+def _type_of(value: Any) -> str:
     """Return the type of a value; a whole number beyond 64 bits, a list and a mapping have none of their own."""
     if type(value) is int:
         return "whole" if -_OVER <= value < _OVER else ""
@@ -105,10 +105,10 @@ def columns(found: Iterable[Entry], context: Context, aggregates: Sequence[str] 
             for name, value in values.items():
                 types = seen.setdefault(name, set())
                 if value is not None:
-                    types.add(type_of(value))
+                    types.add(_type_of(value))
         for name, summary in entry.summary.items():
             for each in aggregates or (represent(name),):
-                metrics.setdefault((name, each), set()).add(type_of(getattr(summary, each)))
+                metrics.setdefault((name, each), set()).add(_type_of(getattr(summary, each)))
     order = list(aggregates)
     return [
         *(Column("field", name, type=kind) for name, kind in FIELDS.items()),

@@ -134,15 +134,15 @@ def of_death(workspace: Workspace, folder: Path) -> tuple[Reason, ...]:
 def _ended(known: tuple[Rule, ...], code: int) -> Reason | None:
     """Return what an exit code tells alone."""
     found = reasons.first([Fault(exit_code=code)], [rule for rule in known if rule.exits and not rule.text])
-    return None if found is None else Reason.of(found[0], EXIT, exit_text(code))
+    return None if found is None else Reason.of(found[0], EXIT, _exit_text(code))
 
 
 def _killed(code: int, kills: int) -> Reason:
     what = text.plural(kills, "process", "processes")
-    return Reason.of(OOM, EXIT, f"{exit_text(code)}; the kernel killed {what} for want of memory")
+    return Reason.of(OOM, EXIT, f"{_exit_text(code)}; the kernel killed {what} for want of memory")
 
 
-def exit_text(code: int) -> str:
+def _exit_text(code: int) -> str:
     """Return an exit code with the name of the signal that it stands for: exit 137 (SIGKILL)."""
     names = {128 + number: number.name for number in signal.Signals}
     return f"exit {code} ({names[code]})" if code in names else f"exit {code}"

@@ -226,7 +226,7 @@ def framework(workspace: Workspace) -> tuple[str, ...]:
     return tuple(known for known in FRAMEWORK if known in found)
 
 
-def uses_framework(workspace: Workspace) -> bool:
+def _uses_framework(workspace: Workspace) -> bool:
     """Say whether the project has a configuration of the pre-commit framework."""
     top = workspace.repo.work_tree
     return top is not None and (top / FRAMEWORK_FILE).is_file()
@@ -234,7 +234,7 @@ def uses_framework(workspace: Workspace) -> bool:
 
 def framework_advice(workspace: Workspace) -> list[str]:
     """Return what is left to type where the project uses the pre-commit framework, [] where it does not."""
-    if not uses_framework(workspace):
+    if not _uses_framework(workspace):
         return []
     found = framework(workspace)
     types = " ".join(f"-t {FRAMEWORK[known]}" for known in found or FRAMEWORK)
@@ -249,7 +249,7 @@ def framework_advice(workspace: Workspace) -> list[str]:
 def _framework_config(workspace: Workspace) -> object:
     import yaml
 
-    if not uses_framework(workspace):
+    if not _uses_framework(workspace):
         return {}
     try:
         return yaml.safe_load((Path(str(workspace.repo.work_tree)) / FRAMEWORK_FILE).read_text("utf-8"))

@@ -121,7 +121,7 @@ def named(workspace: Workspace, book: Rulebook, found: Merged) -> dict[str, Any]
         parents = objects.read_commit(repo, at).parents
         if not parents or not objects.exists(repo, parents[0]):
             break
-        if blob_at(workspace, parents[0], found.path) != found.blob:
+        if _blob_at(workspace, parents[0], found.path) != found.blob:
             break
         at = parents[0]
     return {"path": found.path, "blob": found.blob, "commit": at}
@@ -130,14 +130,14 @@ def named(workspace: Workspace, book: Rulebook, found: Merged) -> dict[str, Any]
 def waiting(case: Case) -> Merged | None:
     """Return the merged file that would carry a version into a stage and was not used yet."""
     path = path_of(case.model, case.version, case.stage)
-    blob = blob_at(case.workspace, case.book.commit, path) if case.book.commit else None
+    blob = _blob_at(case.workspace, case.book.commit, path) if case.book.commit else None
     if blob is None or blob in used(case.workspace, case.model):
         return None
     found = _read(case.workspace, path, blob)
     return found if found.proposal is not None else None
 
 
-def blob_at(workspace: Workspace, commit: str, path: str) -> str | None:
+def _blob_at(workspace: Workspace, commit: str, path: str) -> str | None:
     """Return the blob that a commit has at a path, None where there is no file."""
     entry = objects.entry(workspace.repo, objects.tree_of(workspace.repo, commit), path)
     return entry.oid if entry is not None and entry.is_file else None
@@ -162,7 +162,7 @@ def _not_merged(case: Case, path: str, blob: str, commit: str) -> str:
         return "there is no branch of the rules that could have it"
     if not objects.exists(repo, commit) or not compare.contains(repo, rules, commit):
         return f"commit {commit[:7]} is not on the branch of the rules"
-    if blob_at(case.workspace, commit, path) != blob or blob_at(case.workspace, rules, path) != blob:
+    if _blob_at(case.workspace, commit, path) != blob or _blob_at(case.workspace, rules, path) != blob:
         return f"the branch of the rules does not have {path} as it is named"
     return ""
 

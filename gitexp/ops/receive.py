@@ -70,7 +70,7 @@ def faults(workspace: Workspace, pushed: Sequence[Update]) -> Mapping[str, str]:
     """Return {ref: why it cannot be taken}, without those that can."""
     if not pushed:
         return {}
-    maintains = is_maintainer(workspace)
+    maintains = _is_maintainer(workspace)
     found = {} if maintains else {item.ref: _not_deleted() for item in pushed if item.new is None}
     registry = [item for item in pushed if item.ref.startswith((models.PREFIX, "refs/heads/"))]
     found |= _registry(workspace, registry)
@@ -130,7 +130,7 @@ def pusher() -> str:
         return str(os.getuid())
 
 
-def is_maintainer(workspace: Workspace) -> bool:
+def _is_maintainer(workspace: Workspace) -> bool:
     """Say whether who pushes may delete; the server's git config alone says who may, never the environment."""
     listed = re.split(r"[,\s]+", workspace.settings.raw("maintainers") or "")
     return pusher() in [name for name in listed if name]

@@ -290,7 +290,7 @@ def _verdict(draft: _Draft, fact: Fact) -> None:
 
 def _remove(draft: _Draft, fact: Fact) -> None:
     experiment = fact.arguments.get("with")
-    if experiment is not None and not is_experiment_id(experiment):
+    if experiment is not None and not _is_experiment_id(experiment):
         raise ValueError("not an experiment id")
     draft.removal = Removal(fact.time_ms, fact.author, _argument(fact, "reason"), experiment)
 
@@ -351,7 +351,7 @@ _OPS: dict[str, Callable[[_Draft, Fact], None]] = {
 OPS = frozenset(_OPS)
 
 
-def is_experiment_id(value: object) -> bool:
+def _is_experiment_id(value: object) -> bool:
     """Say whether `value` is the id of an experiment."""
     return isinstance(value, str) and (value == "0" or ids.is_run_id(value))
 
@@ -361,7 +361,7 @@ def _target(data: Mapping[str, Any]) -> tuple[str, str]:
         raise ValueError("a fact is about one run or one experiment")
     kind = RUN if RUN in data else EXPERIMENT
     target = data[kind]
-    if not is_experiment_id(target) or (kind == RUN and target == "0"):
+    if not _is_experiment_id(target) or (kind == RUN and target == "0"):
         raise ValueError(f"not the id of {kind}: {target!r}")
     return kind, target
 

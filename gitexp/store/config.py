@@ -269,7 +269,7 @@ class Settings:
             if entry.name.startswith("gitexp."):
                 where = found["local" if entry.own else "global"]
                 name, value = _unfolded(entry.name, "true" if entry.value is None else entry.value)
-                kind = find_kind(name.removeprefix("gitexp.")) if name in where else None
+                kind = _find_kind(name.removeprefix("gitexp.")) if name in where else None
                 joined = {"list": f"{where.get(name)},{value}", "map": f"{value}, {where.get(name)}"}
                 where[name] = joined.get(kind or "", value)  # of a map the last is the strongest: it goes first
         return found
@@ -316,14 +316,14 @@ def reviewed(data: bytes, name: str) -> Settings:
 def _unfolded(name: str, value: str) -> tuple[str, str]:
     """Return `gitexp.summary.loss`, `min` as what it says of the map: `gitexp.summary`, `loss=min`."""
     section, _, rest = name.removeprefix("gitexp.").partition(".")
-    return (f"gitexp.{section}", f"{rest}={value}") if rest and find_kind(section) == "map" else (name, value)
+    return (f"gitexp.{section}", f"{rest}={value}") if rest and _find_kind(section) == "map" else (name, value)
 
 
 def find(key: str) -> Setting:
     """Return the setting of a key, in any case, with or without `gitexp.`; raises UsageError."""
     name = key.lower().removeprefix("gitexp.")
     setting = SETTINGS.get(name)
-    if setting is None and find_kind(name.partition(".")[0]) == "map":
+    if setting is None and _find_kind(name.partition(".")[0]) == "map":
         whole, _, inner = key.removeprefix("gitexp.").partition(".")
         raise UsageError(f"gitexp.{whole} is one setting", hint=f"gitexp config gitexp.{whole} {inner}=VALUE")
     if setting is None:
@@ -331,7 +331,7 @@ def find(key: str) -> Setting:
     return setting
 
 
-def find_kind(key: str) -> str | None:
+def _find_kind(key: str) -> str | None:
     """Return the kind of a setting, None where the table has none of that key."""
     setting = SETTINGS.get(key.lower())
     return setting.kind if setting is not None else None
@@ -376,7 +376,7 @@ def _parse(text: str, name: str, where: str) -> dict[str, Any] | None:
 
 def _settings_of(table: Mapping[str, Any]) -> dict[str, str]:
     """Return the settings of a file as text by key in lower case; nested tables but maps are not settings."""
-    is_setting = {key: not isinstance(value, dict) or find_kind(key) == "map" for key, value in table.items()}
+    is_setting = {key: not isinstance(value, dict) or _find_kind(key) == "map" for key, value in table.items()}
     return {key.lower(): _as_text(value) for key, value in table.items() if is_setting[key]}
 
 

@@ -43,7 +43,6 @@ def read(workspace: Workspace, ref: str) -> Model | None:
         return None
     except (ValueError, TypeError, KeyError, AttributeError):
         return None  # torn or of another version: it is made anew
-    return None
 
 
 def write(workspace: Workspace, ref: str, model: Model) -> None:

@@ -132,7 +132,7 @@ complete_words() {
         ("gitexp -C /nowhere show lr", ""),
     ],
 )
-def test_bash_completes(project: Path, words: str, offered: str) -> None:
+def test_bash_completes_commands_settings_and_runs(project: Path, words: str, offered: str) -> None:
     (project / "sub").mkdir()
     stored.make(None, "lr0.05", "kqzvmxrkqzvmxrkq")
     done = subprocess.run(

@@ -40,7 +40,7 @@ def board(project: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return shown
 
 
-def test_the_table(board: str) -> None:
+def test_the_table_ranks_runs_and_tells_which_floor_keeps_others_out(board: str) -> None:
     assert (
         support.gitexp("leaderboard", "main").stdout
         == f"""\

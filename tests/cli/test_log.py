@@ -65,7 +65,7 @@ def churn(project: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return support.git(project, "rev-parse", "HEAD")[:7]  # fmt: skip
 
 
-def test_the_table(churn: str) -> None:
+def test_the_table_has_a_line_a_run_and_marks_the_best(churn: str) -> None:
     assert (
         support.gitexp("log").stdout
         == f"""\

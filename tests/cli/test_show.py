@@ -39,7 +39,7 @@ def run(project: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return support.git(project, "rev-parse", "HEAD")[:7]
 
 
-def test_the_page(run: str, project: Path) -> None:
+def test_the_page_tells_all_that_a_run_has(run: str, project: Path) -> None:
     commit = support.git(project, "rev-parse", "--short=7", f"refs/experiments/churn/lr0.05-{A[:7]}")
     assert (
         support.gitexp("show", "kqz").stdout

@@ -36,7 +36,7 @@ def asked(repo: Repo, url: str = URL, username: str = "", **env: str) -> tuple[s
     return (found.username, found.password) if found else None
 
 
-def test_nobody_knows(repo: Repo) -> None:
+def test_where_nobody_knows_there_are_no_credentials(repo: Repo) -> None:
     assert asked(repo) is None
     assert "netrc" in credentials.advice(URL)
 

@@ -27,7 +27,9 @@ from tests import stored
         ([0.0, math.nan, 7.0], 3, "▁ █"),
     ],
 )
-def test_curves(values: list[float], width: int, drawn: str) -> None:
+def test_a_curve_is_drawn_in_blocks_from_its_least_to_its_greatest_value(
+    values: list[float], width: int, drawn: str
+) -> None:
     assert watch.draw(values, width) == drawn
 
 
