@@ -168,8 +168,8 @@ def test_what_mlflow_says_of_a_run_gitexp_shows(client: Any) -> None:
 
 
 def test_gc_takes_deleted_runs_and_experiments_out_of_the_repository(client: Any, project: Path) -> None:
-    kept = mlflow.start_run(run_name="kept")
-    mlflow.end_run()
+    with mlflow.start_run(run_name="kept") as kept:
+        mlflow.log_text("words", "words.txt")
     with mlflow.start_run(run_name="goes") as gone:
         mlflow.log_text("secret", "secret.txt")
     client.delete_run(gone.info.run_id)
@@ -191,6 +191,8 @@ def test_gc_takes_deleted_runs_and_experiments_out_of_the_repository(client: Any
         client.get_experiment(key)
     assert support.git(project, "cat-file", "-t", str(commit), check=False) == ""
     assert [item.info.run_id for item in client.search_runs(["0"], run_view_type=ViewType.ALL)] == [kept.info.run_id]
+    assert len(support.run_refs(project)) == 1
+    assert mlflow.artifacts.load_text(f"runs:/{kept.info.run_id}/words.txt") == "words"
     assert client.create_experiment("trial") != key
     support.git(project, "fsck", "--strict")
 

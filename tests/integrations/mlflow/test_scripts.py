@@ -54,7 +54,9 @@ def test_a_loop_in_pytorch(project: Path, there: Any) -> None:
     assert len(support.git(project, "rev-list", ref).split()) <= 4
 
 
-def test_a_forest_then_the_best_is_promoted(project: Path, there: Any) -> None:
+def test_a_forest_then_the_best_is_promoted_and_read_in_a_clone(
+    project: Path, bare: Path, there: Any, tmp_path: Path
+) -> None:
     start(project, "forest.py")
     assert len(support.run_refs(project)) == 2
     start(project, "promote.py")
@@ -63,6 +65,21 @@ def test_a_forest_then_the_best_is_promoted(project: Path, there: Any) -> None:
     iris = there.get_experiment_by_name("iris").experiment_id
     best = max(there.search_runs([iris]), key=lambda run: (run.data.metrics["accuracy"], run.info.start_time))
     assert shown["run"] == best.info.run_id
+    support.gitexp("push", "--yes")
+    other = tmp_path / "elsewhere"
+    support.git(tmp_path, "clone", "--quiet", str(bare), str(other))
+    support.process(other, "fetch")
+    code = (
+        "import mlflow\n"
+        "frame = mlflow.search_runs(experiment_names=['iris'], order_by=['metrics.accuracy DESC'])\n"
+        "assert len(frame) == 2 and frame['params.n_estimators'][0] in ('5', '10')\n"
+        "assert mlflow.sklearn.load_model('models:/iris@champion').n_features_in_ == 4\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=other, env={**os.environ, "MLFLOW_TRACKING_URI": "gitexp:."},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_autolog_with_a_grid_search(project: Path, there: Any) -> None:
@@ -116,38 +133,3 @@ def test_a_script_that_is_killed_leaves_its_run(project: Path, there: Any) -> No
     assert (run.info.status, run.data.params) == ("KILLED", {"lr": "0.1"})
     assert len(there.get_metric_history(run.info.run_id, "loss")) == 10
     assert [item.path for item in there.list_artifacts(run.info.run_id)] == ["kept.txt"]
-
-
-def test_what_is_deleted_is_collected(project: Path, there: Any) -> None:
-    kept, gone = there.create_run("0"), there.create_run("0")
-    for run in (kept, gone):
-        there.log_text(run.info.run_id, "x", "x.txt")
-        there.set_terminated(run.info.run_id)
-    there.delete_run(gone.info.run_id)
-    done = subprocess.run(
-        [sys.executable, "-m", "mlflow", "gc", "--backend-store-uri", f"gitexp:{project}"],
-        cwd=project, env={**os.environ, "MLFLOW_TRACKING_URI": f"gitexp:{project}"}, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert [run.info.run_id for run in there.search_runs(["0"], run_view_type=3)] == [kept.info.run_id]
-    assert len(support.run_refs(project)) == 1
-
-
-def test_a_clone_is_read_by_mlflow(project: Path, bare: Path, tmp_path: Path) -> None:
-    start(project, "forest.py")
-    start(project, "promote.py")
-    support.gitexp("push", "--yes")
-    other = tmp_path / "elsewhere"
-    support.git(tmp_path, "clone", "--quiet", str(bare), str(other))
-    support.process(other, "fetch")
-    code = (
-        "import mlflow\n"
-        "frame = mlflow.search_runs(experiment_names=['iris'], order_by=['metrics.accuracy DESC'])\n"
-        "assert len(frame) == 2 and frame['params.n_estimators'][0] in ('5', '10')\n"
-        "assert mlflow.sklearn.load_model('models:/iris@champion').n_features_in_ == 4\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=other, env={**os.environ, "MLFLOW_TRACKING_URI": "gitexp:."},
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
