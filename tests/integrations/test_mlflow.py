@@ -1,7 +1,8 @@
 """The MLflow plugin under the oldest MLflow that it supports and the newest that can be installed.
 
 Each has an environment of its own below this one's, made by whoever comes first: pytest, gitexp and what it needs come
-from here, MLflow and the frameworks that its scripts train with are installed on top. Each file of tests runs there.
+from here, MLflow and the frameworks that its scripts train with are installed on top. A group of files of tests runs
+there in one process, since an import of MLflow takes seconds.
 """
 
 from __future__ import annotations
@@ -24,9 +25,14 @@ ENVIRONMENTS = {
     "newest": ("mlflow>=3.17.2", "torch==2.13.0", "lightgbm>=4.6"),
 }
 NEWEST_ONLY = frozenset({"test_scripts.py", "test_browser.py"})  # they need the frameworks, or test MLflow's pages
-FILES = sorted(path.name for path in HERE.glob("test_*.py"))
-CASES = [(name, file) for name in ENVIRONMENTS for file in FILES if name == "newest" or file not in NEWEST_ONLY]
-SECONDS = 900  # at most, of one file of tests or one environment
+GROUPS = {
+    "scripts": NEWEST_ONLY,
+    "processes": frozenset({"test_hold.py", "test_plugin.py"}),
+}
+FILES = frozenset(path.name for path in HERE.glob("test_*.py"))
+GROUPS["calls"] = FILES.difference(*GROUPS.values())
+CASES = [(name, group) for group in GROUPS for name in ENVIRONMENTS if name == "newest" or group != "scripts"]
+SECONDS = 900  # at most, of one group of tests or one environment
 
 
 def environment(name: str) -> Path:
@@ -46,10 +52,11 @@ def environment(name: str) -> Path:
 
 def make(folder: Path, packages: tuple[str, ...]) -> None:
     """Make an environment that sees the packages of this one, and has others on top."""
-    run(sys.executable, "-m", "venv", str(folder))
+    run(sys.executable, "-m", "venv", "--without-pip", str(folder))
     (inner,) = folder.glob("lib/python*/site-packages")
     (inner / "below.pth").write_text("\n".join([str(support.ROOT), *site.getsitepackages()]) + "\n")
-    run(str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "--no-compile", *packages)
+    pip = (sys.executable, "-m", "pip", "--python", str(folder / "bin/python"), "install", "--quiet", "--no-compile")
+    run(*pip, *packages)
 
 
 def run(*command: str) -> None:
@@ -58,10 +65,13 @@ def run(*command: str) -> None:
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-8000:]}{done.stderr[-8000:]}"
 
 
-OUTSIDE = dict(os.environ)  # as it was before the seal
+OUTSIDE = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}  # before the seal
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "file"), CASES)
-def test_plugin(name: str, file: str) -> None:
-    run(str(environment(name)), "-m", "pytest", "-q", "-p", "no:cacheprovider", str(HERE / file))
+@pytest.mark.parametrize(("name", "group"), CASES)
+def test_plugin(name: str, group: str, tmp_path: Path) -> None:
+    files = sorted(str(HERE / file) for file in GROUPS[group])
+    # A folder of its own: at its end pytest tidies the usual one, which earlier runs have filled.
+    own = ("-p", "no:cacheprovider", "--basetemp", str(tmp_path / "inner"))
+    run(str(environment(name)), "-m", "pytest", "-q", *own, *files)
