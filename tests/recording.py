@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from gitexp import canonical, clock, files
-from gitexp.ops import attach, lifecycle
-from gitexp.ops.lifecycle import Request, Session
+from gitexp.ops.recording import attach, lifecycle
+from gitexp.ops.recording.lifecycle import Request, Session
 from gitexp.record import points
 from gitexp.store import workspace as workspaces
 from gitexp.store.runs import Run

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from gitexp.ops import evidence
+from gitexp.ops.registry import evidence
 from gitexp.record import event as events
 from gitexp.record.model import Model, Version
 from gitexp.store import models

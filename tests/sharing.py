@@ -16,8 +16,8 @@ from pathlib import Path
 from gitexp import ids
 from gitexp.git import objects, refs
 from gitexp.git.transport import Options
-from gitexp.ops import fetch, push
-from gitexp.ops.push import Choice
+from gitexp.ops.sharing import fetch, push
+from gitexp.ops.sharing.push import Choice
 from gitexp.record import params, points, summary
 from gitexp.record.points import Point
 from gitexp.record.run import Parent, RunRecord

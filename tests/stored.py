@@ -13,7 +13,7 @@ from typing import Any
 
 from gitexp import canonical, ids
 from gitexp.git import objects
-from gitexp.ops import lifecycle
+from gitexp.ops.recording import lifecycle
 from gitexp.record import params, points, summary
 from gitexp.record.points import Point
 from gitexp.record.run import Parent, RunRecord

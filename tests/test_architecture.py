@@ -29,6 +29,11 @@ LAYERS = (
     ("integrations", "web"),
     ("cli", "__main__", "gitexp"),
 )
+# Of the packages of ops, from the bottom up: each imports from those before it, and from single modules of ops.
+OPS = (
+    "finding", "comparing", "storage", "sharing", "recording", "files", "registry", "showing", "plots", "pages",
+    "purging", "vetting",
+)  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 GIT_ONLY = {"pygit2", "dulwich"}
 HEAVY = {
@@ -104,6 +109,20 @@ def layer_faults(sources: Mapping[str, str]) -> list[str]:
             same = unit(name) == unit(target) or here == there == 0
             if there >= here and not same and (unit(name), unit(target)) != ("__main__", "cli"):
                 faults.append(f"{name}:{found.line} imports {target}")
+    return faults
+
+
+def ops_faults(sources: Mapping[str, str]) -> list[str]:
+    """Return the imports between packages of ops that go up, and packages that have no place in their order."""
+    faults = []
+    packages = {name.split(".")[2] for name in sources if name.startswith("gitexp.ops.") and name.count(".") > 2}
+    faults += [f"gitexp.ops.{name} is not in OPS" for name in packages - set(OPS)]
+    for name, source in sources.items():
+        here = name.split(".")[2] if name.startswith("gitexp.ops.") and name.count(".") > 2 else ""
+        for found in imports(source) if here in OPS else ():
+            target = (resolve(found.target, sources) or "").split(".")
+            if target[:2] == ["gitexp", "ops"] and len(target) > 3 and OPS.index(target[2]) > OPS.index(here):
+                faults.append(f"{name}:{found.line} imports {found.target}")
     return faults
 
 
@@ -192,6 +211,12 @@ def sources() -> dict[str, str]:
 
 def test_imports_go_down_only_and_siblings_do_not_know_each_other(sources: dict[str, str]) -> None:
     assert layer_faults(sources) == []
+
+
+def test_the_packages_of_ops_know_only_those_below_them(sources: dict[str, str]) -> None:
+    assert ops_faults(sources) == []
+    up = {"gitexp.ops.files.restore": "from gitexp.ops.registry import serve", "gitexp.ops.registry.serve": ""}
+    assert ops_faults(up) == ["gitexp.ops.files.restore:1 imports gitexp.ops.registry.serve"]
 
 
 def test_there_is_no_cycle_of_imports(sources: dict[str, str]) -> None:

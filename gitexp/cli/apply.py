@@ -20,7 +20,8 @@ def command(run: str | None, every: bool, markers: bool, dry_run: bool, undo: bo
     is applied or nothing. Nothing is staged or committed.
     """
     from gitexp import errors, text
-    from gitexp.ops import apply, find
+    from gitexp.ops import apply
+    from gitexp.ops.finding import find
 
     if undo == (run is not None) or (undo and (every or markers or dry_run)):
         raise errors.UsageError("name the run whose edits to apply, or --undo alone", hint="gitexp apply RUN")

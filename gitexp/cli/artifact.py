@@ -11,8 +11,8 @@ from gitexp.cli import context
 from gitexp.cli.verbs import Group
 
 if TYPE_CHECKING:
-    from gitexp.ops.artifacts import Verified
-    from gitexp.ops.restore import Done
+    from gitexp.ops.files.artifacts import Verified
+    from gitexp.ops.files.restore import Done
 
 
 @click.group("artifact", cls=Group)
@@ -36,7 +36,8 @@ remote_option = click.option("--remote", metavar="NAME", help="The remote to ask
 def ls(run: str, paths: tuple[str, ...], everything: bool, as_json: bool) -> None:
     """List the files that a run kept, their sha256, and where the bytes are."""
     from gitexp.cli import artifact_page
-    from gitexp.ops import artifacts, find
+    from gitexp.ops.files import artifacts
+    from gitexp.ops.finding import find
 
     workspace = context.workspace()
     found = find.one(workspace, run)
@@ -70,7 +71,8 @@ def get(run: str, paths: tuple[str, ...], to: str, force: bool, remote: str | No
     from pathlib import Path
 
     from gitexp.git import transport
-    from gitexp.ops import artifacts, find, restore
+    from gitexp.ops.files import artifacts, restore
+    from gitexp.ops.finding import find
 
     workspace = context.workspace()
     found = find.one(workspace, run)
@@ -118,7 +120,8 @@ def add(
     from pathlib import Path
 
     from gitexp.errors import UsageError
-    from gitexp.ops import artifacts, find
+    from gitexp.ops.files import artifacts
+    from gitexp.ops.finding import find
 
     if name is not None and len(given) > 1:
         raise UsageError("--name is for one file", hint="gitexp artifact add RUN FILE --name NAME")
@@ -147,7 +150,8 @@ def verify(runs: tuple[str, ...], everything: bool, as_json: bool) -> int:
     The exit code is 8 where one is damaged. A file that is not in this clone is named, and is no damage.
     """
     from gitexp.errors import Damaged, UsageError
-    from gitexp.ops import artifacts, find
+    from gitexp.ops.files import artifacts
+    from gitexp.ops.finding import find
     from gitexp.store import runs as stored
 
     if bool(runs) == everything:
@@ -164,7 +168,7 @@ def verify(runs: tuple[str, ...], everything: bool, as_json: bool) -> int:
 
 
 def _print_verified(rows: list[Verified]) -> None:
-    from gitexp.ops import artifacts
+    from gitexp.ops.files import artifacts
 
     for state, colour in ((artifacts.DAMAGED, "red"), (artifacts.MISSING, "yellow")):
         for row in rows:
@@ -188,7 +192,8 @@ def diff(old: str, new: str, paths: tuple[str, ...], as_json: bool) -> None:
     Where files are named, all their lines are shown.
     """
     from gitexp.cli import artifact_page
-    from gitexp.ops import contents, find
+    from gitexp.ops.files import contents
+    from gitexp.ops.finding import find
 
     workspace = context.workspace()
     found = contents.difference(workspace, find.one(workspace, old), find.one(workspace, new), paths)
@@ -211,8 +216,9 @@ def drop(run: str, paths: tuple[str, ...], remote: str | None, dry_run: bool, as
     Small files stand in Git and stay.
     """
     from gitexp.git import transport
-    from gitexp.ops import artifacts, find
-    from gitexp.ops import drop as dropping
+    from gitexp.ops.files import artifacts
+    from gitexp.ops.finding import find
+    from gitexp.ops.storage import drop as dropping
     from gitexp.store import remotes
 
     workspace = context.workspace()

@@ -12,9 +12,9 @@ from gitexp.cli import context, tables
 from gitexp.cli.tables import Cell, Column, Table
 
 if TYPE_CHECKING:
-    from gitexp.ops.artifacts import Row
-    from gitexp.ops.contents import Change, Difference
-    from gitexp.ops.contents import Table as Known
+    from gitexp.ops.files.artifacts import Row
+    from gitexp.ops.files.contents import Change, Difference
+    from gitexp.ops.files.contents import Table as Known
 
 _LINES = 40  # of one file's diff, where no file was named
 _LETTERS = 300  # of a line, likewise

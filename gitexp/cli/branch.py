@@ -30,7 +30,8 @@ def command(words: tuple[str, ...], model: str | None, switch: bool, reason: str
     churn-production, if NAME is not given.
     """
     from gitexp.errors import UsageError
-    from gitexp.ops import branch, find
+    from gitexp.ops import branch
+    from gitexp.ops.finding import find
 
     most = 2 if model is None else 1
     if len(words) > most or (model is None and not words):

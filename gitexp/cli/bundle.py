@@ -19,7 +19,7 @@ def command(file: Path, names: tuple[str, ...], as_json: bool) -> None:
     Without names: all runs but removed ones, and all models. The history of the code that ran goes along.
     """
     from gitexp import text
-    from gitexp.ops import bundle
+    from gitexp.ops.sharing import bundle
 
     workspace = context.workspace()
     done = bundle.create(workspace, file, names)

@@ -41,8 +41,8 @@ def command(
     completed run of that code.
     """
     from gitexp.cli import check_page
-    from gitexp.ops import check
-    from gitexp.ops.check import Gate, Limit
+    from gitexp.ops.comparing import check
+    from gitexp.ops.comparing.check import Gate, Limit
 
     gate = Gate(
         metrics,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from gitexp import ids, text
 from gitexp.cli import context, tables
 from gitexp.cli.tables import Cell, Column, Table
-from gitexp.ops import check, terms
-from gitexp.ops.check import Rule, Verdict
+from gitexp.ops.comparing import check
+from gitexp.ops.comparing.check import Rule, Verdict
+from gitexp.ops.finding import terms
 from gitexp.store.runs import Run
 
 

@@ -48,11 +48,11 @@ def workspace(*, sweep: bool = True, overrides: Mapping[str, str] | None = None)
 
 
 def _sweep(opened: Workspace) -> None:
-    from gitexp.ops import sweep
+    from gitexp.ops.recording import sweep
 
     if not sweep.needed(opened):
         return
-    from gitexp.ops import recover
+    from gitexp.ops.recording import recover
 
     line = recover.sweep(opened).line()
     if line:
@@ -149,7 +149,7 @@ def complete_runs(context: click.Context, parameter: click.Parameter, incomplete
     from click.shell_completion import CompletionItem
 
     with suppress(Exception):  # completion must never print into a half-typed command
-        from gitexp.ops import find
+        from gitexp.ops.finding import find
 
         return [
             CompletionItem(name, help=what) for name, what in find.completions(quiet_workspace(context), incomplete)
@@ -162,7 +162,7 @@ def complete_experiments(context: click.Context, parameter: click.Parameter, inc
     from click.shell_completion import CompletionItem
 
     with suppress(Exception):  # completion must never print into a half-typed command
-        from gitexp.ops import find
+        from gitexp.ops.finding import find
 
         names: Sequence[str] = find.experiment_names(quiet_workspace(context))
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]

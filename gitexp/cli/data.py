@@ -26,7 +26,8 @@ def command() -> None:
 def ls(runs: tuple[str, ...], experiment: str, as_json: bool) -> None:
     """List the data that runs saw, and which runs; with RUN what that run read."""
     from gitexp.cli import data_page
-    from gitexp.ops import datasets, find
+    from gitexp.ops.finding import find
+    from gitexp.ops.showing import datasets
 
     workspace, width = context.workspace(), context.terminal_width()
     if runs:
@@ -53,7 +54,8 @@ def ls(runs: tuple[str, ...], experiment: str, as_json: bool) -> None:
 def diff(one: str, other: str, name: str, as_json: bool) -> None:
     """Compare the data that two runs saw: bytes, rows, columns, missing values, where the numbers lie."""
     from gitexp.cli import data_page
-    from gitexp.ops import datasets, find
+    from gitexp.ops.finding import find
+    from gitexp.ops.showing import datasets
 
     workspace = context.workspace()
     sides = find.one(workspace, one), find.one(workspace, other)
@@ -78,7 +80,8 @@ def check(name: str, paths: tuple[str, ...], ask: bool, as_json: bool) -> int:
     that is not reached) is said, and fails nothing.
     """
     from gitexp.cli import data_page
-    from gitexp.ops import datasets, find
+    from gitexp.ops.finding import find
+    from gitexp.ops.showing import datasets
 
     workspace = context.workspace()
     verdicts = datasets.check(workspace, find.one(workspace, name), datasets.parse_places(paths), ask=ask)

@@ -10,8 +10,8 @@ import click
 from gitexp import clock, ids, text
 from gitexp.cli import tables
 from gitexp.cli.tables import Cell, Column, Table
-from gitexp.ops import datasets
-from gitexp.ops.datasets import Difference, Group, Verdict
+from gitexp.ops.showing import datasets
+from gitexp.ops.showing.datasets import Difference, Group, Verdict
 from gitexp.record.dataset import Dataset
 from gitexp.store.runs import Run
 

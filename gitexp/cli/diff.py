@@ -53,7 +53,8 @@ def command(
     """
     from gitexp import text
     from gitexp.cli import diff_markdown, diff_page
-    from gitexp.ops import code, diff
+    from gitexp.ops.comparing import diff
+    from gitexp.ops.finding import code
 
     workspace = context.workspace()
     runs = _runs(workspace, names, query)
@@ -81,8 +82,8 @@ def command(
 
 def _runs(workspace: Workspace, names: Sequence[str], query: dict[str, Any]) -> Sequence[Run]:
     """Return the runs that names and --where mean; that more match is said."""
-    from gitexp.ops import diff
-    from gitexp.ops.listing import Query
+    from gitexp.ops.comparing import diff
+    from gitexp.ops.finding.listing import Query
 
     if not query["where"]:
         for name, value in query.items():

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from gitexp import ids, text
 from gitexp.cli import diff_page, diff_parts, diff_table, tables
-from gitexp.ops import code, diff
-from gitexp.ops.diff import Comparison
+from gitexp.ops.comparing import diff
+from gitexp.ops.comparing.diff import Comparison
+from gitexp.ops.finding import code
 
 
 def lines(found: Comparison, every: bool) -> Iterator[str]:

@@ -10,9 +10,10 @@ import click
 from gitexp import clock, ids, text
 from gitexp.cli import diff_parts, diff_table, tables
 from gitexp.cli.tables import Column, Table
-from gitexp.ops import code, diff
-from gitexp.ops.diff import Comparison
-from gitexp.ops.difference import MISSING, MetricRow, Row
+from gitexp.ops.comparing import diff
+from gitexp.ops.comparing.diff import Comparison
+from gitexp.ops.comparing.difference import MISSING, MetricRow, Row
+from gitexp.ops.finding import code
 
 PIPE_WIDTH = 100  # what lines are folded at in a pipe
 _LABEL, _VALUE = 21, 9  # columns of a section's name and, at least, of a value

@@ -8,11 +8,11 @@ from typing import Any
 
 from gitexp import text
 from gitexp.git.compare import FileChange
-from gitexp.ops import diff, difference
-from gitexp.ops.aliases import GUESS
-from gitexp.ops.code import Code, CodeDifference
-from gitexp.ops.diff import Cause, Comparison
-from gitexp.ops.difference import MISSING, Dataset, MetricRow, Row
+from gitexp.ops.comparing import diff, difference
+from gitexp.ops.comparing.aliases import GUESS
+from gitexp.ops.comparing.diff import Cause, Comparison
+from gitexp.ops.comparing.difference import MISSING, Dataset, MetricRow, Row
+from gitexp.ops.finding.code import Code, CodeDifference
 
 _BAR = 20  # columns of a diffstat's pluses and minuses
 _LISTED = 10

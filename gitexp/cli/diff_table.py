@@ -11,9 +11,9 @@ import click
 from gitexp import text
 from gitexp.cli import diff_parts, tables
 from gitexp.cli.tables import Cell, Column, Table
-from gitexp.ops import diff
-from gitexp.ops.diff import Comparison
-from gitexp.ops.difference import MISSING, MetricRow, Row
+from gitexp.ops.comparing import diff
+from gitexp.ops.comparing.diff import Comparison
+from gitexp.ops.comparing.difference import MISSING, MetricRow, Row
 
 _FOLDED = 100  # columns of a line below the table, in a pipe
 _LONGEST = 24  # columns of a value on a terminal; a pipe gets it whole

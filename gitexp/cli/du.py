@@ -11,7 +11,7 @@ from gitexp.cli import context
 
 if TYPE_CHECKING:
     from gitexp.cli.tables import Table
-    from gitexp.ops.space import Report, Row
+    from gitexp.ops.storage.space import Report, Row
 
 
 @click.command("du")
@@ -31,7 +31,7 @@ def command(by: str, limit: int, as_json: bool) -> None:
     SHARED. ELSEWHERE are files that are not in this clone.
     """
     from gitexp.cli import tables
-    from gitexp.ops import space
+    from gitexp.ops.storage import space
 
     report = space.measure(context.workspace(), by)
     if as_json:

@@ -13,7 +13,7 @@ from gitexp.cli.verbs import Group
 
 if TYPE_CHECKING:
     from gitexp.cli.tables import Table
-    from gitexp.ops.conventions import Conventions
+    from gitexp.ops.comparing.conventions import Conventions
     from gitexp.ops.experiments import Row
     from gitexp.store.experiments import Experiment
     from gitexp.store.workspace import Workspace
@@ -211,7 +211,7 @@ def conventions_(name: str, as_json: bool) -> None:
     Without EXPERIMENT it is that of a run that names none here. It need not have runs yet.
     """
     from gitexp.cli import tables
-    from gitexp.ops import conventions
+    from gitexp.ops.comparing import conventions
     from gitexp.store import workspace as workspaces
 
     workspace = context.workspace()

@@ -37,7 +37,7 @@ def command(words: tuple[str, ...], artifacts: tuple[str, ...], as_json: bool) -
     Patterns of files are those of `gitexp artifact get`: --artifacts='*.pt', --artifacts=plots, --artifacts='out/**'.
     """
     from gitexp.git import transport
-    from gitexp.ops import fetch
+    from gitexp.ops.sharing import fetch
     from gitexp.store import remotes
 
     workspace = context.workspace()

@@ -10,7 +10,7 @@ import click
 from gitexp.cli import context
 
 if TYPE_CHECKING:
-    from gitexp.ops import fsck
+    from gitexp.ops.vetting import fsck
 
 _SHOWN = 20  # files that are not here, as after a fetch of records alone
 
@@ -28,7 +28,7 @@ def command(quick: bool, where: str | None, repair: bool, as_json: bool) -> int:
     """
     from gitexp.errors import Damaged
     from gitexp.git import transport
-    from gitexp.ops import fsck
+    from gitexp.ops.vetting import fsck
     from gitexp.store import remotes
 
     workspace = context.workspace(sweep=False)

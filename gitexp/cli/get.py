@@ -20,7 +20,8 @@ def command(named: str, to: str, force: bool, remote: str | None, as_json: bool)
     from a remote. Several files at once, or under their whole names: gitexp artifact get.
     """
     from gitexp.git import transport
-    from gitexp.ops import restore, using
+    from gitexp.ops.files import restore
+    from gitexp.ops.finding import using
 
     workspace = context.workspace()
     found = using.find(workspace, named)

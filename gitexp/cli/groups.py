@@ -10,9 +10,9 @@ import click
 from gitexp import ids, text
 from gitexp.cli import tables
 from gitexp.cli.tables import Cell, Column, Table
-from gitexp.ops import goals
-from gitexp.ops.columns import Chosen
-from gitexp.ops.group import Group, Grouping, Stat
+from gitexp.ops.finding import goals
+from gitexp.ops.finding.columns import Chosen
+from gitexp.ops.finding.group import Group, Grouping, Stat
 from gitexp.record.numbers import is_number
 from gitexp.store.workspace import Workspace
 

@@ -191,7 +191,7 @@ def no_dirty_runs() -> None:
 @run.command("pre-receive")
 def pre_receive() -> None:
     """Refuse a push that would lose, forge or damage runs or facts: for servers."""
-    from gitexp.ops import receive
+    from gitexp.ops.vetting import receive
 
     receive.forget_environment()
     workspace = context.workspace(sweep=False)

@@ -18,7 +18,7 @@ def command(folder: Path, as_json: bool) -> None:
 
     FOLDER is what GITEXP_SPOOL named. Each run is committed once, however often the spool is imported.
     """
-    from gitexp.ops import spool
+    from gitexp.ops.recording import spool
 
     done = spool.bring_in(context.workspace(), folder)
     if as_json:

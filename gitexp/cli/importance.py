@@ -22,8 +22,8 @@ def command(metric: str, experiment: str, every: bool, where: str, as_json: bool
     but why, on stderr.
     """
     from gitexp.cli import importance_page
-    from gitexp.ops import importance
-    from gitexp.ops.listing import Query
+    from gitexp.ops.comparing import importance
+    from gitexp.ops.finding.listing import Query
 
     found = importance.measure(context.workspace(), metric, Query(experiment=experiment, every=every, where=where))
     if found.why:

@@ -10,8 +10,8 @@ import click
 from gitexp import text
 from gitexp.cli import tables
 from gitexp.cli.tables import Column, Table
-from gitexp.ops import importance
-from gitexp.ops.importance import Importance
+from gitexp.ops.comparing import importance
+from gitexp.ops.comparing.importance import Importance
 
 _BAR, _NAMED = 12, 6
 _WIDTH = 100  # what lines are folded at in a pipe

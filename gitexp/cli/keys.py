@@ -10,8 +10,8 @@ from gitexp.cli import context
 from gitexp.cli.verbs import Group
 
 if TYPE_CHECKING:
-    from gitexp.ops.keycheck import Finding
-    from gitexp.ops.keys import Added, Row, Setup
+    from gitexp.ops.registry.keycheck import Finding
+    from gitexp.ops.registry.keys import Added, Row, Setup
 
 
 @click.group("keys", cls=Group)
@@ -32,7 +32,7 @@ def setup(key: str, new: bool, everywhere: bool, write: bool | None, dry_run: bo
     sign for you. No secret is read, and no key is replaced.
     """
     from gitexp import text
-    from gitexp.ops import keys
+    from gitexp.ops.registry import keys
 
     workspace = context.workspace()
     found = keys.plan(workspace, key=key, new=new)
@@ -70,7 +70,7 @@ def _say_plan(found: Setup, *, everywhere: bool) -> None:
 @context.json_option
 def ls(as_json: bool) -> None:
     """List the keys whose signatures count, and for whom."""
-    from gitexp.ops import keys
+    from gitexp.ops.registry import keys
 
     rows = keys.listing(context.workspace())
     if as_json:
@@ -115,7 +115,7 @@ def add(person: str, key: str, before: str) -> None:
     KEY is a file or the line of a .pub file. The line counts once it is on the branch of the rules. A key that has a
     line for that person gets other dates.
     """
-    from gitexp.ops import keys
+    from gitexp.ops.registry import keys
 
     _say_added(keys.add(context.workspace(), person, key, before=before))
 
@@ -128,7 +128,7 @@ def revoke(key: str) -> None:
     KEY is a file, the line of a .pub file, a fingerprint, or an e-mail address: all keys of that person. It counts once
     it is on the branch of the rules. Of who only leaves, end the key: gitexp keys add EMAIL KEY --before DATE.
     """
-    from gitexp.ops import keys
+    from gitexp.ops.registry import keys
 
     for added in keys.revoke(context.workspace(), key):
         context.out(added.line)
@@ -153,7 +153,7 @@ def check(as_json: bool) -> None:
 
     A trial signature is made, which may ask for a passphrase. Exit code 12 where something is wrong.
     """
-    from gitexp.ops import keycheck
+    from gitexp.ops.registry import keycheck
 
     found = keycheck.look(context.workspace())
     if as_json:

@@ -19,7 +19,7 @@ def _complete(ctx: click.Context, parameter: click.Parameter, incomplete: str) -
     from click.shell_completion import CompletionItem
 
     with suppress(Exception):  # completion must never print into a half-typed command
-        from gitexp.ops import boards
+        from gitexp.ops.comparing import boards
 
         names = boards.names(context.workspace(sweep=False))
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]
@@ -42,8 +42,8 @@ def command(
     below the others, with why.
     """
     from gitexp.cli import leaderboard_page
-    from gitexp.ops import boards, leaderboard
-    from gitexp.ops import columns as chosen
+    from gitexp.ops.comparing import boards, leaderboard
+    from gitexp.ops.finding import columns as chosen
 
     workspace = context.workspace()
     if name is None:

@@ -9,10 +9,11 @@ from gitexp import clock, ids, text
 from gitexp.cli import context, tables
 from gitexp.cli.tables import Cell, Column, Table
 from gitexp.index.entry import Entry
-from gitexp.ops import columns, leaderboard, terms
-from gitexp.ops.boards import Board
-from gitexp.ops.columns import Chosen
-from gitexp.ops.leaderboard import Failing, Leaderboard
+from gitexp.ops.comparing import leaderboard
+from gitexp.ops.comparing.boards import Board
+from gitexp.ops.comparing.leaderboard import Failing, Leaderboard
+from gitexp.ops.finding import columns, terms
+from gitexp.ops.finding.columns import Chosen
 from gitexp.store.workspace import Workspace
 
 _NAME_WIDTHS = (40, 28, 20, 14)  # on a terminal: the first that leaves room for all columns
@@ -20,7 +21,7 @@ _NAME_WIDTHS = (40, 28, 20, 14)  # on a terminal: the first that leaves room for
 
 def echo_names(workspace: Workspace, *, as_markdown: bool, as_json: bool) -> None:
     """Print the leaderboards that there are."""
-    from gitexp.ops import boards
+    from gitexp.ops.comparing import boards
 
     if as_json:
         context.print_json(leaderboard.listing(workspace))

@@ -28,7 +28,7 @@ def command(name: str, depth: int, limit: int, every: bool, dot: bool, svg: Path
     run, NAME:3 or NAME@STAGE a version of a model.
     """
     from gitexp.cli import lineage_tree
-    from gitexp.ops import fold, lineage
+    from gitexp.ops.showing import fold, lineage
     from gitexp.plots import graph as picture
 
     if dot + (svg is not None) + as_json > 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from gitexp import ids, text
-from gitexp.ops.lineage import Edge, Graph, Node
+from gitexp.ops.showing.lineage import Edge, Graph, Node
 
 _BEFORE = {
     "made": "made by", "read": "data", "used": "used", "parent": "parent", "forked": "forked from", "code": "code",

@@ -10,7 +10,7 @@ from gitexp.cli import context
 from gitexp.errors import UsageError
 
 if TYPE_CHECKING:
-    from gitexp.ops.listing import Selection
+    from gitexp.ops.finding.listing import Selection
     from gitexp.store.workspace import Workspace
 
 _DEFAULT_ROWS = 20
@@ -68,8 +68,8 @@ def command(
     Without -e those of the current experiment: the one that is set, else that of the newest run. REVISION or RANGE
     (main..HEAD), as git log takes them, and PATH ask for the runs of that code, of all experiments.
     """
-    from gitexp.ops import listing
-    from gitexp.ops.columns import choose, split
+    from gitexp.ops.finding import listing
+    from gitexp.ops.finding.columns import choose, split
 
     forms = {"--csv": as_csv, "--parquet": parquet, "--oneline": oneline, "--format": template is not None}
     _check_forms([name for name, given in forms.items() if given], by=by, as_json=as_json)
@@ -105,7 +105,7 @@ def _check_forms(given: list[str], *, by: str, as_json: bool) -> None:
 
 def _echo_lines(chosen: Selection, template: str | None, *, as_json: bool) -> None:
     from gitexp.cli import formats
-    from gitexp.ops import listing
+    from gitexp.ops.finding import listing
 
     if as_json:
         context.print_json(list(listing.describe(chosen)))
@@ -122,7 +122,8 @@ def _export(chosen: Selection, parquet: str | None) -> None:
 
     from gitexp import text
     from gitexp.index import search
-    from gitexp.ops import export, listing
+    from gitexp.ops.finding import listing
+    from gitexp.ops.showing import export
 
     with search.snapshot(chosen.index):  # it is read twice
         if parquet is None:
@@ -134,7 +135,7 @@ def _export(chosen: Selection, parquet: str | None) -> None:
 
 def _echo_groups(workspace: Workspace, chosen: Selection, by: list[str], metrics: list[str], *, as_json: bool) -> None:
     from gitexp.cli import groups
-    from gitexp.ops import group, listing
+    from gitexp.ops.finding import group, listing
 
     found = group.collect(workspace, chosen, by, metrics)
     if as_json:

@@ -10,9 +10,10 @@ import click
 from gitexp import clock, ids, text
 from gitexp.cli import tables
 from gitexp.cli.tables import Cell, Column, Table
-from gitexp.ops import columns, elsewhere, goals
-from gitexp.ops.columns import Choice, Chosen
-from gitexp.ops.listing import Listing
+from gitexp.ops.finding import columns, goals
+from gitexp.ops.finding.columns import Choice, Chosen
+from gitexp.ops.finding.listing import Listing
+from gitexp.ops.sharing import elsewhere
 from gitexp.store.workspace import Workspace
 
 if TYPE_CHECKING:

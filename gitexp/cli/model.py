@@ -79,7 +79,7 @@ def complete(ctx: click.Context, parameter: click.Parameter, incomplete: str) ->
     from click.shell_completion import CompletionItem
 
     with suppress(Exception):  # completion must never print into a half-typed command
-        from gitexp.ops import models
+        from gitexp.ops.registry import models
 
         return [
             CompletionItem(name, help=what)

@@ -11,8 +11,8 @@ from gitexp.cli import context, model, tables
 from gitexp.record import rules
 
 if TYPE_CHECKING:
-    from gitexp.ops.gates import Gate
-    from gitexp.ops.readiness import Readiness
+    from gitexp.ops.registry.gates import Gate
+    from gitexp.ops.registry.readiness import Readiness
 
 
 @click.command("check")
@@ -24,7 +24,7 @@ def check(words: tuple[str, ...], as_json: bool) -> None:
     Without STAGE all that the rules name. A NAME alone means its newest version. The exit code is 12 where a gate is
     not met. The rules are those of the branch that the project reviews, never those of the files here.
     """
-    from gitexp.ops import models, readiness
+    from gitexp.ops.registry import models, readiness
 
     workspace = context.workspace()
     if len(words) == 1 and not models.is_address(words[0]):

@@ -12,7 +12,7 @@ from gitexp.cli import context, model
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitexp.ops.vary import Variation
+    from gitexp.ops.registry.vary import Variation
     from gitexp.store.workspace import Workspace
 
 
@@ -25,7 +25,7 @@ def diff(words: tuple[str, ...], every: bool, as_json: bool) -> None:
 
     churn:2 churn:3, or churn 2 3; churn 3 alone is held against the one in production, churn alone the last two.
     """
-    from gitexp.ops import models, vary
+    from gitexp.ops.registry import models, vary
 
     workspace = context.workspace()
     found = vary.compare(workspace, *models.pair(workspace, words))
@@ -86,7 +86,7 @@ def _metrics(workspace: Workspace, found: Variation) -> Iterator[str]:
     """Yield the numbers that the versions were registered with: their runs are not here to be compared."""
     from gitexp.cli import tables
     from gitexp.cli.tables import Column, Table
-    from gitexp.ops import goals
+    from gitexp.ops.finding import goals
 
     rows = []
     for name, (old, new) in found.metrics.items():

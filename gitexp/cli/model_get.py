@@ -21,7 +21,8 @@ def get(names: tuple[str, ...], to: str, force: bool, remote: str | None, as_jso
     all are held against the sha256 that was registered and approved.
     """
     from gitexp.git import transport
-    from gitexp.ops import models, restore, serve
+    from gitexp.ops.files import restore
+    from gitexp.ops.registry import models, serve
 
     workspace = context.workspace()
     chosen = [models.version(workspace, name) for name in names]
@@ -60,7 +61,7 @@ def env(version: str, form: str, prefix: str) -> None:
 
     eval "$(gitexp model env churn@production)" sets GITEXP_MODEL, GITEXP_MODEL_VERSION, GITEXP_MODEL_RUN and more.
     """
-    from gitexp.ops import models, serve
+    from gitexp.ops.registry import models, serve
 
     workspace = context.workspace()
     found, chosen = models.version(workspace, version)

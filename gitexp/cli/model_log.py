@@ -10,8 +10,8 @@ from gitexp import text
 from gitexp.cli import context, model
 
 if TYPE_CHECKING:
-    from gitexp.ops.chronicle import Item
-    from gitexp.ops.models import Known
+    from gitexp.ops.registry.chronicle import Item
+    from gitexp.ops.registry.models import Known
 
 _ROWS = 50
 
@@ -31,13 +31,13 @@ def log(name: str | None, limit: int | None, every: bool, refused: bool, changel
     Plain Git has the same: git log --show-signature refs/models/churn.
     """
     from gitexp.errors import UsageError
-    from gitexp.ops import chronicle, models
+    from gitexp.ops.registry import chronicle, models
 
     workspace = context.workspace()
     if changelog:
         if name is None or models.is_address(name):
             raise UsageError("a changelog is of one model", hint="gitexp model log NAME --changelog")
-        from gitexp.ops import changelog as writing
+        from gitexp.ops.registry import changelog as writing
 
         found = models.known(workspace, models.one(workspace, name, removed=True))
         click.echo(writing.markdown(workspace, found), nl=False)

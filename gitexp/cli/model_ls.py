@@ -18,7 +18,7 @@ _ROWS = 50
 def ls(name: str | None, stage: str, limit: int | None, every: bool, as_json: bool) -> None:
     """List models, or the versions of one, newest first."""
     from gitexp.cli import model_table
-    from gitexp.ops import models
+    from gitexp.ops.registry import models
 
     workspace = context.workspace()
     for line in models.damaged(workspace) if name is None else ():

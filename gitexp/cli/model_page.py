@@ -11,12 +11,12 @@ import click
 from gitexp import clock, ids, text
 from gitexp.cli import model_table, tables
 from gitexp.cli.tables import Cell, Column, Table
-from gitexp.ops import card as cards
-from gitexp.ops import goals
-from gitexp.ops import models as named
-from gitexp.ops.card import Card
-from gitexp.ops.chronicle import Item
-from gitexp.ops.models import Known
+from gitexp.ops.finding import goals
+from gitexp.ops.registry import card as cards
+from gitexp.ops.registry import models as named
+from gitexp.ops.registry.card import Card
+from gitexp.ops.registry.chronicle import Item
+from gitexp.ops.registry.models import Known
 from gitexp.record import event as recorded
 from gitexp.record import rules as ruling
 from gitexp.record.model import Remark, Version, Word

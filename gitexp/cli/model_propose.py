@@ -21,8 +21,8 @@ def propose(words: tuple[str, ...], note: str, branch: str, remote: str | None, 
     Once it is merged, by whatever way, `gitexp model accept` makes the transition.
     """
     from gitexp.errors import UsageError
-    from gitexp.ops import models
-    from gitexp.ops import propose as proposing
+    from gitexp.ops.registry import models
+    from gitexp.ops.registry import propose as proposing
 
     workspace = context.workspace()
     found, version, rest = models.take(workspace, words)
@@ -51,7 +51,7 @@ def accept(names: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
     Without NAME those of all models. The files are read from the branch that has the rules, as it was last fetched. The
     exit code is 12 where something was merged that a gate keeps out.
     """
-    from gitexp.ops import accept as accepting
+    from gitexp.ops.registry import accept as accepting
 
     found = accepting.run(context.workspace(), names, dry_run=dry_run)
     if as_json:

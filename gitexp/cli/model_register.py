@@ -30,8 +30,9 @@ def register(
 
     RUN alone will do where it kept one file, or one that it called a model. The model is made where there is none yet.
     """
-    from gitexp.ops import annotate, models
-    from gitexp.ops import register as registering
+    from gitexp.ops import annotate
+    from gitexp.ops.registry import models
+    from gitexp.ops.registry import register as registering
 
     workspace = context.workspace()
     options = registering.Options(
@@ -71,8 +72,8 @@ def _schema(path: Path) -> dict[str, Any]:
 @context.json_option
 def create(name: str, description: str, as_json: bool) -> None:
     """Create a model before its first version."""
-    from gitexp.ops import models
-    from gitexp.ops import register as registering
+    from gitexp.ops.registry import models
+    from gitexp.ops.registry import register as registering
 
     workspace = context.workspace()
     made = models.known(workspace, registering.create(workspace, name, description))

@@ -20,7 +20,7 @@ def reset(name: str, remote: str | None, yes: bool) -> None:
     """
     from gitexp import errors
     from gitexp.git import transport
-    from gitexp.ops import models, retract
+    from gitexp.ops.registry import models, retract
     from gitexp.store import remotes
 
     workspace = context.workspace()

@@ -23,7 +23,7 @@ def rm(targets: tuple[str, ...], reason: str, force: bool, dry_run: bool, as_jso
 
     Nothing is deleted: gitexp model undelete brings them back, in stage `none`; numbers are never given again.
     """
-    from gitexp.ops import models, release
+    from gitexp.ops.registry import models, release
 
     workspace = context.workspace()
     found = [models.find(workspace, target) for target in targets]
@@ -44,7 +44,7 @@ def rm(targets: tuple[str, ...], reason: str, force: bool, dry_run: bool, as_jso
 @context.json_option
 def undelete(targets: tuple[str, ...], as_json: bool) -> None:
     """Bring removed versions or models back."""
-    from gitexp.ops import models, release
+    from gitexp.ops.registry import models, release
 
     workspace = context.workspace()
     labels = []
@@ -67,7 +67,7 @@ def rename(name: str, new: str) -> None:
     Its ref stays, and the name it had first still finds it.
     """
     from gitexp import ids
-    from gitexp.ops import models, release
+    from gitexp.ops.registry import models, release
 
     workspace = context.workspace()
     found = models.one(workspace, name)

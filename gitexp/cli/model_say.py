@@ -27,7 +27,7 @@ def alias(words: tuple[str, ...], delete: bool, as_json: bool) -> None:
     NAME alone lists the aliases.
     """
     from gitexp.errors import UsageError
-    from gitexp.ops import models, release
+    from gitexp.ops.registry import models, release
 
     workspace = context.workspace()
     if delete:
@@ -60,7 +60,8 @@ def tag(target: str, words: tuple[str, ...], delete: bool, as_json: bool) -> Non
 
     KEY=VALUE, or KEY alone. Without any, the tags are listed.
     """
-    from gitexp.ops import annotate, models, release
+    from gitexp.ops import annotate
+    from gitexp.ops.registry import models, release
 
     workspace = context.workspace()
     found, version = models.find(workspace, target)
@@ -86,7 +87,7 @@ def note(target: str, words: tuple[str, ...], listed: bool, as_json: bool) -> No
     Without TEXT an editor opens; - reads it from standard input.
     """
     from gitexp.cli import model_page
-    from gitexp.ops import models, release
+    from gitexp.ops.registry import models, release
 
     workspace = context.workspace()
     found, version = models.find(workspace, target)
@@ -122,7 +123,7 @@ def describe(target: str, words: tuple[str, ...]) -> None:
 
     Without TEXT the description is taken away.
     """
-    from gitexp.ops import models, release
+    from gitexp.ops.registry import models, release
 
     workspace = context.workspace()
     found, version = models.find(workspace, target)
@@ -140,7 +141,7 @@ def deprecate(words: tuple[str, ...], reason: str, as_json: bool) -> None:
     It stays in its stage until it is moved out of it.
     """
     from gitexp.errors import UsageError
-    from gitexp.ops import models, release
+    from gitexp.ops.registry import models, release
 
     workspace = context.workspace()
     found, version, rest = models.take(workspace, words)
@@ -154,6 +155,6 @@ def deprecate(words: tuple[str, ...], reason: str, as_json: bool) -> None:
 
 
 def _label(found: Model, version: Version | None) -> str:
-    from gitexp.ops import models
+    from gitexp.ops.registry import models
 
     return models.safe(found) if version is None else models.label(found, version)

@@ -16,7 +16,7 @@ def show(names: tuple[str, ...], as_json: bool) -> None:
     churn is the model; churn:3, churn:latest, churn@production and churn@champion are versions. With --json one is an
     object, several are a list.
     """
-    from gitexp.ops import card
+    from gitexp.ops.registry import card
 
     workspace = context.workspace()
     cards = [card.of(workspace, name) for name in names]

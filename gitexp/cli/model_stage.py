@@ -10,8 +10,8 @@ from gitexp import text
 from gitexp.cli import context, model
 
 if TYPE_CHECKING:
-    from gitexp.ops.models import Known
-    from gitexp.ops.promote import Plan
+    from gitexp.ops.registry.models import Known
+    from gitexp.ops.registry.promote import Plan
     from gitexp.record.model import Model, Version
     from gitexp.store.workspace import Workspace
 
@@ -31,7 +31,7 @@ def stage(words: tuple[str, ...], note: str, dry_run: bool, as_json: bool) -> No
     is archived. The rules are those of the branch that the project reviews, never of this work tree.
     """
     from gitexp.errors import UsageError
-    from gitexp.ops import models, promote
+    from gitexp.ops.registry import models, promote
 
     workspace = context.workspace()
     found, version, rest = models.take(workspace, words)
@@ -57,7 +57,7 @@ def rollback(name: str, stage: str, note: str, dry_run: bool, as_json: bool) -> 
 
     Approvals and people are asked for as ever; that it is better, young enough or comes from another stage is not.
     """
-    from gitexp.ops import models, promote, release
+    from gitexp.ops.registry import models, promote, release
 
     workspace = context.workspace()
     back, away = release.rollback(workspace, models.one(workspace, name), stage)
@@ -101,7 +101,7 @@ def _json(made: Plan) -> dict[str, object]:
 
 
 def _report(workspace: Workspace, plans: list[Plan], after: Model, *, as_json: bool) -> None:
-    from gitexp.ops import models
+    from gitexp.ops.registry import models
 
     known = models.known(workspace, after)
     if as_json:

@@ -10,9 +10,9 @@ import click
 from gitexp import clock, ids, text
 from gitexp.cli import tables
 from gitexp.cli.tables import Cell, Column, Table
-from gitexp.ops import goals
-from gitexp.ops import models as named
-from gitexp.ops.models import Known
+from gitexp.ops.finding import goals
+from gitexp.ops.registry import models as named
+from gitexp.ops.registry.models import Known
 from gitexp.record import headline
 from gitexp.record import rules as ruling
 

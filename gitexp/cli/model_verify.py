@@ -11,8 +11,8 @@ from gitexp import text
 from gitexp.cli import context, model, tables
 
 if TYPE_CHECKING:
-    from gitexp.ops.audit import Audit
-    from gitexp.ops.verifymodels import Verified
+    from gitexp.ops.registry.audit import Audit
+    from gitexp.ops.registry.verifymodels import Verified
 
 
 @click.command("verify")
@@ -42,7 +42,7 @@ def verify(
     allowed, and those that stood by its date did not, is said for you to look at, and is no fault.
     """
     from gitexp import errors
-    from gitexp.ops import audit, verifymodels
+    from gitexp.ops.registry import audit, verifymodels
 
     if (between and (names or accept or checkpoints)) or (accept and not names):
         raise errors.UsageError("--range stands alone, --accept needs names", hint="gitexp model verify --accept NAME")
@@ -105,7 +105,7 @@ def checkpoint(path: Path | None) -> None:
     For a job that runs each night: keep what it makes where nobody can take it back, such as a protected tag. Nothing
     is signed while `gitexp model verify` finds something wrong.
     """
-    from gitexp.ops import attest, verifymodels
+    from gitexp.ops.registry import attest, verifymodels
 
     workspace = context.workspace(sweep=False)
     verifymodels.refuse(verifymodels.verify(workspace))

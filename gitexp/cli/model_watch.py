@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from gitexp.errors import GitexpError
-    from gitexp.ops.receivers import Receiver
-    from gitexp.ops.tell import Told
+    from gitexp.ops.registry.receivers import Receiver
+    from gitexp.ops.registry.tell import Told
     from gitexp.store.workspace import Workspace
 
 
@@ -53,8 +53,8 @@ def watch(
     Told are events that count and that a remote holds; where there is no remote, all. What was told is remembered:
     after a restart it goes on where it was.
     """
-    from gitexp.ops import tell
-    from gitexp.ops import watchers as choosing
+    from gitexp.ops.registry import tell
+    from gitexp.ops.registry import watchers as choosing
 
     chosen = choosing.Choice(names, lines, ops, called, choosing.seconds(timeout) if timeout else None)
     pace = tell.Pace(interval_seconds=choosing.seconds(interval))

@@ -10,7 +10,7 @@ from gitexp import text
 from gitexp.cli import context, model
 
 if TYPE_CHECKING:
-    from gitexp.ops.release import Said
+    from gitexp.ops.registry.release import Said
 
 _words = click.argument("words", metavar="VERSION [STAGE]", nargs=-1, required=True, shell_complete=model.complete)
 _note = click.option("-m", "--note", default="", metavar="TEXT", help="Why; it stands in the history.")
@@ -55,7 +55,7 @@ def reject(words: tuple[str, ...], note: str, as_json: bool) -> None:
 
 def _say(verb: str, words: tuple[str, ...], note: str, *, as_json: bool) -> None:
     from gitexp.errors import UsageError
-    from gitexp.ops import models, release
+    from gitexp.ops.registry import models, release
 
     workspace = context.workspace()
     found, version, rest = models.take(workspace, words)

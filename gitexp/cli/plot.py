@@ -11,7 +11,7 @@ from gitexp.cli import context
 from gitexp.errors import UsageError, WriteFailed
 
 if TYPE_CHECKING:
-    from gitexp.ops.figure import Figure, Request
+    from gitexp.ops.plots.figure import Figure, Request
 
 _KINDS = ("curve", "scatter", "parallel", "bar", "box", "heatmap", "confusion", "roc", "pr")
 
@@ -60,8 +60,8 @@ def command(
 
     Without RUN those that `gitexp log` lists. With --json the data that is drawn, and a file only with -o.
     """
-    from gitexp.ops import plot
-    from gitexp.ops.listing import Query
+    from gitexp.ops.finding.listing import Query
+    from gitexp.ops.plots import plot
 
     request = _request(asked)
     file = Path(output) if output is not None else None
@@ -82,8 +82,8 @@ def command(
 
 
 def _request(asked: dict[str, Any]) -> Request:
-    from gitexp.ops import columns
-    from gitexp.ops.figure import Request
+    from gitexp.ops.finding import columns
+    from gitexp.ops.plots.figure import Request
 
     metrics = tuple(name.strip("`") for words in asked.pop("metrics") for name in columns.split(words))
     kind = asked.pop("kind") or ("scatter" if asked["y"] else "curve")

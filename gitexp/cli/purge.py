@@ -10,7 +10,7 @@ from gitexp import errors, text
 from gitexp.cli import context
 
 if TYPE_CHECKING:
-    from gitexp.ops.purge import Purged
+    from gitexp.ops.purging.purge import Purged
 
 
 @click.command("purge")
@@ -37,7 +37,7 @@ def command(
     A tombstone stays, so that no clone brings them back. Everything else hides: gitexp rm.
     """
     from gitexp.git import transport
-    from gitexp.ops import excise, purge
+    from gitexp.ops.purging import excise, purge
     from gitexp.store import remotes
 
     if not names and not follow:

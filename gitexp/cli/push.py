@@ -11,7 +11,7 @@ from gitexp.cli import context
 
 if TYPE_CHECKING:
     from gitexp.git.transport import Options
-    from gitexp.ops.push import Choice, Plan, Pushed
+    from gitexp.ops.sharing.push import Choice, Plan, Pushed
     from gitexp.store.remotes import Remote
     from gitexp.store.workspace import Workspace
 
@@ -45,7 +45,7 @@ def command(
     the one that `git push` would take. What leaves this machine is shown and agreed to once per remote.
     """
     from gitexp.git import transport
-    from gitexp.ops import push
+    from gitexp.ops.sharing import push
     from gitexp.store import remotes
 
     workspace = context.workspace(sweep=not auto)
@@ -75,7 +75,7 @@ def _print(value: object, lines: list[str], as_json: bool) -> None:
 
 
 def _push(workspace: Workspace, planned: Plan, yes: bool, options: Options) -> Pushed:
-    from gitexp.ops import push
+    from gitexp.ops.sharing import push
 
     try:
         return push.push(workspace, planned, yes=yes, options=options)
@@ -90,7 +90,7 @@ def _push(workspace: Workspace, planned: Plan, yes: bool, options: Options) -> P
 
 
 def _delete(workspace: Workspace, remote: Remote, choice: Choice, options: Options, *, ask: bool) -> None:
-    from gitexp.ops import push
+    from gitexp.ops.sharing import push
 
     if not choice.names:
         raise errors.UsageError("push --delete needs the names of runs", hint="gitexp push --delete RUN")
@@ -104,7 +104,7 @@ def _delete(workspace: Workspace, remote: Remote, choice: Choice, options: Optio
 
 
 def _auto(workspace: Workspace, words: tuple[str, ...], live: str | None, end_live: str | None) -> None:
-    from gitexp.ops import publish
+    from gitexp.ops.sharing import publish
 
     if live is not None:
         publish.logged_live(workspace, live)

@@ -23,7 +23,7 @@ def command(names: tuple[str, ...], host: str | None, as_json: bool) -> None:
     published last is recorded as a killed run and pushed, and the run is shown as running no more; with --host at once.
     """
     from gitexp.git import transport
-    from gitexp.ops import lost, recover
+    from gitexp.ops.recording import lost, recover
 
     workspace = context.workspace(sweep=False)
     swept = recover.sweep(workspace, host=host)

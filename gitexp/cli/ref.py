@@ -18,7 +18,7 @@ def command(names: tuple[str, ...], commit: bool, code: bool, as_json: bool) -> 
     A run that is still running has none yet.
     """
     from gitexp.errors import NotFound
-    from gitexp.ops import find
+    from gitexp.ops.finding import find
 
     workspace = context.workspace()
     found = find.many(workspace, names or ("@",))

@@ -10,7 +10,7 @@ import click
 from gitexp.cli import context
 
 if TYPE_CHECKING:
-    from gitexp.ops.check import Gate
+    from gitexp.ops.comparing.check import Gate
 
 
 @click.command("report")
@@ -41,7 +41,7 @@ def command(
     The page is one file that needs no network. Without RUN it is about the newest run recorded here (@). With --pr
     the first --metric is what the runs are ranked by; else it is the main one (gitexp.metric).
     """
-    from gitexp.ops import report, review
+    from gitexp.ops.pages import report, review
     from gitexp.pages import html
     from gitexp.pages import markdown as md
 
@@ -61,7 +61,7 @@ def command(
 
 
 def _gate(metrics: tuple[str, ...], max_drop: tuple[str, ...], require: tuple[str, ...]) -> Gate:
-    from gitexp.ops.check import Gate, Limit
+    from gitexp.ops.comparing.check import Gate, Limit
 
     limits = tuple(Limit.parse(words, "--max-drop") for words in max_drop)
     return Gate(metrics=metrics, max_drop=limits, require=require)

@@ -23,7 +23,8 @@ def command(names: tuple[str, ...], reason: str, dry_run: bool, yes: bool, as_js
     example: gitexp purge. --where takes the runs that gitexp log shows with the same options.
     """
     from gitexp import ids
-    from gitexp.ops import annotate, find
+    from gitexp.ops import annotate
+    from gitexp.ops.finding import find
 
     workspace = context.workspace()
     runs = selection.runs(workspace, names, asked)

@@ -47,7 +47,10 @@ def command(
     exit code are captured. Its output passes through unchanged; the exit code is the command's own.
     """
     from gitexp.cli import progress
-    from gitexp.ops import annotate, collect, find, lifecycle, publish, wrap
+    from gitexp.ops import annotate
+    from gitexp.ops.finding import find
+    from gitexp.ops.recording import collect, lifecycle, wrap
+    from gitexp.ops.sharing import publish
 
     collect.check(artifacts)
     overrides = {

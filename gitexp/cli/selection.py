@@ -11,7 +11,7 @@ from gitexp import errors
 from gitexp.cli import context
 
 if TYPE_CHECKING:
-    from gitexp.ops.listing import Query
+    from gitexp.ops.finding.listing import Query
     from gitexp.store.runs import Run
     from gitexp.store.workspace import Workspace
 
@@ -39,7 +39,7 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def query(chosen: dict[str, Any]) -> Query | None:
     """Return the query that the options ask for, None without --where."""
-    from gitexp.ops.listing import Query
+    from gitexp.ops.finding.listing import Query
 
     if chosen["where"]:
         return Query(**{key: value for key, value in chosen.items() if value is not None})
@@ -51,7 +51,7 @@ def query(chosen: dict[str, Any]) -> Query | None:
 
 def runs(workspace: Workspace, names: Sequence[str], chosen: dict[str, Any]) -> list[Run]:
     """Return the runs that names, patterns and --where mean, each once; raises NotFound for a query without any."""
-    from gitexp.ops import find, listing
+    from gitexp.ops.finding import find, listing
 
     asked = query(chosen)
     if not names and asked is None:

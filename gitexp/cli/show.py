@@ -22,7 +22,8 @@ def command(names: tuple[str, ...], output: bool, as_csv: bool, wide: bool, as_j
     from gitexp import text
     from gitexp.cli import show_page
     from gitexp.errors import UsageError
-    from gitexp.ops import find, history, show
+    from gitexp.ops.finding import find
+    from gitexp.ops.showing import history, show
 
     if wide and not as_csv:
         raise UsageError("--wide is for --csv", hint="gitexp show --csv --wide")

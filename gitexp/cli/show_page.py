@@ -12,8 +12,10 @@ import click
 from gitexp import clock, ids, text
 from gitexp.cli import tables
 from gitexp.cli.tables import Cell, Column, Table
-from gitexp.ops import conform, elsewhere, goals
-from gitexp.ops.show import Page
+from gitexp.ops.comparing import conform
+from gitexp.ops.finding import goals
+from gitexp.ops.sharing import elsewhere
+from gitexp.ops.showing.show import Page
 from gitexp.record.model import Model, Version
 from gitexp.record.summary import Aggregate
 from gitexp.store.live import LiveRun

@@ -22,7 +22,7 @@ def command(folder: Path, experiment: str, as_json: bool) -> None:
     again, it writes what has changed and takes away what was removed. Without -e it is the current experiment.
     """
     from gitexp import text
-    from gitexp.ops import site
+    from gitexp.ops.pages import site
 
     done = site.write(context.workspace(), folder, experiment)
     if as_json:

@@ -11,7 +11,7 @@ from gitexp import clock, ids, text
 from gitexp.cli import context, tables
 
 if TYPE_CHECKING:
-    from gitexp.ops.status import Alive, Status
+    from gitexp.ops.showing.status import Alive, Status
 
 
 @click.command("status")
@@ -24,7 +24,7 @@ def command(short: bool, porcelain: bool, as_json: bool) -> None:
     A run of this machine is alive while its process holds its journal; of one elsewhere only the last sign of life is
     known. Dead runs of this machine are closed by whatever gitexp command comes next, this one too.
     """
-    from gitexp.ops import status
+    from gitexp.ops.showing import status
 
     workspace = context.workspace()
     found = status.look(workspace)

@@ -17,7 +17,8 @@ def command(names: tuple[str, ...], seconds: float) -> None:
     """
     from gitexp import text
     from gitexp.errors import Conflict
-    from gitexp.ops import find, stop
+    from gitexp.ops.finding import find
+    from gitexp.ops.recording import stop
 
     workspace = context.workspace()
     late = []

@@ -18,7 +18,8 @@ def command(name: str, words: tuple[str, ...], delete: bool, as_json: bool) -> N
 
     It stands before the name in lists; name and ref stay as they are. Without TITLE the one it has is printed.
     """
-    from gitexp.ops import annotate, find
+    from gitexp.ops import annotate
+    from gitexp.ops.finding import find
 
     workspace = context.workspace()
     run = find.one(workspace, name)

@@ -17,7 +17,7 @@ def command(file: Path, as_json: bool) -> None:
 
     Everything in it is checked; nothing of yours is overwritten.
     """
-    from gitexp.ops import bundle
+    from gitexp.ops.sharing import bundle
 
     done = bundle.take_in(context.workspace(), file)
     if as_json:

@@ -14,7 +14,7 @@ from gitexp.cli import context, tables
 from gitexp.cli.tables import Column, Table
 
 if TYPE_CHECKING:
-    from gitexp.ops.watch import Curve, Feed
+    from gitexp.ops.showing.watch import Curve, Feed
     from gitexp.record.summary import Aggregate
     from gitexp.store.live import LiveRun
     from gitexp.store.runs import Run
@@ -33,7 +33,7 @@ def command(name: str | None, interval: float, once: bool) -> None:
     The newest that is running here, if none is named. Ends with the run; Ctrl-C leaves it running. In a pipe it
     prints a line whenever something was logged.
     """
-    from gitexp.ops import watch
+    from gitexp.ops.showing import watch
     from gitexp.store.live import LiveRun
 
     workspace = context.workspace()
@@ -61,7 +61,7 @@ def _on_terminal(workspace: Workspace, feed: Feed, interval: float) -> Run:
     from rich.live import Live
     from rich.text import Text
 
-    from gitexp.ops import watch
+    from gitexp.ops.showing import watch
 
     console = Console(highlight=False)
     with Live(console=console, auto_refresh=False, transient=False) as screen:
@@ -80,7 +80,7 @@ def _on_terminal(workspace: Workspace, feed: Feed, interval: float) -> Run:
 
 
 def _in_pipe(workspace: Workspace, feed: Feed, interval: float) -> Run:
-    from gitexp.ops import watch
+    from gitexp.ops.showing import watch
 
     while True:
         ended = watch.ended(workspace, feed.run)  # before the last look: what came until then is read
@@ -103,7 +103,7 @@ def _echo(workspace: Workspace, summary: Mapping[str, Aggregate], curves: Mappin
     if not summary:
         context.out("no metrics yet")
         return
-    from gitexp.ops import goals
+    from gitexp.ops.finding import goals
 
     tables.echo(_table(workspace, summary, curves), context.terminal_width())
     if better := goals.sentence(workspace, summary):
@@ -119,7 +119,8 @@ def _table(workspace: Workspace, summary: Mapping[str, Aggregate], curves: Mappi
 
 
 def _row(workspace: Workspace, name: str, item: Aggregate, curve: Curve | None) -> tuple[str, ...]:
-    from gitexp.ops import goals, watch
+    from gitexp.ops.finding import goals
+    from gitexp.ops.showing import watch
 
     goal = goals.of(workspace, name)
     best = text.number(item.max if goal.best == "max" else item.min) if goal.best and item.count else "-"

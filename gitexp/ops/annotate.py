@@ -9,7 +9,7 @@ from typing import Any
 from gitexp import canonical, ids, text
 from gitexp.errors import NotFound, Refused, UsageError
 from gitexp.git import command
-from gitexp.ops import find
+from gitexp.ops.finding import find
 from gitexp.record.author import MAX_KEY, MAX_TEXT
 from gitexp.record.facts import Fact
 from gitexp.store import annotations as said

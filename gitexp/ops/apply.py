@@ -17,8 +17,9 @@ from gitexp.errors import Conflict, DirtyTree, NotFound, Refused, UsageError, Wr
 from gitexp.git import compare, merge, objects
 from gitexp.git.merge import Change, Clash
 from gitexp.git.objects import Entry
-from gitexp.ops import applied, code
+from gitexp.ops import applied
 from gitexp.ops.applied import Application, File
+from gitexp.ops.finding import code
 from gitexp.store.runs import Run
 from gitexp.store.workspace import Workspace
 

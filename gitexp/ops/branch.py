@@ -9,7 +9,9 @@ from typing import Any
 from gitexp import ids, text
 from gitexp.errors import Conflict, NotFound, UsageError
 from gitexp.git import branches, objects
-from gitexp.ops import code, experiments, models, serve
+from gitexp.ops import experiments
+from gitexp.ops.finding import code
+from gitexp.ops.registry import models, serve
 from gitexp.record import model as folding
 from gitexp.record import rules as ruling
 from gitexp.record.model import Model, Version

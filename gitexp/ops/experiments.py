@@ -9,7 +9,8 @@ from typing import Any
 from gitexp import canonical, ids, text
 from gitexp.errors import Conflict
 from gitexp.index import database, names
-from gitexp.ops import annotate, find
+from gitexp.ops import annotate
+from gitexp.ops.finding import find
 from gitexp.record.facts import Fact
 from gitexp.store import annotations as said
 from gitexp.store import experiments

@@ -11,7 +11,8 @@ from gitexp import text
 from gitexp.errors import DirtyTree, GitexpError, Refused, Unconfirmed
 from gitexp.git import command, objects, transport
 from gitexp.git.transport import Options
-from gitexp.ops import dirty, push
+from gitexp.ops import dirty
+from gitexp.ops.sharing import push
 from gitexp.record import pointer
 from gitexp.store import remotes, runs
 from gitexp.store.runs import Head

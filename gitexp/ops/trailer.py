@@ -9,7 +9,7 @@ from pathlib import Path
 from gitexp import text
 from gitexp.errors import GitexpError, Refused
 from gitexp.git import command, source
-from gitexp.ops import find
+from gitexp.ops.finding import find
 from gitexp.store import runs
 from gitexp.store.runs import Run
 from gitexp.store.workspace import Workspace

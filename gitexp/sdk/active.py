@@ -16,10 +16,11 @@ from typing import Any
 from gitexp import ids
 from gitexp.capture import arguments, seeds
 from gitexp.errors import Conflict, NoRepository, UsageError
-from gitexp.ops import failures, find, lifecycle, surroundings
-from gitexp.ops import spool as spools
-from gitexp.ops.background import Keeper
-from gitexp.ops.lifecycle import Request, Session
+from gitexp.ops.finding import find
+from gitexp.ops.recording import failures, lifecycle, surroundings
+from gitexp.ops.recording import spool as spools
+from gitexp.ops.recording.background import Keeper
+from gitexp.ops.recording.lifecycle import Request, Session
 from gitexp.record import values
 from gitexp.sdk.outcome import outcome
 from gitexp.sdk.run import Run

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypedDict, Unpack
 
 from gitexp import files, redact
 from gitexp.errors import UsageError
-from gitexp.ops import attach, checkpoints
-from gitexp.ops.attach import Work
-from gitexp.ops.checkpoints import Policy, Shelf
-from gitexp.ops.storing import HELD_FILES, Storer
+from gitexp.ops.recording import attach, checkpoints
+from gitexp.ops.recording.attach import Work
+from gitexp.ops.recording.checkpoints import Policy, Shelf
+from gitexp.ops.recording.storing import HELD_FILES, Storer
 from gitexp.record import names, points, values
 from gitexp.sdk import kinds
 from gitexp.sdk.kinds import Made
 
 if TYPE_CHECKING:
-    from gitexp.ops.lifecycle import Session
+    from gitexp.ops.recording.lifecycle import Session
 
 Metadata = Mapping[str, Any]
 

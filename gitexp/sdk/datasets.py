@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from gitexp import text
 from gitexp.errors import GitexpError
-from gitexp.ops import data
-from gitexp.ops.attach import Work
-from gitexp.ops.data import Options, Source, Stop
-from gitexp.ops.storing import Storer
+from gitexp.ops.recording import data
+from gitexp.ops.recording.attach import Work
+from gitexp.ops.recording.data import Options, Source, Stop
+from gitexp.ops.recording.storing import Storer
 from gitexp.record.dataset import Dataset
 from gitexp.store import workspace as workspaces
 
 if TYPE_CHECKING:
-    from gitexp.ops.lifecycle import Session
+    from gitexp.ops.recording.lifecycle import Session
 
 
 class MoreData(TypedDict, total=False):

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 from gitexp import text
 from gitexp.errors import UsageError
-from gitexp.ops import evaluate
-from gitexp.ops.lifecycle import Session
+from gitexp.ops.recording import evaluate
+from gitexp.ops.recording.lifecycle import Session
 from gitexp.record import evaluation, names, values
 from gitexp.record.evaluation import Evaluation, Rates
 from gitexp.sdk.kinds import Made

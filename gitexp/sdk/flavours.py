@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gitexp.errors import Refused, Unsupported, UsageError
-from gitexp.ops import flavour
+from gitexp.ops.registry import flavour
 
 PICKLE = "pickle"
 _INSTALL = {"sklearn": "scikit-learn", "onnxruntime": "onnxruntime", "pytorch": "torch"}

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from gitexp import ids
 from gitexp.errors import UsageError
-from gitexp.ops import export, goals
-from gitexp.ops.export import Column
+from gitexp.ops.finding import goals
+from gitexp.ops.showing import export
+from gitexp.ops.showing.export import Column
 from gitexp.record import arrays
 from gitexp.record.arrays import Table
 from gitexp.store import series

@@ -9,8 +9,10 @@ from typing import Any
 
 from gitexp.errors import NotFound, RemoteError, UsageError
 from gitexp.git.transport import Options
-from gitexp.ops import restore, supply, using
-from gitexp.ops.using import Found
+from gitexp.ops.files import restore
+from gitexp.ops.finding import using
+from gitexp.ops.finding.using import Found
+from gitexp.ops.storage import supply
 from gitexp.store.runs import Run
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from gitexp.errors import UsageError
-from gitexp.ops import models as named
-from gitexp.ops import register as registering
-from gitexp.ops import serve
+from gitexp.ops.registry import models as named
+from gitexp.ops.registry import register as registering
+from gitexp.ops.registry import serve
 from gitexp.record.model import Model, Version
 from gitexp.sdk import flavours, kept, schema
 from gitexp.sdk.kept import RecordedArtifact

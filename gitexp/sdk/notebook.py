@@ -7,12 +7,12 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from gitexp import canonical, clock, ids, text
-from gitexp.ops import columns, goals
+from gitexp.ops.finding import columns, goals
 from gitexp.store.workspace import Workspace
 
 if TYPE_CHECKING:
     from gitexp.index.entry import Entry
-    from gitexp.ops.columns import Chosen
+    from gitexp.ops.finding.columns import Chosen
     from gitexp.record.summary import Aggregate
 
 ROWS = 20  # of a table

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, overload
 from gitexp.errors import NotFound, UsageError
 from gitexp.index import database, search
 from gitexp.index.entry import Entry
-from gitexp.ops import annotate, find, goals, listing
+from gitexp.ops import annotate
+from gitexp.ops.finding import find, goals, listing
 from gitexp.record import values
 from gitexp.record.facts import State
 from gitexp.record.summary import Aggregate

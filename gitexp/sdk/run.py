@@ -13,9 +13,11 @@ from typing import Any
 
 from gitexp import ids, text
 from gitexp.errors import GitexpError, UsageError
-from gitexp.ops import annotate, evaluate, failures, lifecycle, using
-from gitexp.ops.background import Keeper
-from gitexp.ops.lifecycle import Session
+from gitexp.ops import annotate
+from gitexp.ops.finding import using
+from gitexp.ops.recording import evaluate, failures, lifecycle
+from gitexp.ops.recording.background import Keeper
+from gitexp.ops.recording.lifecycle import Session
 from gitexp.record import params, points, values
 from gitexp.record.reasons import Reason
 from gitexp.record.summary import Aggregate
@@ -304,7 +306,7 @@ class Run(Artifacts, Datasets):
 
         y_true, y_pred: the classes of the samples, shape (n,): numbers or texts, lists, arrays or tensors. labels: the
         classes in the order to show, or names of the classes 0, 1, 2 …; default: those that occur, sorted. name: what
-        it is called; the same name again replaces it. Definition: `gitexp.ops.evaluate.confusion`.
+        it is called; the same name again replaces it. Definition: `gitexp.ops.recording.evaluate.confusion`.
         Raises UsageError for other shapes, and for classes that `labels` lacks.
         """
         evaluations.keep(self, name, lambda: evaluate.confusion(y_true, y_pred, labels, name))
@@ -318,7 +320,7 @@ class Run(Artifacts, Datasets):
         y_true: the classes of the samples, shape (n,). scores: of the positive class, shape (n,), or of each class,
         (n, classes): then a curve for each class against the rest, and the unweighted mean of their areas. labels: the
         classes in the order of the columns, or their names. positive: the positive one of two classes; default 1, True,
-        or the second of `labels`. step: of the metric. Definition: `gitexp.ops.evaluate.roc`.
+        or the second of `labels`. step: of the metric. Definition: `gitexp.ops.recording.evaluate.roc`.
         Raises UsageError for shapes that do not fit, and where the positive class is not clear.
         """
         evaluations.keep(self, name, lambda: evaluate.roc(y_true, scores, labels, positive, name), step)
@@ -329,7 +331,7 @@ class Run(Artifacts, Datasets):
     ) -> None:  # fmt: skip
         """Keep a precision-recall curve, for `gitexp plot --kind pr`, and average precision as the metric `<name>_ap`.
 
-        Arguments and errors are those of `log_roc`. Definition: `gitexp.ops.evaluate.pr`.
+        Arguments and errors are those of `log_roc`. Definition: `gitexp.ops.recording.evaluate.pr`.
         """
         evaluations.keep(self, name, lambda: evaluate.pr(y_true, scores, labels, positive, name), step)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gitexp.ops import lifecycle
+from gitexp.ops.recording import lifecycle
 from tests import recording, registry, support
 
 ID = "kqzvmxr" + "k" * 9

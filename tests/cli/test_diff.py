@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gitexp.ops import lifecycle
+from gitexp.ops.recording import lifecycle
 from tests import recording, support
 
 DATA = [{"role": "train", "sha256": "7be1c04a" + "0" * 56, "rows": 1_204_331}]

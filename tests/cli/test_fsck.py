@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gitexp.git import notes, objects
-from gitexp.ops import lifecycle
+from gitexp.ops.recording import lifecycle
 from gitexp.record import pointer
 from gitexp.record.pointer import Pointer
 from gitexp.store import annotations as annotated

@@ -8,7 +8,7 @@ import pytest
 
 from gitexp.store import workspace as workspaces
 from tests import support
-from tests.ops import test_lineage as made
+from tests.ops.showing import test_lineage as made
 
 
 @pytest.fixture(autouse=True)

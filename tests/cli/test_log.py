@@ -163,7 +163,7 @@ def test_removed_and_archived_runs_are_hidden_and_said(churn: str) -> None:
     assert lines == ["kqzvmxr", "tvnqyls"]
     assert support.gitexp("log", "--removed", "--format", "{short}").lines == ["mzrokvu"]
     run = support.gitexp("show", "kqzvmxr", "--json").json
-    from gitexp.ops import find
+    from gitexp.ops.finding import find
 
     said.add(workspace, [said.about_run(find.one(workspace, run["id"]), "archive")])
     shown = support.gitexp("log")

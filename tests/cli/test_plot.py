@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gitexp import canonical
-from gitexp.ops import evaluate
+from gitexp.ops.recording import evaluate
 from gitexp.record import evaluation
 from tests import stored, support
 

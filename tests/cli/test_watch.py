@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gitexp.ops import lifecycle
+from gitexp.ops.recording import lifecycle
 from tests import stored, support
 
 A = "kqzvmxrkqzvmxrkq"

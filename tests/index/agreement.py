@@ -9,7 +9,7 @@ from gitexp.index import catalogue, database, search
 from gitexp.index.compile import Context
 from gitexp.index.database import Index
 from gitexp.index.entry import Entry
-from gitexp.ops import find
+from gitexp.ops.finding import find
 from gitexp.store import annotations as said
 from gitexp.store import live, reflog, runs
 from gitexp.store.runs import Run

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gitexp.index import database, handed
-from gitexp.ops import recover
+from gitexp.ops.recording import recover
 from gitexp.store import workspace as workspaces
 from gitexp.store.workspace import Workspace
 from tests import recording, support

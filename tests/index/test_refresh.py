@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from gitexp.index import database, meta, search
-from gitexp.ops import annotate, experiments, lifecycle, purge, recover
-from gitexp.ops.lifecycle import Request
+from gitexp.ops import annotate, experiments
+from gitexp.ops.purging import purge
+from gitexp.ops.recording import lifecycle, recover
+from gitexp.ops.recording.lifecycle import Request
 from gitexp.store import experiments as stored
 from gitexp.store import remotes, runs
 from gitexp.store import workspace as workspaces

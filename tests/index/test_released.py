@@ -9,9 +9,10 @@ import pytest
 from gitexp.errors import BadQuery
 from gitexp.git import refs
 from gitexp.index import database
-from gitexp.ops import listing, release
-from gitexp.ops import models as named
-from gitexp.ops.listing import Query
+from gitexp.ops.finding import listing
+from gitexp.ops.finding.listing import Query
+from gitexp.ops.registry import models as named
+from gitexp.ops.registry import release
 from gitexp.store.workspace import Workspace
 from tests import registry, support
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from gitexp import canonical
 from gitexp.index import database, running
-from gitexp.ops import lifecycle
-from gitexp.ops.lifecycle import Session
+from gitexp.ops.recording import lifecycle
+from gitexp.ops.recording.lifecycle import Session
 from gitexp.record import points, summary
 from gitexp.record.points import Point
 from gitexp.record.summary import Aggregate

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from matplotlib.figure import Figure
 
-from gitexp.ops import evaluate
+from gitexp.ops.recording import evaluate
 from gitexp.plots import axes as shared
 from gitexp.plots import sheet, style
 from gitexp.plots.curves import Curve, Curves, Panel

@@ -9,7 +9,7 @@ import pytest
 
 from gitexp.errors import Damaged
 from gitexp.index import database
-from gitexp.ops import lifecycle
+from gitexp.ops.recording import lifecycle
 from gitexp.record import logged
 from gitexp.record.points import Point
 from gitexp.store import live, runs

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import gitexp
-from gitexp.ops import recover
+from gitexp.ops.recording import recover
 from gitexp.store import live, workspace
 from tests import support
 
@@ -201,7 +201,7 @@ run = gitexp.start_run(name="cut"); run.log({"loss": 0.5}); run.finish()
 def test_a_finish_cut_off_after_the_commit_leaves_one_run_under_the_scripts_own_name(project: Path) -> None:
     code = """
 import os
-from gitexp.ops import lifecycle
+from gitexp.ops.recording import lifecycle
 from gitexp.store import journal, workspace
 journal.remove = lambda folder: os._exit(1)
 session = lifecycle.start(workspace.open(), lifecycle.Request())
@@ -399,7 +399,7 @@ def test_an_interrupted_command_ends_its_wrapper_as_interrupted_too(project: Pat
 def test_a_rank_that_joins_while_the_run_is_sealed_loses_nothing(project: Path) -> None:
     code = """
 import gitexp, sys, time
-from gitexp.ops import lifecycle
+from gitexp.ops.recording import lifecycle
 from gitexp.store import workspace
 session = lifecycle.join(workspace.open(), sys.argv[1], "rank2-ab")
 session.writer.rows.append(("rank2/loss", 0, 1700000000000, 0.5))

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import gitexp
-from gitexp.ops import annotate, find
+from gitexp.ops import annotate
+from gitexp.ops.finding import find
 from tests import sharing, support
 
 pytest.importorskip("git_filter_repo")

@@ -11,8 +11,10 @@ import pytest
 from gitexp.errors import Refused, RemoteError
 from gitexp.git import refs
 from gitexp.git.transport import Options
-from gitexp.ops import fetch, hooks, promote, push, registrybranch, retract
-from gitexp.ops.push import Choice, Pushed
+from gitexp.ops import hooks
+from gitexp.ops.registry import promote, retract
+from gitexp.ops.sharing import fetch, push, registrybranch
+from gitexp.ops.sharing.push import Choice, Pushed
 from gitexp.record import event as events
 from gitexp.record.model import Model, Version
 from gitexp.store import models, remotes, rulebook, signers

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gitexp.git import refs
-from gitexp.ops import accept, propose
+from gitexp.ops.registry import accept, propose
 from gitexp.record.model import Version
 from gitexp.store import models, rulebook
 from gitexp.store.workspace import Workspace

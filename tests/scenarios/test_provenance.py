@@ -10,7 +10,7 @@ import pytest
 from gitexp import ids
 from gitexp.errors import NotFound
 from gitexp.index import database, search
-from gitexp.ops import goals, provenance
+from gitexp.ops.finding import goals, provenance
 from gitexp.store import workspace as workspaces
 from gitexp.store.workspace import Workspace
 from tests import recording, stored, support

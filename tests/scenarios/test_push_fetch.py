@@ -250,7 +250,7 @@ def test_a_host_that_takes_branches_only_gets_one_branch_for_all_runs(
 
 @pytest.mark.usefixtures("untouched")
 def test_runs_are_pushed_after_their_end_by_a_process_of_its_own(ours: Workspace, project: Path, bare: Path) -> None:
-    from gitexp.ops import publish
+    from gitexp.ops.sharing import publish
 
     support.git(project, "config", "gitexp.autoPush", "true")
     here = sharing.opened(project)

@@ -13,7 +13,8 @@ import pytest
 from gitexp.errors import Damaged
 from gitexp.git import objects, refs
 from gitexp.git.objects import Commit, Signature
-from gitexp.ops import notices, receivers, registrybranch, vetmodels
+from gitexp.ops.registry import notices, receivers, vetmodels
+from gitexp.ops.sharing import registrybranch
 from gitexp.record import event as events
 from gitexp.record.model import Version
 from gitexp.store import models, rulebook, signers

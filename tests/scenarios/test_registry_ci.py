@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gitexp.ops import propose
+from gitexp.ops.registry import propose
 from gitexp.record import event as events
 from gitexp.store import models, signers
 from tests import registry, signing, support

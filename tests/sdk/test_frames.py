@@ -14,7 +14,8 @@ import pytest
 
 import gitexp
 from gitexp.errors import UsageError
-from gitexp.ops import annotate, lifecycle
+from gitexp.ops import annotate
+from gitexp.ops.recording import lifecycle
 from gitexp.sdk import notebook
 from gitexp.store import workspace as workspaces
 from tests import recording, stored, support

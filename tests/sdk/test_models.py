@@ -15,7 +15,7 @@ import pytest
 
 import gitexp
 from gitexp.errors import Damaged, NotFound, Refused, Unsupported, UsageError
-from gitexp.ops import register as registering
+from gitexp.ops.registry import register as registering
 from gitexp.record import event as events
 from gitexp.store import models
 from gitexp.store.models import Draft
@@ -174,7 +174,8 @@ def test_the_schema_of_examples_is_that_of_mlflow() -> None:
 
 def test_a_training_does_not_load_the_registry(project: Path) -> None:
     code = (
-        "import sys, gitexp\ngitexp.start_run\nprint([m for m in sys.modules if m.startswith('gitexp.ops.register')])"
+        "import sys, gitexp\ngitexp.start_run\n"
+        "print([m for m in sys.modules if m.startswith('gitexp.ops.registry.register')])"
     )
     assert support.python(project, code).stdout == "[]\n"
     code = "import gitexp\nfrom gitexp import models\nprint(models is gitexp.models, 'models' in dir(gitexp))"

@@ -11,7 +11,7 @@ import pytest
 
 import gitexp
 from gitexp.errors import DirtyTree, NoRepository, Unsupported
-from gitexp.ops import spool
+from gitexp.ops.recording import spool
 from gitexp.store import workspace
 from tests import support
 

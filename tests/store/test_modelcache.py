@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gitexp.ops import models as named
-from gitexp.ops import promote, register, release
+from gitexp.ops.registry import models as named
+from gitexp.ops.registry import promote, register, release
 from gitexp.record.model import Model
 from gitexp.store import marks, modelcache, models
 from gitexp.store.workspace import Workspace

@@ -10,7 +10,7 @@ import pytest
 from gitexp import ids
 from gitexp.errors import Damaged, NotFound, Refused, UsageError
 from gitexp.git import objects, refs
-from gitexp.ops import recover
+from gitexp.ops.recording import recover
 from gitexp.record import event as events
 from gitexp.record.model import Model
 from gitexp.store import furthest, models, remotes, rulebook

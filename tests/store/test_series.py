@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gitexp.errors import Damaged
-from gitexp.ops import lifecycle
+from gitexp.ops.recording import lifecycle
 from gitexp.record import arrays, points
 from gitexp.record.points import Point
 from gitexp.store import journal, live, runs, series

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from gitexp.errors import Conflict
-from gitexp.ops import lifecycle, recover
-from gitexp.ops.lifecycle import Request, Session
+from gitexp.ops.recording import lifecycle, recover
+from gitexp.ops.recording.lifecycle import Request, Session
 from gitexp.store import live, runs
 from gitexp.store.workspace import Workspace
 from tests import support
 
 SETUP = """
-from gitexp.ops import lifecycle
+from gitexp.ops.recording import lifecycle
 from gitexp.store import turns, workspace as workspaces
 workspace = workspaces.open()
 """

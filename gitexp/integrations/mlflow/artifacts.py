@@ -24,7 +24,8 @@ from mlflow.utils.uri import append_to_uri_path
 from gitexp import ids
 from gitexp.errors import NotFound
 from gitexp.integrations.mlflow import failures, hold, table, uri
-from gitexp.ops import attach, restore
+from gitexp.ops.files import restore
+from gitexp.ops.recording import attach
 from gitexp.record import logged, names
 from gitexp.store.runs import Artifact, Run
 from gitexp.store.workspace import Workspace

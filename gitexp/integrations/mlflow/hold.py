@@ -22,10 +22,10 @@ from typing import Any, TypeVar
 from gitexp import ids
 from gitexp.errors import Conflict, GitexpError
 from gitexp.integrations.mlflow import failures
-from gitexp.ops import failures as failing
-from gitexp.ops import lifecycle, recover, surroundings
-from gitexp.ops.background import Keeper
-from gitexp.ops.lifecycle import Request, Session
+from gitexp.ops.recording import failures as failing
+from gitexp.ops.recording import lifecycle, recover, surroundings
+from gitexp.ops.recording.background import Keeper
+from gitexp.ops.recording.lifecycle import Request, Session
 from gitexp.sdk.outcome import described
 from gitexp.store import experiments, journal, live, runs, seal, turns
 from gitexp.store.runs import Run

@@ -17,7 +17,7 @@ from mlflow.utils.uri import append_to_uri_path
 from gitexp import clock, ids
 from gitexp.integrations.mlflow import checks, failures, hold, select, table
 from gitexp.integrations.mlflow.table import Found
-from gitexp.ops import naming
+from gitexp.ops.recording import naming
 from gitexp.record import logged
 from gitexp.record.points import Point
 from gitexp.store.workspace import Workspace

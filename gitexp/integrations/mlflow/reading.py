@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from gitexp.errors import Conflict
 from gitexp.integrations.mlflow import follow, shown, table
-from gitexp.ops.lifecycle import Session
+from gitexp.ops.recording.lifecycle import Session
 from gitexp.store import annotations as said
 from gitexp.store.live import LiveRun
 from gitexp.store.workspace import Workspace

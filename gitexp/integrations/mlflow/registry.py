@@ -27,9 +27,9 @@ from mlflow.utils.search_utils import SearchModelUtils, SearchModelVersionUtils,
 
 from gitexp.errors import NotFound
 from gitexp.integrations.mlflow import artifacts, checks, failures, refused, table, uri
-from gitexp.ops import promote, register, release
-from gitexp.ops.register import Options
-from gitexp.ops.using import Found
+from gitexp.ops.finding.using import Found
+from gitexp.ops.registry import promote, register, release
+from gitexp.ops.registry.register import Options
 from gitexp.record import event as events
 from gitexp.record import logged
 from gitexp.record import rules as ruling

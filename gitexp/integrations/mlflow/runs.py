@@ -14,7 +14,8 @@ from gitexp.index import database
 from gitexp.index.sql import Sql
 from gitexp.integrations.mlflow import experiments, failures, follow, hold, search, shown, table
 from gitexp.integrations.mlflow.experiments import Known, Register
-from gitexp.ops import naming, purge
+from gitexp.ops.purging import purge
+from gitexp.ops.recording import naming
 from gitexp.record import facts
 from gitexp.store import annotations as said
 from gitexp.store import seal

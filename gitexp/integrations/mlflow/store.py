@@ -18,7 +18,7 @@ from gitexp.integrations.mlflow.models import LoggedModels
 from gitexp.integrations.mlflow.runs import Runs
 from gitexp.integrations.mlflow.search import Search
 from gitexp.integrations.mlflow.write import Logging
-from gitexp.ops import recover
+from gitexp.ops.recording import recover
 from gitexp.store.workspace import Workspace
 
 Class = TypeVar("Class", bound=type)

@@ -9,7 +9,7 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 
 from gitexp.integrations.mlflow import checks, failures, hold, reading, shown
-from gitexp.ops.lifecycle import Session
+from gitexp.ops.recording.lifecycle import Session
 from gitexp.record import points
 from gitexp.store.journal import Row
 from gitexp.store.workspace import Workspace

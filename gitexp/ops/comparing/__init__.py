@@ -1,0 +1,1 @@
+"""Runs beside each other, and against what the project wants of them."""

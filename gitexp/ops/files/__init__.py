@@ -1,0 +1,1 @@
+"""The artifacts of runs: listed, compared, written out."""

@@ -1,0 +1,1 @@
+"""Reports and sites of runs, as the parts that `gitexp.pages` writes."""

@@ -1,0 +1,1 @@
+"""Figures of runs, as the data that `gitexp.plots` draws."""

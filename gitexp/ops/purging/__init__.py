@@ -1,0 +1,1 @@
+"""The real removal of runs, or of a part of them."""

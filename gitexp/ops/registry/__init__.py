@@ -1,0 +1,1 @@
+"""The model registry: versions, gates, promotions, signatures, and who is told."""

@@ -1,0 +1,1 @@
+"""Runs, facts and models to remotes and from them."""

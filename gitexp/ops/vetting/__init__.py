@@ -1,0 +1,1 @@
+"""Whether what is stored, or pushed here, is right."""
