@@ -187,16 +187,19 @@ def needs(program: str) -> None:
         (pytest.fail if IN_CI else pytest.skip)(f"{program} is not installed")
 
 
+def children() -> dict[int, str]:
+    """Return the state of each child of this process, as /proc has it, Z for one that nobody has waited for."""
+    found = {}
+    for file in Path("/proc/self/task").glob("*/children"):
+        with suppress(OSError):
+            for pid in file.read_text().split():
+                found[int(pid)] = Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[0]
+    return found
+
+
 def zombies() -> list[int]:
     """Return the children of this process that have ended and that nobody has waited for."""
-    found = []
-    for children in Path("/proc/self/task").glob("*/children"):
-        with suppress(OSError):
-            for pid in children.read_text().split():
-                stat = Path("/proc", pid, "stat").read_text()
-                if stat.rpartition(")")[2].split()[0] == "Z":
-                    found.append(int(pid))
-    return found
+    return [pid for pid, state in children().items() if state == "Z"]
 
 
 @contextmanager

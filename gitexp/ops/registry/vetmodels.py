@@ -209,12 +209,13 @@ class _Vetting:
         """Keep what the rules that stood when an event says it was made have against it, where it names older ones.
 
         Who was offline may have known of none: what a server would refuse is a doubt here, for somebody to look at.
+        Commits know seconds: in the second in which rules changed, nobody can say which came first.
         """
         if entry.event.op not in (events.TRANSITION, *_GUARDED) or entry.event.rules == now.commit:
             return
         if self._terms is None:
             self._terms = rulebook.terms(self.workspace, now)
-        stood = next((commit for time_s, commit in self._terms if time_s <= entry.committed_s), None)
+        stood = next((commit for time_s, commit in self._terms if time_s < entry.committed_s), None)
         if stood is None or not self._is_newer(stood, entry.event.rules):
             return
         if why := self._against(before, entry, Rulebook(self._rules_of(stood), stood, now.branch)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 SECONDS = 120  # in which it must be there
+PORTS = range(20_000, 30_000)  # none that a system hands out by itself: nobody is given it before the server binds it
 
 
 @contextmanager
@@ -42,9 +44,11 @@ def server(project: Path, *more: str) -> Iterator[str]:
 
 
 def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    while True:
+        port = random.choice(PORTS)
+        with socket.socket() as found, suppress(OSError):
+            found.bind(("127.0.0.1", port))
+            return port
 
 
 def _wait(address: str, process: subprocess.Popen[bytes], log: Path) -> None:

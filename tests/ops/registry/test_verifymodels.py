@@ -260,13 +260,18 @@ def test_a_key_that_ended_later_stays_good(project: Path, version: Version, keys
     assert f"{chain(project)[1][:7]}: its key was out of its dates" in found(project)
 
 
-def test_rules_are_those_that_stood_when_an_event_was_made(project: Path, version: Version) -> None:
+def test_rules_are_those_that_stood_when_an_event_was_made(
+    project: Path, version: Version, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = support.git(project, "log", "-1", "--format=%ct", REF)
+    monkeypatch.setenv("GIT_COMMITTER_DATE", f"@{second} +0000")  # nobody can say which came first
     registry.rule(project, RULES.replace("approvals = 1", "approvals = 2"), "ask for more from now on")
     assert found(project) == []
     workspace, now = registry.open(project), support.git(project, "rev-parse", "main")
     assert verifymodels.verify(workspace).audits[0].doubts == []
     arguments = {"sha256": version.sha256, "stage": "production", "from": None}
     rules = support.git(project, "rev-parse", "main~1")
+    monkeypatch.setenv("GITEXP_NOW", canonical.iso(clock.now_ms() + 2000))
     late = Event(events.TRANSITION, "churn", clock.now_ms(), rules, version.id, arguments)
     oid = signers.write(workspace, models.commit_of(workspace, late, "enter once more", [tip(project)]))
     support.git(project, "update-ref", REF, oid)

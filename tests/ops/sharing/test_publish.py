@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -174,10 +173,9 @@ def test_long_curves_are_thinned_evenly_to_what_stands_in_git(session: Session) 
 
 def test_a_push_in_the_background_is_not_waited_for_and_leaves_no_child(workspace: Workspace, project: Path) -> None:
     support.git(project, "config", "gitexp.autoPush", "true")
+    before = support.children()  # whatever other tests keep
     publish.spawn_auto(sharing.opened(project))
-    assert support.zombies() == []
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert support.children().keys() <= before.keys()
     # Taking the same lock waits for the process to end, so that it writes into no folder that is gone.
     log_file = workspace.home / "push.log"
     sharing.wait_for(lambda: "everything" in log_file.read_text() or "0 runs sent" in log_file.read_text())
