@@ -66,7 +66,7 @@ class HttpDepot:
             else:
                 counted(ticket.item.size_bytes)
 
-        counted = self._counted(tell)
+        counted = lfswork.counted(tell)
         return self._all(UPLOAD, items, upload)
 
     def bring(
@@ -81,18 +81,11 @@ class HttpDepot:
                 part.check()
                 arrive(ticket.item, part.path)
 
-        counted = self._counted(tell)
+        counted = lfswork.counted(tell)
         return self._all(DOWNLOAD, items, download)
 
     def drop(self, items: Sequence[Pointer]) -> None:
         """Say that this store never deletes: the LFS protocol has no way to ask for it."""
-
-    def _counted(self, tell: Tell) -> Tell:
-        def counted(count: int) -> None:
-            with self._lock:
-                tell(count)
-
-        return counted
 
     def _all(self, operation: str, items: Sequence[Pointer], work: Callable[[Ticket], None]) -> list[Failure]:
         failures: list[Failure] = []

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from gitexp.git.lfspart import Stop
+from gitexp.git.lfspart import Stop, Tell
 from gitexp.record.pointer import Failure
 
 Item = TypeVar("Item")
@@ -49,6 +49,17 @@ def each(
     if errors:
         raise errors[0]
     return [done[number] for number in sorted(done)]
+
+
+def counted(tell: Tell) -> Tell:
+    """Return a teller that threads may call at once: one at a time reaches `tell`."""
+    lock = threading.Lock()
+
+    def one(count: int) -> None:
+        with lock:
+            tell(count)
+
+    return one
 
 
 def _join(threads: Sequence[threading.Thread], stop: Stop) -> None:

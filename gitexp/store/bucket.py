@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -81,7 +80,7 @@ class BucketDepot:
 
     def __init__(self, url: str, tuning: Tuning) -> None:
         self._at, self._tuning = Address.of(url), tuning
-        self._stop, self._lock = Stop(), threading.Lock()
+        self._stop = Stop()
         self.label = self._at.label
         self._obstore = _library(self.label)
 
@@ -112,7 +111,7 @@ class BucketDepot:
             else:
                 self._put(item, source(item), at_once, counted)
 
-        counted = self._counted(tell)
+        counted = lfswork.counted(tell)
         return self._each(wanted, work, self._parallel)
 
     def bring(
@@ -125,7 +124,7 @@ class BucketDepot:
                 self._fill(part)
                 arrive(item, part.path)
 
-        counted = self._counted(tell)
+        counted = lfswork.counted(tell)
         return self._each(list(dict.fromkeys(items)), work, self._parallel)
 
     def drop(self, items: Sequence[Pointer]) -> list[Failure]:
@@ -141,13 +140,6 @@ class BucketDepot:
     @property
     def _parallel(self) -> int:
         return min(_FILES_AT_ONCE, self._tuning.parallel)
-
-    def _counted(self, tell: Tell) -> Tell:
-        def counted(count: int) -> None:
-            with self._lock:
-                tell(count)
-
-        return counted
 
     def _each(self, items: Sequence[Pointer], work: Callable[[Pointer], None], parallel: int) -> list[Failure]:
         def tried(item: Pointer) -> Failure | None:

@@ -171,9 +171,13 @@ def _by_place(workspace: Workspace, model: Model, what: str) -> Version:
         return held[0] if held else named  # type: ignore[return-value]  # one of them is there
     if _NUMBER.fullmatch(what):
         raise NotFound(f"no stage or alias {text.safe(what)!r}", hint=f"{model.name}:{what}")
-    places = sorted({*model.aliases, *_stages(model), folding.LATEST})
-    hint = "there is: " + ", ".join(text.safe(f"{model.name}@{place}") for place in places)
+    hint = "there is: " + ", ".join(_places(model))
     raise NotFound(f"no version of {safe(model)} is {text.safe(what)!r}", hint=hint)
+
+
+def _places(model: Model) -> list[str]:
+    """Return what stands for a version of it, as it is typed: its aliases and stages, churn@production."""
+    return [text.safe(f"{model.name}@{place}") for place in sorted({*model.aliases, *_stages(model), folding.LATEST})]
 
 
 def _stages(model: Model) -> set[str]:
@@ -182,10 +186,8 @@ def _stages(model: Model) -> set[str]:
 
 def _which(model: Model) -> UsageError:
     latest = model.latest()
-    example = f"{model.name}:{latest.number if latest else 1}"
-    return UsageError(
-        f"which version of {safe(model)}?", hint=f"{example}  {model.name}:latest  {model.name}@production"
-    )
+    number = f"{model.name}:{latest.number if latest else 1}"
+    return UsageError(f"which version of {safe(model)}?", hint="  ".join([number, *_places(model)]))
 
 
 def completions(workspace: Workspace, beginning: str) -> list[tuple[str, str]]:

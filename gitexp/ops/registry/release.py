@@ -107,12 +107,13 @@ def _check_counts(
     }
     if stages and all(unheard.values()):
         name, why = next(iter(unheard.items()))
+        what = "an approval" if yes else "a rejection"
         hint = (
             "gitexp keys setup"
             if why == folding.NOT_SIGNED
             else f"gitexp model check {model.name}:{version.number} {name}"
         )
-        raise Refused(f"the word of {text.safe(act.person)} would count for nothing in {name}: {why}", hint=hint)
+        raise Refused(f"{what} by {text.safe(act.person)} would not count for {name}: {why}", hint=hint)
 
 
 def alias(workspace: Workspace, model: Model, version: Version, name: str) -> Model:

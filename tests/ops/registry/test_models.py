@@ -65,7 +65,7 @@ def test_a_version_is_named_by_number_event_stage_and_alias(workspace: Workspace
         ("churn:production", UsageError, "churn@production"),
         ("churn:", UsageError, "churn:3  churn:latest  churn@production"),
         ("chrn:1", NotFound, "did you mean: churn"),
-        ("churn", UsageError, "churn:2  churn:latest  churn@production"),
+        ("churn", UsageError, "churn:2  churn@latest  churn@production"),
         ("../../x:1", UsageError, "for example: churn"),
         ("", UsageError, "give it letters, for example: baseline"),
     ],

@@ -80,8 +80,8 @@ def test_words_that_would_count_for_nothing_are_refused(
 ) -> None:
     registry.rule(project, RULES)
     registry.be(project, person)
-    for say in (release.approve, release.reject):
-        with pytest.raises(Refused, match=f"the word of {person} would count for nothing in production: {why}"):
+    for say, what in ((release.approve, "an approval"), (release.reject, "a rejection")):
+        with pytest.raises(Refused, match=f"{what} by {person} would not count for production: {why}"):
             say(*at(project, 1))
     assert models.get(registry.open(project), "churn").count == 3
     assert release.request(*at(project, 1)).stage == "production"
