@@ -58,7 +58,7 @@ def test_artifacts_go_to_a_bucket_and_come_from_there(
     use(project, URL)
     with support.untouched(project):
         assert f"  2.0 MB of artifacts (1 file) to {URL}\n" in support.gitexp("push", expect=11).stderr
-        assert support.gitexp("push", "--yes").stdout == "origin: 1 run sent\n"
+        assert support.gitexp("push", "--yes").stdout == "origin: 1 run sent with 1 large file (2.0 MB)\n"
     assert f"<Key>churn/{item.sha256[:2]}/{item.sha256[2:4]}/{item.sha256}</Key>" in there(s3)
     assert not (bare / "lfs").exists()
     theirs = clone(bare, tmp_path / "theirs", URL)
@@ -89,7 +89,7 @@ def test_a_remote_can_have_a_store_of_its_own(ours: Workspace, project: Path, ba
     large_run(ours)
     use(project, "none")
     support.git(project, "config", "gitexp.artifacts.origin", URL)
-    assert support.gitexp("push", "--yes").stdout == "origin: 1 run sent\n"
+    assert support.gitexp("push", "--yes").stdout == "origin: 1 run sent with 1 large file (2.0 MB)\n"
     assert there(s3).count("<Key>") == 1
 
 
@@ -139,7 +139,7 @@ def test_without_a_bucket_the_run_goes_and_the_next_push_brings_its_bytes(
     assert said[:2] == ["origin: 1 run sent", f"1 large file (2.0 MB) stays here: {why}"]
     assert run.ref in support.run_refs(bare)
     s3.ask("PUT", "/acme-later")
-    assert support.gitexp("push", "--yes").stdout == "origin: everything is there already\n"
+    assert support.gitexp("push", "--yes").stdout == "origin: 1 large file (2.0 MB) sent\n"
     assert b"<Key>" in s3.ask("GET", "/acme-later?list-type=2")
 
 
@@ -161,7 +161,7 @@ def test_a_push_killed_in_the_middle_is_completed_by_the_next(
     assert run.ref not in support.run_refs(bare)
     assert "<Key>" not in there(s3)
     held[0] = False
-    assert support.gitexp("push", "--yes").stdout == "origin: 1 run sent\n"
+    assert support.gitexp("push", "--yes").stdout == "origin: 1 run sent with 1 large file (30.0 MB)\n"
     assert item.sha256 in there(s3)
 
 

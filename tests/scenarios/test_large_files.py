@@ -57,7 +57,7 @@ def test_records_come_with_a_fetch_and_artifacts_when_they_are_wanted(
 ) -> None:
     _, items = large_run(ours)
     support.git(project, "config", "lfs.url", server.url)
-    assert support.gitexp("push", "--yes").stdout == "origin: 1 run sent\n"
+    assert support.gitexp("push", "--yes").stdout == "origin: 1 run sent with 3 large files (4.6 MB)\n"
     assert set(server.objects) == {item.sha256 for item in items}
     theirs = clone(bare, tmp_path / "theirs", server)
     said = support.gitexp("-C", top(theirs), "fetch").stdout
@@ -143,7 +143,7 @@ def test_a_refused_upload_is_told_with_the_push_and_owed(
     assert "is full (507): free or buy space there" in second and "it says: buy more" in second
     assert support.run_refs(bare) == {run.ref: run.commit}
     server.faults()
-    assert support.gitexp("push").stdout == "origin: everything is there already\n"
+    assert support.gitexp("push").stdout == "origin: 3 large files (4.6 MB) sent\n"
     assert set(server.objects) == {item.sha256 for item in items}
 
 
@@ -160,7 +160,7 @@ def test_bytes_of_runs_that_went_by_plain_git_go_with_the_next_push(
     support.gitexp("fetch")  # sees the run there, too
     said = support.gitexp("push", expect=11).stderr
     assert "4.6 MB of artifacts (3 files) to Git LFS at " in said and "1 run:" not in said
-    assert support.gitexp("push", "--yes").stdout == "origin: everything is there already\n"
+    assert support.gitexp("push", "--yes").stdout == "origin: 3 large files (4.6 MB) sent\n"
     assert set(server.objects) == {item.sha256 for item in items}
     before = len(server.requests)
     support.gitexp("push")
@@ -201,7 +201,7 @@ def test_a_push_that_is_killed_is_completed_by_the_next_one(
         assert support.run_refs(bare) == {}
         assert all(server.objects[sha] in {item.size_bytes for item in items} for sha in server.objects)
     server.faults()
-    assert support.process(project, "push", "--yes").stdout == "origin: 1 run sent\n"
+    assert support.process(project, "push", "--yes").stdout == "origin: 1 run sent with 3 large files (40.6 MB)\n"
     assert set(server.objects) == {item.sha256 for item in items}
     assert support.run_refs(bare) == {run.ref: run.commit}
 
@@ -242,7 +242,7 @@ def test_large_files_on_their_way_keep_nobody_from_pushing_and_fetching_runs(
     assert support.gitexp("push", "--yes", small.id).stdout == "origin: 1 run sent\n"
     sharing.kill(process)
     server.faults()
-    assert support.gitexp("push").stdout == "origin: 1 run sent\n"
+    assert support.gitexp("push").stdout == "origin: 1 run sent with 3 large files (4.6 MB)\n"
     assert set(support.run_refs(bare)) == {run.ref, small.ref}
     assert set(server.objects) == {item.sha256 for item in items}
 
@@ -279,7 +279,7 @@ def test_a_remote_without_a_store_of_its_own_is_told_apart_from_one_with_a_folde
             assert support.gitexp("push", "--json").json["files_left"] == 3
             assert "origin has 2 runs without large files (" in support.gitexp("status").stdout
             return
-        assert said == ["origin: 1 run sent"]
+        assert said == ["origin: 1 run sent with 3 large files (4.6 MB)"]
         theirs = clone(bare, tmp_path / "theirs")
         support.gitexp("-C", top(theirs), "fetch", "--artifacts")
         assert whole(theirs, items)
@@ -337,7 +337,7 @@ def test_lfs_prune_costs_no_byte(stock: Path, bare: Path, server: Server) -> Non
     support.git(stock, "config", "lfs.fetchrecentcommitsdays", "0")
     support.git(stock, "lfs", "prune", "--force")
     assert whole(workspace, items)
-    assert support.gitexp("push", "--yes").stdout == "origin: 1 run sent\n"
+    assert support.gitexp("push", "--yes").stdout == "origin: 1 run sent with 3 large files (4.6 MB)\n"
     assert set(server.objects) == {item.sha256 for item in items}
     support.git(stock, "lfs", "prune", "--force", "--verify-remote")
     assert whole(workspace, items)
@@ -355,7 +355,7 @@ def test_a_hook_of_git_lfs_does_not_keep_runs_from_a_remote_without_a_store(
         assert support.run_refs(bare) == {run.ref: run.commit}
     support.git(stock, "remote", "set-url", "origin", str(bare))  # the same repository, where its store can be reached
     assert "(3 files) to Git LFS" in support.gitexp("push", expect=11).stderr  # another place: asked again
-    assert support.gitexp("push", "--yes").stdout == "origin: everything is there already\n"
+    assert support.gitexp("push", "--yes").stdout == "origin: 3 large files (4.6 MB) sent\n"
     assert {path.name for path in (bare / "lfs/objects").rglob("*") if path.is_file()} == {
         item.sha256 for item in items
     }

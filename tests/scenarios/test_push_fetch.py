@@ -361,6 +361,6 @@ def test_a_remote_without_git_lfs_gets_the_runs_and_their_bytes_once_there_is_a_
         support.git(tmp_path, "init", "--quiet", "--bare", "lfs.git")
         support.git(project, "config", "lfs.url", (tmp_path / "lfs.git").as_uri())
         assert "(1 file) to Git LFS at file://" in support.gitexp("push", expect=11).stderr  # another place
-        assert support.gitexp("push", "--yes").stdout == "origin: everything is there already\n"
+        assert support.gitexp("push", "--yes").stdout == "origin: 1 large file (700.0 kB) sent\n"
     assert [path.name for path in (tmp_path / "lfs.git/lfs/objects").rglob("*") if path.is_file()] == [model.sha256]
     assert remotes.agreement(ours, remotes.choose(sharing.opened(project))).owed == frozenset()

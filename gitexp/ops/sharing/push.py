@@ -21,6 +21,7 @@ from gitexp.ops.sharing.unite import United
 from gitexp.ops.storage import largefiles
 from gitexp.ops.storage.largefiles import Left
 from gitexp.record import facts
+from gitexp.record.pointer import Pointer
 from gitexp.store import annotations as said
 from gitexp.store import reflog, remotes, runs
 from gitexp.store import workspace as workspaces
@@ -83,7 +84,7 @@ class Pushed:
     sent: list[str] = field(default_factory=list)
     facts: bool = False
     forks: list[Fork] = field(default_factory=list)
-    left: Left = field(default_factory=Left)  # large files that stayed here
+    left: Left = field(default_factory=Left)  # large files: what went, what stayed here
     which: list[str] = field(default_factory=list)  # what those are called, where it is news
     models: United = field(default_factory=United)
 
@@ -95,6 +96,7 @@ class Pushed:
             "facts": self.facts,
             "forks": [{"ref": fork.ref, "fork": fork.fork} for fork in self.forks],
             "bytes_left": self.left.why or None,
+            "files": len(self.left.there),
             "files_left": len(self.left.items),
             "models": self.models.to_json(),
         }
@@ -408,21 +410,27 @@ def delete(workspace: Workspace, remote: Remote, chosen: Sequence[str], options:
 
 def describe(pushed: Pushed, planned: Plan) -> list[str]:
     """Return the lines that tell a person what was sent."""
-    parts = []
+    parts, files = [], _files(pushed.left.there)
     if pushed.sent:
-        parts.append(f"{text.plural(len(pushed.sent), 'run')} sent")
+        parts.append(f"{text.plural(len(pushed.sent), 'run')} sent{' with ' + files if files else ''}")
+    elif files and not planned.there:  # those of runs that the remote has may have been there too
+        parts.append(f"{files} sent")
     if pushed.facts:
         parts.append("facts sent")
     if pushed.models.sent:
         parts.append(unite.summary(pushed.models.sent, "sent"))
     lines = [f"{pushed.remote}: " + (", ".join(parts) or "everything is there already") + _left(planned)]
     if pushed.which:
-        count, size = len(pushed.left.items), text.size(sum(item.size_bytes for item in pushed.left.items))
-        verb = "stays" if count == 1 else "stay"
-        lines.append(f"{text.plural(count, 'large file')} ({size}) {verb} here: {pushed.left.why}")
+        verb = "stays" if len(pushed.left.items) == 1 else "stay"
+        lines.append(f"{_files(pushed.left.items)} {verb} here: {pushed.left.why}")
         more = [f"  and those of {len(pushed.which) - _LISTED:,} more runs"] if len(pushed.which) > _LISTED else []
         lines += [*(f"  {words}" for words in pushed.which[:_LISTED]), *more]
     return [*lines, *land.describe(Landed(forks=pushed.forks)), *unite.describe(pushed.models)]
+
+
+def _files(items: Sequence[Pointer]) -> str:
+    size = text.size(sum(item.size_bytes for item in items))
+    return f"{text.plural(len(items), 'large file')} ({size})" if items else ""
 
 
 def preview(planned: Plan) -> list[str]:

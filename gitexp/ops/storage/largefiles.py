@@ -29,11 +29,15 @@ _TOLD_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What an upload left here and why; `lasting` where another try does not help: the remote has no place for it."""
+    """What an upload left here and why; `lasting` where another try does not help: the remote has no place for it.
+
+    `there` are those that the remote has now.
+    """
 
     items: tuple[Pointer, ...] = ()
     why: str = ""
     lasting: bool = False
+    there: tuple[Pointer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +101,9 @@ def upload(workspace: Workspace, remote: Remote, commits: Iterable[str], options
     finally:
         meter.end()
     failed = {failure.item for failure in failures}
-    whereabouts.saw(workspace, remote, [item.sha256 for item in items if item not in failed])
-    return Left(tuple(failed), _why(failures, len(items), "gitexp push"))
+    there = tuple(item for item in items if item not in failed)
+    whereabouts.saw(workspace, remote, [item.sha256 for item in there])
+    return Left(tuple(failed), _why(failures, len(items), "gitexp push"), there=there)
 
 
 def names(workspace: Workspace, commits: Iterable[str], items: Collection[Pointer]) -> Iterator[str]:
