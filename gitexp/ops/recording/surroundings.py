@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from typing import Any
 
 from gitexp import canonical, files
 from gitexp.capture import environment, gpu, system
@@ -52,11 +52,17 @@ def _capture(session: Session, command: tuple[str, ...], environ: Mapping[str, s
         document = environment.capture_for(command, environ, variables=names)
     else:
         document = environment.capture(variables=names, environ=environ)
-    files.write(session.folder / "requirements.txt", environment.requirements(document))
-    files.write(session.folder / "environment.json", _encoded(canonical.line({**document, **gpu.capture(environ)})))
+    content, packages = _encoded({**document, **gpu.capture(environ)})
+    files.write(session.folder / "requirements.txt", packages)
+    files.write(session.folder / "environment.json", content)
 
 
-@lru_cache(maxsize=2)
-def _encoded(line: bytes) -> bytes:
-    """Return environment.json; the runs of one process mostly have the same."""
-    return canonical.dumps(canonical.loads(line))
+_last: tuple[dict[str, Any], tuple[bytes, bytes]] | None = None
+
+
+def _encoded(document: dict[str, Any]) -> tuple[bytes, bytes]:
+    """Return environment.json and requirements.txt; the runs of one process mostly have the same."""
+    global _last
+    if _last is None or _last[0] != document:
+        _last = document, (canonical.dumps(document), environment.requirements(document))
+    return _last[1]
