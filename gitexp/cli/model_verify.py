@@ -99,16 +99,21 @@ def _row(item: Audit) -> tuple[str | tables.Cell, ...]:
 
 @click.command("checkpoint")
 @click.option("--file", "path", metavar="FILE", type=click.Path(path_type=Path), help="Into this file; - for stdout.")
-def checkpoint(path: Path | None) -> None:
+@click.option(
+    "--despite-keys", is_flag=True,
+    help="Also where keys were revoked, ended or left the lists: you have looked at what they signed.",
+)  # fmt: skip
+def checkpoint(path: Path | None, despite_keys: bool) -> None:
     """Sign which event is the last of each model now: as a tag, or into a file.
 
     For a job that runs each night: keep what it makes where nobody can take it back, such as a protected tag. Nothing
-    is signed while `gitexp model verify` finds something wrong.
+    is signed while `gitexp model verify` finds something wrong. What it attests is no fault later, when a key that was
+    good is revoked or leaves the lists; `verify` then says to look at it.
     """
     from gitexp.ops.registry import attest, verifymodels
 
     workspace = context.workspace(sweep=False)
-    verifymodels.refuse(verifymodels.verify(workspace))
+    verifymodels.refuse_attesting(workspace, despite_keys=despite_keys)
     made = attest.make(workspace)
     if path is None:
         name = attest.tag(workspace, made)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -30,11 +30,15 @@ _UNSURE = {
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What is asked beyond the usual: `signed`, a good signature of every event; `quick`, no bytes are read."""
+    """What is asked beyond the usual: `signed`, a good signature of every event; `quick`, no bytes are read.
+
+    `despite_keys`: somebody has looked at what was signed with keys that the lists take for good no more.
+    """
 
     signed: bool = False
     quick: bool = False
     checkpoints: tuple[Path, ...] = ()
+    despite_keys: bool = False
 
 
 @dataclass(slots=True)
@@ -71,10 +75,11 @@ class Audit:
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """Somebody who saw a model's head: this clone, a remote before now, or a checkpoint."""
+    """Somebody who saw a model's head: this clone, a remote before now, or a checkpoint, which attests what it saw."""
 
     name: str
     head: str
+    attests: bool = False
 
 
 def name_of(workspace: Workspace, ref: str, head: str | None) -> str:
@@ -114,10 +119,12 @@ class Auditor:
         try:
             entries = models.history(self.workspace, ref, head)
             found.signatures.update(entry.signer.status for entry in entries)
-            found.faults += [Fault(ref, entry.id, why) for entry in entries for why in self._signature(entry)]
-            vetted = vetmodels.vet(self.workspace, ref, None, head)
-            found.faults += [item for item in vetted if item.sure]
-            found.doubts += [item for item in vetted if not item.sure]
+            wrong = [Fault(ref, entry.id, why) for entry in entries for why in self._signature(entry)]
+            wrong += vetmodels.vet(self.workspace, ref, None, head)
+            if any(item.sure for item in wrong):
+                wrong = self._overtaken(ref, head, entries, wrong)
+            found.faults += [item for item in wrong if item.sure]
+            found.doubts += [item for item in wrong if not item.sure]
             self._artifacts(models.load(self.workspace, ref, head), found)
         except GitexpError as error:
             found.faults.append(Fault(ref, "", error.message))
@@ -129,6 +136,35 @@ class Auditor:
             yield _UNSURE[status]
         elif self.options.signed and status in (events.UNSIGNED, events.UNKNOWN):
             yield _UNSURE.get(status, "it is not signed")
+
+    def _overtaken(self, ref: str, head: str, entries: Sequence[Logged], wrong: Sequence[Fault]) -> list[Fault]:
+        """Return faults with those as doubts that are there only since the lists say something else of keys.
+
+        Of these events a checkpoint attests that all was well with them when it was made.
+        """
+        attested = self._attested(ref, head)
+        then = [vetmodels.as_signed(entry) if entry.id in attested else entry for entry in entries]
+        still = {entry.id for entry in then for _ in self._signature(entry)}
+        still |= {item.event for item in vetmodels.vet(self.workspace, ref, None, head, attested=attested) if item.sure}
+        return [
+            replace(item, sure=False, why=f"{item.why}; {attested[item.event]} attests that it was good")
+            if item.event in attested and item.event not in still
+            else item
+            for item in wrong
+        ]
+
+    def _attested(self, ref: str, head: str) -> dict[str, str]:
+        """Return {event: who attests it} of a chain."""
+        if self.options.despite_keys:
+            return dict.fromkeys(chain.order(self.workspace.repo, head), "somebody")
+        found: dict[str, str] = {}
+        for witness in self.witnesses.get(ref, ()):
+            waiting = [witness.head] if witness.attests and objects.exists(self.workspace.repo, witness.head) else []
+            while waiting:
+                if (oid := waiting.pop()) not in found:
+                    found[oid] = witness.name
+                    waiting += objects.read_commit(self.workspace.repo, oid).parents
+        return found
 
     def _seen(self, ref: str, head: str | None) -> Iterator[str]:
         """Yield how a model is not what was seen of it before."""

@@ -111,6 +111,18 @@ def refuse(result: Verified) -> None:
         raise Damaged(f"{text.plural(result.count, 'fault')} in the registry", hint=hint)
 
 
+def refuse_attesting(workspace: Workspace, *, despite_keys: bool) -> None:
+    """Raise Damaged where there are faults that a checkpoint must not stand behind."""
+    result = verify(workspace, options=Options(despite_keys=despite_keys))
+    if result.count and not despite_keys and not verify(workspace, options=Options(despite_keys=True)).count:
+        faults = text.plural(result.count, "fault")
+        raise Damaged(
+            f"{faults} in the registry, all of keys that were revoked, ended or left the lists",
+            hint="look at them: gitexp model verify; then: gitexp model checkpoint --despite-keys",
+        )
+    refuse(result)
+
+
 def accept(workspace: Workspace, names: Sequence[str]) -> list[str]:
     """Take models as they are here and at the remotes from now on, forgetting where they were; returns their refs."""
     there = models.listing(workspace)
@@ -132,7 +144,7 @@ def _witnesses(workspace: Workspace, checkpoints: Sequence[Checkpoint]) -> dict[
         found.setdefault(ref, []).append(Witness("this clone", head))
     for item in checkpoints:
         for ref, head in item.heads.items() if attest.is_good(item) else ():
-            found.setdefault(ref, []).append(Witness(item.name, head))
+            found.setdefault(ref, []).append(Witness(item.name, head, attests=True))
     return found
 
 

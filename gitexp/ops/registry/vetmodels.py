@@ -7,7 +7,7 @@ made, and that a join put after another, is no fault. The fold shows it as refus
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -30,6 +30,7 @@ AHEAD_S = 86_400  # how far a clock may be ahead
 MAX_FRESH = 20_000  # events of one push to one model
 MAX_JOINS = 200  # among them: what stood behind each is folded anew
 _GUARDED = (events.DEPRECATE, events.REMOVE, events.ALIAS)  # beside transitions, what rules may forbid
+OUTDATED = (events.REVOKED, events.EXPIRED, events.UNKNOWN)  # what a list may come to say of a key that was good
 _BROKEN = {
     events.BAD: "its signature does not fit: it was changed, or forged",
     events.REVOKED: "its key was revoked",
@@ -51,9 +52,17 @@ class Fault:
 
 
 def vet(
-    workspace: Workspace, ref: str, old: str | None, new: str, *, beside: Mapping[str, str] | None = None
+    workspace: Workspace,
+    ref: str,
+    old: str | None,
+    new: str,
+    *,
+    beside: Mapping[str, str] | None = None,
+    attested: Collection[str] = (),
 ) -> list[Fault]:
     """Return what is wrong with the events that `new` adds to `old` (None: to nothing).
+
+    Of `attested` events somebody saw that their keys were good, whatever the lists say of these now.
 
     `beside` {ref: head}: they come with a push, and these are the models that stand then. So they are held to the rules
     now in force, too, to the clock here, and to the names of the others.
@@ -70,7 +79,7 @@ def vet(
         joins = sum(len(commit.parents) > 1 for commit in fresh.values())
         if joins > MAX_JOINS and arriving:
             return [Fault(ref, "", f"{joins:,} joins at once: at most {MAX_JOINS:,}")]
-        return _Vetting(workspace, ref, commits, beside).faults(fresh)
+        return _Vetting(workspace, ref, commits, beside, attested).faults(fresh)
     except GitexpError as error:
         return [Fault(ref, "", error.message)]
 
@@ -83,6 +92,7 @@ class _Vetting:
     ref: str
     commits: Mapping[str, Commit]
     beside: Mapping[str, str] | None
+    attested: Collection[str] = ()
     _states: dict[str, Model] = field(default_factory=dict)
     _children: Counter[str] = field(default_factory=Counter)
     _books: dict[str | None, str] = field(default_factory=dict)
@@ -99,12 +109,17 @@ class _Vetting:
         found = [Fault(self.ref, oid, why) for oid, commit in fresh.items() for why in self._form(commit)]
         if found:  # what is no event cannot be folded
             return found
-        entries = models.logged(self.workspace, fresh)
+        entries = self._logged(fresh)
         self._children.update(parent for commit in fresh.values() for parent in commit.parents[:1])
         now = rulebook.now(self.workspace)
         for entry in entries:
             found += [Fault(self.ref, entry.id, why) for why in self._event(entry, now)]
         return found + self._doubts
+
+    def _logged(self, commits: Mapping[str, Commit]) -> list[Logged]:
+        return [
+            as_signed(entry) if entry.id in self.attested else entry for entry in models.logged(self.workspace, commits)
+        ]
 
     def _form(self, commit: Commit) -> list[str]:
         """Return what is wrong with a commit as such."""
@@ -167,7 +182,7 @@ class _Vetting:
             return deepcopy(self._states[parents[0]])
         past = chain.order(self.workspace.repo, entry.id)
         past.pop(entry.id)
-        return folding.fold(models.logged(self.workspace, past), self._rules_of, Model(entry.event.model))
+        return folding.fold(self._logged(past), self._rules_of, Model(entry.event.model))
 
     def _rules(self, entry: Logged, now: Rulebook) -> list[str]:
         """Return what is wrong with the rules that an event names: not those of the branch, or older than before."""
@@ -277,6 +292,15 @@ class _Vetting:
             return []
         run = ids.short(str(entry.event.arguments.get("run", "")))
         return [f"its run {text.safe(run)} is not here: gitexp push {text.safe(run)}"]
+
+
+def as_signed(entry: Logged) -> Logged:
+    """Return an event as it was when its key was good."""
+    if entry.signer.status not in OUTDATED:
+        return entry
+    return replace(
+        entry, signer=replace(entry.signer, status=events.GOOD, person=entry.signer.person or entry.author.email)
+    )
 
 
 def faults(

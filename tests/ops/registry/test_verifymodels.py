@@ -59,6 +59,16 @@ def enter(project: Path, version: Version, stage: str = "production") -> None:
     models.append(registry.open(project), "churn", [Draft(events.TRANSITION, "transition it", version.id, arguments)])
 
 
+def slip(project: Path, version: Version, rules: str) -> str:
+    """Bring a version into production past the rules, as somebody would with another program; returns the event."""
+    workspace = registry.open(project)
+    arguments = {"sha256": version.sha256, "stage": "production", "from": None}
+    event = Event(events.TRANSITION, "churn", clock.now_ms(), rules, version.id, arguments)
+    oid = signers.write(workspace, models.commit_of(workspace, event, "enter once more", [tip(project)]))
+    support.git(project, "update-ref", REF, oid)
+    return oid
+
+
 def found(project: Path, *names: str, signed: bool = False, quick: bool = False) -> list[str]:
     """Return all that is wrong, in words."""
     result = verifymodels.verify(registry.open(project), names, Options(signed, quick))
@@ -250,6 +260,81 @@ def test_a_key_that_is_revoked_later_takes_its_events_along(
     assert any(line.startswith(f"{last[:7]}: approvals: 0 of 1") for line in found(project))
 
 
+def doubts(project: Path) -> list[str]:
+    (audit,) = verifymodels.verify(registry.open(project)).audits
+    return [f"{doubt.event[:7]}: {doubt.why}" for doubt in audit.doubts]
+
+
+def lose(project: Path, keys: dict[str, Path], how: str) -> str:
+    """Take Bob's key out of use; returns what is said of what it signed."""
+    if how == "revoked":
+        support.write(project / "gitexp/revoked_signers", signing.public(keys[BOB]) + "\n")
+        said = "its key was revoked"
+    else:
+        support.write(project / "gitexp/allowed_signers", signing.listed({ANA: keys[ANA]}))
+        said = "its key is in no list of signers"
+    support.commit(project, f"Bob's key is {how}")
+    return said
+
+
+@pytest.mark.parametrize("how", ["revoked", "deleted"])
+def test_what_a_checkpoint_attests_is_a_doubt_when_its_key_is_lost_later(
+    project: Path, version: Version, keys: dict[str, Path], how: str
+) -> None:
+    tag = support.gitexp("model", "checkpoint").stdout.strip()
+    said = lose(project, keys, how)
+    _, approve, enters = chain(project)
+    assert found(project) == []
+    assert f"{approve[:7]}: {said}; {tag} attests that it was good" in doubts(project)
+    assert any(line.startswith(f"{enters[:7]}: approvals: 0 of 1") for line in doubts(project))
+    shown = support.gitexp("model", "verify").stdout
+    assert f"churn {approve[:7]}: look at it: {said}; {tag} attests that it was good\n" in shown
+    # It counts for nothing even so: neither for what comes later, nor for who is in production.
+    assert models.get(registry.open(project), "churn").holders("production") == []
+    again = slip(project, version, support.git(project, "rev-parse", "main"))
+    assert f"{again[:7]}: 0 of 1 approvals" in found(project)
+    assert all(line.startswith(again[:7]) for line in found(project))
+    be(project, keys, BOB)
+    registry.say(project, version, events.NOTE, text="late")
+    assert f"{tip(project)[:7]}: {said}" in found(project)
+
+
+def test_who_looked_at_what_lost_keys_signed_attests_it(project: Path, version: Version, keys: dict[str, Path]) -> None:
+    _, approve, _ = chain(project)
+    lose(project, keys, "revoked")
+    done = support.gitexp("model", "checkpoint", expect=8)
+    assert done.stderr.endswith(
+        " faults in the registry, all of keys that were revoked, ended or left the lists\n"
+        "look at them: gitexp model verify; then: gitexp model checkpoint --despite-keys\n"
+    )
+    tag = support.gitexp("model", "checkpoint", "--despite-keys").stdout.strip()
+    assert found(project) == []
+    assert f"{approve[:7]}: its key was revoked; {tag} attests that it was good" in doubts(project)
+
+
+def test_nothing_else_that_is_wrong_is_attested(project: Path, version: Version, keys: dict[str, Path]) -> None:
+    lose(project, keys, "revoked")
+    register, _, enters = chain(project)
+    forged = rewrite(project, enters, register, old="transition it", new="Transition it")
+    support.git(project, "update-ref", REF, forged)
+    shutil.rmtree(project / ".git/gitexp")
+    assert support.gitexp("model", "checkpoint", "--despite-keys", expect=8).stdout == ""
+    assert f"{forged[:7]}: its signature does not fit: it was changed, or forged" in found(project)
+
+
+def test_a_checkpoint_of_a_lost_key_attests_nothing(project: Path, version: Version, keys: dict[str, Path]) -> None:
+    be(project, keys, BOB)
+    tag = support.gitexp("model", "checkpoint").stdout.strip()
+    be(project, keys, ANA)
+    said = lose(project, keys, "revoked")
+    _, approve, _ = chain(project)
+    assert f"{approve[:7]}: {said}" in found(project)
+    assert f"{tag}: nobody known stands behind it: its signature is revoked" in found(project)
+    support.git(project, "tag", "--delete", tag)
+    support.gitexp("model", "checkpoint", "--despite-keys")
+    assert found(project) == []
+
+
 def test_a_key_that_ended_later_stays_good(project: Path, version: Version, keys: dict[str, Path]) -> None:
     listed = signing.listed({ANA: keys[ANA]}) + signing.listed({BOB: keys[BOB]}, 'valid-before="20991231"')
     support.write(project / "gitexp/allowed_signers", listed)
@@ -269,12 +354,8 @@ def test_rules_are_those_that_stood_when_an_event_was_made(
     assert found(project) == []
     workspace, now = registry.open(project), support.git(project, "rev-parse", "main")
     assert verifymodels.verify(workspace).audits[0].doubts == []
-    arguments = {"sha256": version.sha256, "stage": "production", "from": None}
-    rules = support.git(project, "rev-parse", "main~1")
     monkeypatch.setenv("GITEXP_NOW", canonical.iso(clock.now_ms() + 2000))
-    late = Event(events.TRANSITION, "churn", clock.now_ms(), rules, version.id, arguments)
-    oid = signers.write(workspace, models.commit_of(workspace, late, "enter once more", [tip(project)]))
-    support.git(project, "update-ref", REF, oid)
+    oid = slip(project, version, support.git(project, "rev-parse", "main~1"))
     assert found(project) == []
     (doubt,) = verifymodels.verify(registry.open(project)).audits[0].doubts
     said = f"the rules of {now[:7]}, which stood when it says it was made, have against it: approvals: 1 of 2"
