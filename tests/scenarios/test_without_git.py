@@ -93,7 +93,7 @@ def test_runs_facts_and_files_go_there_and_come_back_over_http(ours: Machine, th
     ours.gitexp("model", "register", "first:model.bin", "churn")
     (ours.path / "model.bin").unlink()
     pushed = ours.gitexp("push", "--yes")
-    assert pushed.stdout == "origin: 2 runs sent, facts sent, 1 model sent (churn)\n"
+    assert pushed.stdout == "origin: 2 runs sent with 1 large file (3.0 MB), facts sent, 1 model sent (churn)\n"
     assert ours.gitexp("push", "--yes").stdout == "origin: everything is there already\n"
     assert support.state(ours.path) == before
     fetched = theirs.gitexp("fetch").stdout
@@ -180,7 +180,7 @@ def test_credentials_come_from_netrc_and_are_never_shown(ours: Machine, bare: Pa
         refused = ours.gitexp("push", "--yes", expect=10)
         assert "does not take the credentials" in refused.stderr
         support.write(seal / ".netrc", "machine 127.0.0.1 login ana password s3cret\n").chmod(0o600)
-        assert ours.gitexp("push", "--yes").stdout == "origin: 1 run sent\n"
+        assert ours.gitexp("push", "--yes").stdout == "origin: 1 run sent with 1 large file (3.0 MB)\n"
     kept = [path.read_bytes() for path in (ours.path / ".git/gitexp").rglob("*") if path.is_file()]
     assert not any(b"s3cret" in data for data in kept)
     assert "s3cret" not in refused.stderr
