@@ -64,20 +64,19 @@ def test_without_what_mlflow_skinny_lacks_runs_are_recorded_and_found(project: P
     assert python(code, cwd=project).splitlines()[-1] == "FINISHED ['a.txt']"
 
 
-@pytest.mark.parametrize("folder", [".", "src/inner"])
-def test_a_relative_address_is_the_repositorys_and_children_are_told_where_that_is(project: Path, folder: str) -> None:
-    (project / folder).mkdir(parents=True, exist_ok=True)
+@pytest.mark.parametrize("way", ["the environment", "a call"])
+def test_a_relative_address_is_the_repositorys_and_children_are_told_where_that_is(project: Path, way: str) -> None:
+    (project / "src/inner").mkdir(parents=True)
     code = (
         "import mlflow, os, subprocess, sys\n"
-        "if len(sys.argv) > 1: mlflow.set_tracking_uri('gitexp:.')\n"
+        f"if {way == 'a call'}: mlflow.set_tracking_uri('gitexp:.')\n"
         "with mlflow.start_run() as run: mlflow.log_metric('a', 1)\n"
         "os.chdir('/')\n"
         "child = 'import mlflow, sys; print(mlflow.get_run(sys.argv[1]).info.status, mlflow.get_tracking_uri())'\n"
         "subprocess.run([sys.executable, '-c', child, run.info.run_id], check=True)"
     )
-    told = python(code, cwd=project / folder, MLFLOW_TRACKING_URI="gitexp:.").splitlines()[-1]
-    assert told == f"FINISHED gitexp:{project}"
-    told = python("import sys; sys.argv.append('x')\n" + code, cwd=project / folder).splitlines()[-1]
+    environment = {} if way == "a call" else {"MLFLOW_TRACKING_URI": "gitexp:."}
+    told = python(code, cwd=project / "src/inner", **environment).splitlines()[-1]
     assert told == f"FINISHED gitexp:{project}"
 
 
