@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
+import psutil
 import pygit2
 import pytest
 from pygit2.enums import ConfigLevel
@@ -43,6 +44,23 @@ import sys
 print("training with", *sys.argv[1:])
 """
 
+
+MEMORY = Path("/dev/shm")
+ROOM_BYTES = 8 << 30
+
+
+def _has_room() -> bool:
+    """Say whether the files of the tests fit into memory: there all of them take an eighth less time."""
+    try:
+        stat = os.statvfs(MEMORY)
+    except OSError:
+        return False
+    free = min(stat.f_bavail * stat.f_frsize, psutil.virtual_memory().available)
+    return free >= ROOM_BYTES and not stat.f_flag & os.ST_NOEXEC and os.access(MEMORY, os.W_OK)
+
+
+if _has_room():
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))  # where pytest makes its temporary folders
 
 # No example, and no making of one, is too slow on a busy machine; in CI the same ones are tried each time.
 hypothesis.settings.register_profile(

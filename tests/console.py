@@ -38,7 +38,7 @@ NORMALISATIONS = (
     (r"\b\d+(:\d\d)+\b", "TIME"),
     (r"\b\d+(\.\d+)?(ms|s|m|h|d)\b( ago)?", "TIME"),
     (r"\bjust now\b|\bnow\b", "TIME"),
-    (r"/tmp/[\w./-]+", "PATH"),
+    (r"/(?:tmp|dev/shm)/[\w./-]+", "PATH"),
     (r"(?m)^( +machine +).*", r"\1MACHINE"),
     (r"(<ana@acme\.io>) on \S+", r"\1 on HOST"),
     (r"\b\d+ packages\b", "N packages"),
