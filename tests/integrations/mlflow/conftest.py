@@ -40,6 +40,7 @@ def forget() -> None:
     """Put back what MLflow's modules remember, and close the journals that this process holds."""
     import mlflow
     from mlflow.tracking import fluent
+    from mlflow.tracking._tracking_service import utils
 
     from gitexp.integrations.mlflow import hold
 
@@ -48,6 +49,7 @@ def forget() -> None:
     mlflow.set_registry_uri(None)
     for name in ("_active_experiment_id",):
         setattr(fluent, name, None)
+    utils._artifact_repos_cache.clear()  # by ids of runs, which copies of one repository share
 
 
 @pytest.fixture
