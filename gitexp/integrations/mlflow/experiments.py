@@ -92,18 +92,19 @@ class Register:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._ref = f"{workspace.repo.common_dir}/{reffiles.NOTES}"
-        self._stamp: tuple[int, int] | None = None
+        # The tip of the facts is in one of them; every call that logs asks whether they are as before.
+        self._files = [f"{workspace.repo.common_dir}/{name}" for name in (reffiles.NOTES, "packed-refs")]
+        self._stamps: list[tuple[int, int] | None] = []
         self._tip: str | None = ""
         self._told: dict[str, Known] = {}
         self._removed: frozenset[str] = frozenset()
 
     def told(self) -> dict[str, Known]:
         """Return the experiments about which something is said, and the default one."""
-        stamp = _stamp(self._ref)
-        if stamp is not None and stamp == self._stamp:
+        stamps = [_stamp(file) for file in self._files]
+        if stamps == self._stamps:
             return self._told
-        self._stamp, tip = stamp, reffiles.get(self._workspace.repo.common_dir, reffiles.NOTES)
+        self._stamps, tip = stamps, reffiles.get(self._workspace.repo.common_dir, reffiles.NOTES)
         if tip != self._tip:
             ledger = said.ledger(self._workspace)
             every = (_known(item, ledger.said(EXPERIMENT, item.id)) for item in stored.said_of(self._workspace))
@@ -155,9 +156,9 @@ class Register:
 
 
 def _stamp(path: str) -> tuple[int, int] | None:
-    """Return what tells that a loose ref is the one that was read; None for one that is packed, or not there."""
+    """Return what tells that a file of refs is the one that was read; None for one that is not there."""
     try:
-        found = os.stat(path)  # noqa: PTH116 - every call that logs comes here
+        found = os.stat(path)  # noqa: PTH116 - a Path costs more than the call
     except FileNotFoundError:
         return None
     return found.st_mtime_ns, found.st_ino

@@ -166,6 +166,21 @@ def test_what_mlflow_says_of_a_run_gitexp_shows(client: Any) -> None:
     assert "churn" in support.gitexp("experiment", "ls").stdout
 
 
+def test_what_others_say_is_seen_also_where_git_packs_refs(client: Any, project: Path) -> None:
+    run_id = client.create_run("0").info.run_id
+    client.set_terminated(run_id)
+    for word, stage in (("rm", "deleted"), ("undelete", "active")) * 2:
+        client.get_run(run_id)  # it has read what was said until now
+        support.gitexp(word, run_id)
+        assert client.get_run(run_id).info.lifecycle_stage == stage
+        support.git(project, "pack-refs", "--all")
+        assert client.get_run(run_id).info.lifecycle_stage == stage
+    support.gitexp("rm", run_id)
+    support.git(project, "pack-refs", "--all")
+    with pytest.raises(mlflow.MlflowException, match="deleted"):
+        client.log_metric(run_id, "a", 1)
+
+
 def test_gc_takes_deleted_runs_and_experiments_out_of_the_repository(client: Any, project: Path) -> None:
     with mlflow.start_run(run_name="kept") as kept:
         mlflow.log_text("words", "words.txt")
