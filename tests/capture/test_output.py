@@ -43,15 +43,23 @@ os.setsid()
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.argv[1], sys.argv[1:])
 """
+# A signal that comes just before a call that waits would not wake that, so the pipe does.
 COUNT_SIGNALS = """
-import signal, sys, time
+import os, select, signal, sys
+bell, ring = os.pipe()
+os.set_blocking(ring, False)
+signal.set_wakeup_fd(ring)
 def count(number, frame):
     print("got", signal.Signals(number).name, flush=True)
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1):
     signal.signal(number, count)
 print("ready", flush=True)
-for line in sys.stdin:
-    sys.exit(int(line))
+while True:
+    ready = select.select([0, bell], [], [])[0]
+    if bell in ready:
+        os.read(bell, 100)
+    if 0 in ready:
+        sys.exit(int(sys.stdin.readline() or 0))
 """
 
 
@@ -409,9 +417,10 @@ def test_a_pipe_beside_a_terminal_stays_a_pipe(window: Terminal, log: Path) -> N
 
 def test_the_window_can_be_resized(window: Terminal, log: Path) -> None:
     code = (
-        "import os, signal, sys\n"
+        "import os, select, signal, sys\n"
         "signal.signal(signal.SIGWINCH, lambda *_: print('now', *os.get_terminal_size(), flush=True))\n"
         "print('ready', flush=True)\n"
+        "while not select.select([0], [], [], 0.05)[0]: pass\n"
         "sys.stdin.readline()"
     )
     with window.running(*wrapper(log, sys.executable, "-c", code)) as process:
