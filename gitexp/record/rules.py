@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from gitexp.errors import UsageError
+from gitexp.record.numbers import is_number
 
 NONE = "none"  # the stage of a version that is in none
 ARCHIVED = "archived"  # the stage that takes what an exclusive one gives up; needs no rules
@@ -223,7 +224,7 @@ def _better(value: Any, where: str) -> Better:
         raise UsageError(f"{where} is {value!r}, not a stage", hint='better_than = "production"')
     _known(value, ("stage", "metric", "margin"), where)
     margin = value.get("margin", 0.0)
-    if isinstance(margin, bool) or not isinstance(margin, int | float) or not 0 <= margin < float("inf"):
+    if not is_number(margin) or not 0 <= margin < float("inf"):
         raise UsageError(f"{where}.margin is {margin!r}, not a number from 0 on", hint="margin = 0.002")
     stage = check_stage(_text(value.get("stage"), f"{where}.stage"))
     metric = _text(value["metric"], f"{where}.metric") if "metric" in value else ""

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from gitexp.errors import UsageError
 from gitexp.record import event as events
 from gitexp.record import model as folding
+from gitexp.record.numbers import is_number
 
 USUAL = (events.REGISTER, events.APPROVE, events.REJECT, events.TRANSITION)
 TIMEOUT_SECONDS = 10.0
@@ -117,7 +118,7 @@ def _timeout(table: Mapping[str, Any], where: str) -> float:
     value = table.get("timeout", TIMEOUT_SECONDS)
     match = _SECONDS.fullmatch(value.strip()) if isinstance(value, str) else None
     number = float(match[1]) if match else value
-    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number <= _MAX_TIMEOUT_SECONDS:
+    if not is_number(number) or not 0 < number <= _MAX_TIMEOUT_SECONDS:
         raise UsageError(
             f"{where}.timeout is {value!r}, not seconds up to {_MAX_TIMEOUT_SECONDS:g}", hint='timeout = "10s"'
         )

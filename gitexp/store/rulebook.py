@@ -106,7 +106,7 @@ def file(workspace: Workspace, commit: str | None, path: str) -> bytes | None:
     if commit is None:
         return None
     entry = objects.entry(workspace.repo, objects.tree_of(workspace.repo, commit), path)
-    if entry is None or entry.mode not in (objects.FILE, objects.EXECUTABLE):
+    if entry is None or not entry.is_file:
         return None
     return objects.read_blob(workspace.repo, entry.oid, limit_bytes=_LIMIT_BYTES)
 
@@ -114,7 +114,7 @@ def file(workspace: Workspace, commit: str | None, path: str) -> bytes | None:
 def _file_at(workspace: Workspace, commit: str) -> tuple[str, str] | None:
     tree = objects.tree_of(workspace.repo, commit)
     for entry in objects.entries(workspace.repo, tree):
-        if entry.name in FILES and entry.mode in (objects.FILE, objects.EXECUTABLE):
+        if entry.name in FILES and entry.is_file:
             return entry.name, entry.oid  # in Git's order gitexp.toml comes first, as it does in the work tree
     return None
 

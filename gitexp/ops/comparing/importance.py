@@ -18,7 +18,7 @@ from gitexp.ops.comparing.difference import MISSING, Row
 from gitexp.ops.finding import find, goals, listing
 from gitexp.ops.finding.goals import Goal
 from gitexp.ops.finding.listing import Query
-from gitexp.record.numbers import float_of, is_nan
+from gitexp.record.numbers import float_of, is_nan, is_number
 from gitexp.store.workspace import Workspace
 
 MIN_RUNS, RUNS_A_PARAM = 20, 4
@@ -160,7 +160,7 @@ def _column(row: Row) -> Column:
 def _spelled(value: Any) -> float | None:
     """Return the number that a value is, or spells as queries read it; a yes or no is none, nor is NaN."""
     number = values.spelled(value) if isinstance(value, str) else value
-    if isinstance(number, bool) or not isinstance(number, int | float):
+    if not is_number(number):
         return None
     found = float_of(number)
     return found if math.isfinite(found) else None

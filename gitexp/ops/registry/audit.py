@@ -143,6 +143,8 @@ class Auditor:
         Of these events a checkpoint attests that all was well with them when it was made.
         """
         attested = self._attested(ref, head)
+        if not attested:
+            return list(wrong)
         then = [vetmodels.as_signed(entry) if entry.id in attested else entry for entry in entries]
         still = {entry.id for entry in then for _ in self._signature(entry)}
         still |= {item.event for item in vetmodels.vet(self.workspace, ref, None, head, attested=attested) if item.sure}

@@ -30,7 +30,7 @@ AHEAD_S = 86_400  # how far a clock may be ahead
 MAX_FRESH = 20_000  # events of one push to one model
 MAX_JOINS = 200  # among them: what stood behind each is folded anew
 _GUARDED = (events.DEPRECATE, events.REMOVE, events.ALIAS)  # beside transitions, what rules may forbid
-OUTDATED = (events.REVOKED, events.EXPIRED, events.UNKNOWN)  # what a list may come to say of a key that was good
+_OUTDATED = (events.REVOKED, events.EXPIRED, events.UNKNOWN)  # what a list may come to say of a key that was good
 _BROKEN = {
     events.BAD: "its signature does not fit: it was changed, or forged",
     events.REVOKED: "its key was revoked",
@@ -296,7 +296,7 @@ class _Vetting:
 
 def as_signed(entry: Logged) -> Logged:
     """Return an event as it was when its key was good."""
-    if entry.signer.status not in OUTDATED:
+    if entry.signer.status not in _OUTDATED:
         return entry
     return replace(
         entry, signer=replace(entry.signer, status=events.GOOD, person=entry.signer.person or entry.author.email)
